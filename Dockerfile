@@ -1,0 +1,34 @@
+# The image of every Airflow service in docker-compose.yaml: the same Airflow and Python that the tests run
+# on. No apt packages: psycopg, DuckDB and its httpfs extension all come as wheels that carry what they need.
+FROM apache/airflow:slim-3.3.2-python3.11
+
+LABEL org.opencontainers.image.title="Cloud Costs" \
+      org.opencontainers.image.description="Airflow DAGs that load cloud billing exports into PostgreSQL cost tables" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/apache/airflow:slim-3.3.2-python3.11"
+
+ENV PYTHONPATH=/opt/airflow/include \
+    PYTHONDONTWRITEBYTECODE=1
+
+# airflow, as a number so that a cluster can see that it is not root.
+USER 50000:0
+
+# Dependencies first: a changed DAG does not reinstall them.
+COPY --chown=airflow:0 requirements.txt constraints.txt /opt/airflow/
+COPY --chown=airflow:0 docker/requirements.txt docker/constraints.txt /opt/airflow/docker/
+RUN pip install --no-cache-dir \
+        -r /opt/airflow/requirements.txt -c /opt/airflow/constraints.txt \
+        -r /opt/airflow/docker/requirements.txt -c /opt/airflow/docker/constraints.txt
+
+COPY --chown=airflow:0 docker/ /opt/airflow/docker/
+COPY --chown=airflow:0 include/ /opt/airflow/include/
+# A pattern, so that no plugins are no error.
+COPY --chown=airflow:0 plugin[s] /opt/airflow/plugins/
+COPY --chown=airflow:0 dags/ /opt/airflow/dags/
+
+# The build fails here, and not the first load, when a wheel does not fit this image.
+RUN python -c "import cloud_costs, duckdb, pgpq, psycopg" && python /opt/airflow/docker/check_duckdb.py
+
+# dumb-init and /entrypoint are the Airflow image's own; ours only adds the connections made from the
+# environment.
+ENTRYPOINT ["/usr/bin/dumb-init", "--", "python", "/opt/airflow/docker/entrypoint.py", "/entrypoint"]

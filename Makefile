@@ -1,0 +1,55 @@
+# Everything is kept in .venv (the environment) and .demo (the demo's bucket, database and Airflow home).
+# Recipes name files relative to this folder, whose own path may hold spaces: also for `make -f` and `make -C`.
+
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+export PYTHONPATH := $(CURDIR)/include
+
+PYTHON := .venv/bin/python
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down psql test lint format constraints clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make the environment in .venv
+	@scripts/setup.sh
+
+demo: setup ## Load a sample billing export with the DAG and show the costs
+	@$(PYTHON) -m cloud_costs.demo
+
+up: setup ## Start the Airflow UI on port 8080, over the demo's database
+	@$(PYTHON) -m cloud_costs.demo up
+
+down: setup ## Stop the Airflow UI and the demo's database
+	@$(PYTHON) -m cloud_costs.demo down
+
+psql: setup ## Open a shell on the demo's database
+	@$(PYTHON) -m cloud_costs.demo psql
+
+test: setup ## Run all tests; make test ARGS="-k manifest -x" runs some
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: setup ## Check style, types, SQL, Dockerfile and compose file
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy include/cloud_costs dags
+	$(PYTHON) -m sqlfluff lint --disable-progress-bar include/sql
+	.venv/bin/hadolint Dockerfile
+	$(PYTHON) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+
+format: setup ## Rewrite Python and SQL in the project's style
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m sqlfluff fix --disable-progress-bar include/sql
+
+constraints: setup ## Pin again all that the requirements bring with them
+	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" \
+	    requirements.txt requirements-dev.txt --output-file constraints.txt
+
+clean: ## Stop the demo and remove .venv, .demo and all caches
+	@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
+	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,151 @@
+"""
+### Cloud costs
+
+Loads cloud billing exports from object storage into the table `costs` in PostgreSQL. It looks for new deliveries
+every day and loads only the months that changed.
+
+| task | what it does |
+| --- | --- |
+| `list_manifests` | compares every export's manifests with what is published; its log shows the whole plan |
+| `billing_month` | one group for each source and month to load |
+| `load_raw` | streams the newest delivery of the month into a staging table |
+| `normalize` | derives the daily totals from it, through the FOCUS mapping |
+| `audit` | runs every check; a failed one keeps what was published before |
+| `publish` | makes the month visible in one transaction |
+| `refresh_views` | brings `costs` and the FOCUS views up to date, and raises the asset event |
+| `report` | lists what was published, and fails the run when a source or a month failed |
+
+**To load a month again**, clear its `load_raw` with its downstream tasks: it takes the delivery that is newest then.
+**To load what is unchanged, or a range of months**, trigger the DAG and fill in the form.
+"""
+
+import logging
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import (
+    Asset,
+    AssetAlias,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    TriggerRule,
+    conf,
+    dag,
+    task,
+    task_group,
+)
+
+from cloud_costs import airflow_tasks
+from cloud_costs.months import MONTH_PATTERN
+
+log = logging.getLogger(__name__)
+
+COSTS = Asset("cloud_costs")
+PUBLISHED = AssetAlias("cloud_costs_published")
+LABEL = "{{ task.op_kwargs['month']['source'] }} {{ task.op_kwargs['month']['billing_month'] }}"
+SOURCES = airflow_tasks.configured_names()
+MONTH = {"type": ["null", "string"], "pattern": MONTH_PATTERN}
+
+PARAMS = {
+    "sources": Param(
+        None,
+        type=["null", "array"],
+        examples=SOURCES,
+        items={"type": "string", "enum": SOURCES} if SOURCES else {"type": "string"},
+        title="Sources",
+        description="Which billing exports; none selected means all.",
+    ),
+    "from_month": Param(None, **MONTH, title="From month", description="First billing month, YYYY-MM."),
+    "to_month": Param(None, **MONTH, title="To month", description="Last billing month, YYYY-MM."),
+    "force": Param(False, type="boolean", title="Force", description="Load unchanged deliveries too."),
+    "dry_run": Param(False, type="boolean", title="Dry run", description="Log the plan and load nothing."),
+    "raw_only": Param(
+        False, type="boolean", title="Raw only", description="Publish the raw lines; leave costs as it was."
+    ),
+}
+
+RETRIES = {
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=15),
+    "retry_policy": ExceptionRetryPolicy(
+        rules=[
+            RetryRule(
+                exception="cloud_costs.errors.PermanentError",
+                action=RetryAction.FAIL,
+                reason="trying again changes nothing",
+            )
+        ]
+    ),
+}
+
+
+@dag(
+    dag_id="cloud_costs",
+    dag_display_name="Cloud costs",
+    schedule=os.environ.get("SYNC_SCHEDULE") or "0 2 * * *",
+    start_date=datetime(2024, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args=RETRIES,
+    params=PARAMS,
+    tags=["cloud-costs"],
+    doc_md=__doc__,
+)
+def cloud_costs() -> None:
+    @task
+    def list_manifests(params: dict[str, Any] | None = None, ti: Any = None) -> list[dict[str, str]]:
+        planned, failures = airflow_tasks.list_manifests(params or {}, conf.getint("core", "max_map_length"))
+        ti.xcom_push(key="failures", value=failures)
+        return planned
+
+    @task(map_index_template=LABEL)
+    def load_raw(
+        month: dict[str, str], params: Any = None, dag_run: Any = None, ti: Any = None
+    ) -> dict[str, Any]:
+        return airflow_tasks.load_raw(month, params["raw_only"], dag_run.run_id, ti.map_index)
+
+    @task(map_index_template=LABEL)
+    def normalize(month: dict[str, str], load: dict[str, Any]) -> dict[str, Any]:
+        return airflow_tasks.normalize(month, load)
+
+    @task(map_index_template=LABEL)
+    def audit(month: dict[str, str], load: dict[str, Any]) -> dict[str, Any]:
+        return airflow_tasks.audit(month, load)
+
+    @task(map_index_template=LABEL)
+    def publish(month: dict[str, str], load: dict[str, Any]) -> dict[str, Any]:
+        return airflow_tasks.publish(month, load)
+
+    @task_group
+    def billing_month(month: dict[str, str]) -> Any:
+        load = load_raw(month=month)
+        derived = normalize(month=month, load=load)
+        audited = audit(month=month, load=derived)
+        return publish(month=month, load=audited)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[PUBLISHED])
+    def refresh_views(months: Any, params: Any = None, outlet_events: Any = None) -> None:
+        published = [month for month in months or () if month]
+        if not params["dry_run"]:
+            airflow_tasks.refresh_views()
+        if published:
+            outlet_events[PUBLISHED].add(COSTS, extra={"months": published})
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    def report(dag_run: Any = None, ti: Any = None) -> None:
+        states = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])[dag_run.run_id]
+        planned = ti.xcom_pull(task_ids="list_manifests") or []
+        failures = ti.xcom_pull(task_ids="list_manifests", key="failures") or {}
+        airflow_tasks.report(dag_run.run_id, planned, failures, states)
+
+    planned = list_manifests()
+    published = billing_month.expand(month=planned)
+    refresh_views(published) >> report()
+
+
+cloud_costs()

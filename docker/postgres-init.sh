@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Run once by the postgres image, on an empty volume: one database and one role for Airflow's metadata, one of
+# each for the costs. Neither role can connect to the other's database, and neither is a superuser. psql
+# quotes every name and value.
+set -euo pipefail
+
+if [[ "${POSTGRES_HOST}" == "postgres" && ( "${COSTS_USER}" =~ ^(airflow|postgres)$ || "${COSTS_DB}" =~ ^(airflow|postgres|template0|template1)$ ) ]]; then
+    echo "POSTGRES_USER=${COSTS_USER}, POSTGRES_DB=${COSTS_DB}: airflow and postgres are taken by the server itself." >&2
+    echo "Choose other names in .env, then: docker compose down --volumes && docker compose up --detach" >&2
+    exit 1
+fi
+
+run_psql() {
+    PGHOST='' psql --no-psqlrc --quiet --username postgres --dbname postgres --set ON_ERROR_STOP=1
+}
+
+run_psql <<'SQL'
+\getenv password AIRFLOW_DB_PASSWORD
+create role airflow login password :'password';
+create database airflow owner airflow;
+revoke connect on database airflow from public;
+revoke connect on database postgres from public;
+-- From here on the superuser can only log in through the socket inside the container.
+alter role postgres password null;
+SQL
+
+# An external POSTGRES_HOST has its own database and role.
+if [[ "${POSTGRES_HOST}" == "postgres" ]]; then
+    run_psql <<'SQL'
+\getenv role COSTS_USER
+\getenv password COSTS_PASSWORD
+\getenv database COSTS_DB
+create role :"role" login password :'password';
+create database :"database" owner :"role";
+revoke connect on database :"database" from public;
+SQL
+fi

@@ -1,0 +1,61 @@
+"""Airflow connections to credentials: the one module of this package that imports Airflow.
+
+Tables are reached through `costs_db`, a Postgres connection; object storage through each source's `conn_id`, an
+AWS connection as the Amazon provider documents it: keys, profile, role to assume, endpoint, region, or the
+default credential chain.
+"""
+
+import os
+from functools import cache
+
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from cloud_costs.config import Source, schema_name
+from cloud_costs.environment import CONNECT_TIMEOUT, s3_storage
+from cloud_costs.errors import ConfigError
+from cloud_costs.postgres import Connection, Database
+from cloud_costs.storage import LocalStorage, Storage
+
+COSTS_DB = "costs_db"
+# The Amazon provider takes the default credential chain for a connection that is not defined. That is meant
+# for its own default; for any other name it would hide a typing error.
+MAY_BE_UNDEFINED = "aws_default"
+
+
+def database(conn_id: str = COSTS_DB) -> Database:
+    """Return the database behind an Airflow Postgres connection; raises `ConfigError` on connecting without one."""
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_TIMEOUT))
+
+    @cache
+    def hook() -> PostgresHook:
+        _require(conn_id, "Postgres")
+        return PostgresHook(connection=BaseHook.get_connection(conn_id))
+
+    def connect() -> Connection:
+        connection: Connection = hook().get_conn()
+        return connection
+
+    return Database(connect, schema_name(), conn_id)
+
+
+def storage(source: Source) -> Storage:
+    """Return the storage of a source, with the credentials of its Airflow connection."""
+    if source.uri.startswith("file:"):
+        return LocalStorage()
+    if source.conn_id != MAY_BE_UNDEFINED:
+        _require(source.conn_id, "AWS")
+    hook = S3Hook(aws_conn_id=source.conn_id)
+    endpoint_url = hook.conn_config.get_service_endpoint_url("s3")
+    return s3_storage(hook.get_session(), source.conn_id, endpoint_url, hook.get_conn())
+
+
+def _require(conn_id: str, kind: str) -> None:
+    try:
+        BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise ConfigError(
+            f"the Airflow connection {conn_id!r} is not defined; add a connection of type {kind} with this id"
+        ) from None

@@ -1,0 +1,177 @@
+"""What the tasks of `dags/cloud_costs.py` call: the library's steps, from and to what XCom carries.
+
+Imports Airflow only where a task runs, through `airflow_connections`, so that the DAG file parses fast.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import sql
+
+from cloud_costs import audit as audits
+from cloud_costs import load as loads
+from cloud_costs import normalize as normalizing
+from cloud_costs import plan as planning
+from cloud_costs import publish as publishing
+from cloud_costs import views
+from cloud_costs.config import Source, load_sources, pick_sources
+from cloud_costs.errors import ConfigError, PermanentError
+from cloud_costs.history import Load, Run
+from cloud_costs.months import MonthRange, parse_month
+from cloud_costs.postgres import Database, apply_schema
+from cloud_costs.storage import Storage
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+FAILED = ("failed", "upstream_failed")
+
+
+def configured_names() -> list[str]:
+    """Return the names of the configured sources for the trigger form.
+
+    A broken configuration gives none: the DAG stays there, and `list_manifests` says what is wrong.
+    """
+    try:
+        return [source.name for source in load_sources()]
+    except ConfigError:
+        return []
+
+
+def list_manifests(params: Mapping[str, Any], limit: int) -> tuple[list[dict[str, str]], dict[str, str]]:
+    """Return the months to load, at most `limit`, and by source why it could not be listed."""
+    sources = pick_sources(load_sources(), params.get("sources"))
+    months = MonthRange.parse(params.get("from_month"), params.get("to_month"))
+    database = _database()
+    apply_schema(database)
+    plan = planning.list_manifests(
+        database,
+        sources,
+        _storage,
+        months,
+        force=bool(params.get("force")),
+        raw_only=bool(params.get("raw_only")),
+        limit=limit,
+    )
+    for line in plan.lines():
+        log.info("%s", line)
+    if plan.left:
+        log.warning(
+            "%s month(s) are left for the next run, this one takes %s: %s",
+            *(len(plan.left), limit, ", ".join(month.label for month in plan.left)),
+        )
+    failures = {name: str(error) for name, error in plan.failures.items()}
+    if params.get("dry_run"):
+        log.info("dry run: %s month(s) would be loaded", len(plan.to_load))
+        return [], failures
+    return [month.to_dict() for month in plan.to_load], failures
+
+
+def load_raw(month: Mapping[str, str], raw_only: bool, dag_run_id: str, map_index: int) -> Json:
+    """Stage the newest delivery of the month and return the load."""
+    source = _source(month)
+    first_day = parse_month(month["billing_month"])
+    run = Run(dag_run_id, map_index)
+    return loads.load_raw(
+        _database(), _storage(source), source, first_day, raw_only=raw_only, run=run
+    ).to_dict()
+
+
+def normalize(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
+    """Derive the normalized rows and return the load that they belong to."""
+    return normalizing.normalize(_database(), _source(month), Load.from_dict(load)).to_dict()
+
+
+def audit(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
+    """Run the checks and return the load."""
+    audits.audit(_database(), _source(month), Load.from_dict(load))
+    return dict(load)
+
+
+def publish(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
+    """Publish the load and return what it is: source, month, version, rows and billed cost per currency."""
+    database = _database()
+    publishing.publish(database, _source(month), Load.from_dict(load))
+    return _describe(database, Load.from_dict(load))
+
+
+def refresh_views() -> None:
+    """Bring the views up to what is published."""
+    views.refresh_views(_database())
+
+
+def report(
+    dag_run_id: str,
+    planned: Sequence[Mapping[str, str]],
+    failures: Mapping[str, str],
+    states: Mapping[str, str | None],
+) -> None:
+    """Log what became of every month; raise `PermanentError` naming each source and month that failed.
+
+    `states` are the states of the run's tasks by task id, with `_<map index>` appended for mapped ones.
+    """
+    problems = [error for _, error in sorted(failures.items())]
+    if states.get("list_manifests") in FAILED:
+        problems.append("list_manifests failed: its log says why")
+    errors = _errors_of_run(dag_run_id) if any(state in FAILED for state in states.values()) else {}
+    for index, month in enumerate(planned):
+        label = f"{month['source']} {month['billing_month']}"
+        step = _failed_step(states, index)
+        if step:
+            problems.append(f"{label}: {step} failed: {errors.get(index, 'its log says why')}")
+        log.info("%s: %s", label, f"{step} failed" if step else "published")
+    if states.get("refresh_views") in FAILED:
+        problems.append("refresh_views failed: its log says why")
+    if problems:
+        raise PermanentError(f"{len(problems)} problem(s): " + " || ".join(problems))
+    log.info("%s month(s) published, nothing failed", len(planned))
+
+
+def _failed_step(states: Mapping[str, str | None], index: int) -> str | None:
+    for step in ("load_raw", "normalize", "audit", "publish"):
+        if states.get(f"billing_month.{step}_{index}") in FAILED:
+            return step
+    return None
+
+
+def _errors_of_run(dag_run_id: str) -> dict[int, str]:
+    """Return the newest recorded error of each mapped month of a run."""
+    database = _database()
+    with database.session() as connection:
+        rows = connection.execute(
+            sql.SQL(
+                "select map_index, error from {} where dag_run_id = %s and error is not null order by load_id"
+            ).format(database.table("load_history")),
+            [dag_run_id],
+        ).fetchall()
+    return dict(rows)
+
+
+def _describe(database: Database, load: Load) -> Json:
+    """Return the load as an asset event tells it; costs are text, so that no digit is lost."""
+    with database.session() as connection:
+        row = connection.execute(
+            sql.SQL("select version, rows, billed_cost::text from {} where load_id = %s").format(
+                database.table("load_history")
+            ),
+            [load.load_id],
+        ).fetchone()
+    version, rows, billed_cost = row or (None, None, None)
+    return {**load.to_dict(), "version": version, "rows": rows, "billed_cost": billed_cost}
+
+
+def _source(month: Mapping[str, str]) -> Source:
+    return pick_sources(load_sources(), [month["source"]])[0]
+
+
+def _database() -> Database:
+    from cloud_costs import airflow_connections
+
+    return airflow_connections.database()
+
+
+def _storage(source: Source) -> Storage:
+    from cloud_costs import airflow_connections
+
+    return airflow_connections.storage(source)

@@ -1,0 +1,153 @@
+"""`audit`: run every check of `include/sql/checks` on a load; a returned row is a violation.
+
+A violated check of severity `error` rejects the load, and what was published before stays. A `warning` is
+recorded, shown and published: a bill that the provider sent is never refused because an inference of ours
+about it was wrong. A source's `checks` raise a warning to an error.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from cloud_costs import focus, history, sql_files
+from cloud_costs.config import Source
+from cloud_costs.errors import AuditFailed, LoadLost
+from cloud_costs.history import Load
+from cloud_costs.months import month_label
+from cloud_costs.postgres import Connection, Database, columns_of
+from cloud_costs.relations import Relations, find_relations
+from cloud_costs.sql_files import Check
+
+log = logging.getLogger(__name__)
+
+SAMPLE_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found: how many violations, and up to ten of them as text."""
+
+    check: Check
+    severity: str
+    violations: int
+    sample: list[dict[str, str | None]]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return self.violations == 0
+
+    def __str__(self) -> str:
+        lines = "; ".join(", ".join(f"{key}={value}" for key, value in row.items()) for row in self.sample)
+        return (
+            f"{self.check.name} ({self.severity}): {self.violations} violation(s). It protects {self.check.protects}. "
+            f"What to do: {self.check.action}. Violations: {lines}"
+        )
+
+
+def audit(database: Database, source: Source, load: Load) -> list[Result]:
+    """Run the checks that apply to the load and write `audit_results`.
+
+    Raises `AuditFailed` when a check of severity `error` found violations, and `LoadLost` when there is nothing
+    to check any more.
+    """
+    began = time.monotonic()
+    with database.session() as connection:
+        found = find_relations(connection, database, load)
+        if found is None or (found.normalized is None and not load.raw_only):
+            task = "load_raw" if found is None else "normalize"
+            raise LoadLost(
+                f"{load.label}: load {load.load_id} has nothing to audit any more; clear {task} of this month"
+            )
+        results = [
+            _run(connection, database, source, found, check)
+            for check in sql_files.read_checks()
+            if not (load.raw_only and "normalized" in check.needs)
+        ]
+        _record(connection, database, load, results)
+    broken = [result for result in results if not result.passed]
+    for result in broken:
+        log.log(
+            logging.ERROR if result.severity == "error" else logging.WARNING, "%s: %s", load.label, result
+        )
+    log.info(
+        "audit source=%s month=%s load=%s checks=%s violated=%s seconds=%.1f",
+        *(load.source, month_label(load.billing_month), load.load_id, len(results), len(broken)),
+        time.monotonic() - began,
+    )
+    failed = [result for result in broken if result.severity == "error"]
+    if failed:
+        error = AuditFailed(
+            f"{load.label}: load {load.load_id} is rejected and what was published before stays. "
+            + " | ".join(str(result) for result in failed)
+        )
+        history.fail_load(database, load, "rejected", error)
+        raise error
+    return results
+
+
+def _run(
+    connection: Connection, database: Database, source: Source, found: Relations, check: Check
+) -> Result:
+    began = time.monotonic()
+    load = found.load
+    columns = columns_of(connection, found.raw)
+    parts: dict[str, sql.Composable] = {
+        "schema": sql.Identifier(database.schema),
+        "raw": found.raw,
+        "charges": focus.charges(source.format, found.raw, columns, ()),
+        "raw_totals": focus.raw_totals(source.format, found.raw, columns),
+    }
+    if found.normalized:
+        parts["normalized"] = found.normalized
+    query = sql_files.compose(check.text, **{name: parts[name] for name in check.needs})
+    parameters = {"load_id": load.load_id, "billing_period": load.billing_month, "source": load.source}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(query, parameters)
+        sample = [{key: _text(value) for key, value in row.items()} for row in cursor.fetchmany(SAMPLE_ROWS)]
+        violations = cursor.rowcount
+    severity = source.checks.get(check.name, check.severity)
+    return Result(check, severity, violations, sample, time.monotonic() - began)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _record(connection: Connection, database: Database, load: Load, results: list[Result]) -> None:
+    """Write one row per check; an audit that runs again replaces its results."""
+    table = database.table("audit_results")
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(sql.SQL("delete from {} where load_id = %s").format(table), [load.load_id])
+        cursor.executemany(
+            sql.SQL(
+                """
+                insert into {} (
+                    load_id, source, billing_period, check_name, severity, passed, violations, sample, seconds
+                ) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+                """
+            ).format(table),
+            [
+                (
+                    *(
+                        load.load_id,
+                        load.source,
+                        load.billing_month,
+                        result.check.name,
+                        result.severity,
+                        result.passed,
+                    ),
+                    *(
+                        result.violations,
+                        Jsonb(result.sample) if result.sample else None,
+                        round(result.seconds, 3),
+                    ),
+                )
+                for result in results
+            ],
+        )

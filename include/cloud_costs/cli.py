@@ -1,0 +1,203 @@
+"""The command line: `sync`, `list-manifests`, `test-connection`, `test-source`.
+
+On a terminal it shows progress bars; in a pipe or a log, plain lines.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from cloud_costs import environment
+from cloud_costs.config import Source, load_sources, pick_sources
+from cloud_costs.errors import CloudCostsError
+from cloud_costs.formats import FORMATS
+from cloud_costs.months import MonthRange, month_label
+from cloud_costs.plan import Plan, PlannedMonth, list_manifests
+from cloud_costs.postgres import apply_schema
+from cloud_costs.staging import open_reader
+from cloud_costs.sync import load_months
+
+app = typer.Typer(
+    help="Load cloud billing exports into cost tables in PostgreSQL.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+console = Console(soft_wrap=True, highlight=False)
+
+SourceOption = Annotated[
+    list[str] | None,
+    typer.Option("--source", help="A configured source; repeat it for several. Default: all."),
+]
+FromOption = Annotated[str | None, typer.Option("--from-month", help="First billing month, YYYY-MM.")]
+ToOption = Annotated[str | None, typer.Option("--to-month", help="Last billing month, YYYY-MM.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Load unchanged deliveries too.")]
+RawOnlyOption = Annotated[
+    bool, typer.Option("--raw-only", help="Publish raw lines and leave normalized as it was.")
+]
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """End with exit status 1 and one line that says what is wrong."""
+    try:
+        yield
+    except CloudCostsError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.callback()
+def main() -> None:
+    """Set up logging: `LOG_LEVEL`, default INFO in a log and WARNING on a terminal."""
+    default = "WARNING" if console.is_terminal else "INFO"
+    level = (os.environ.get("LOG_LEVEL") or default).upper()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("cloud_costs").setLevel(level if level in logging.getLevelNamesMapping() else default)
+
+
+@app.command()
+def sync(
+    source: SourceOption = None,
+    from_month: FromOption = None,
+    to_month: ToOption = None,
+    force: ForceOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and load nothing.")] = False,
+    raw_only: RawOnlyOption = False,
+) -> None:
+    """Load every month whose delivery changed, and refresh the views."""
+    with _errors():
+        sources = pick_sources(load_sources(), source)
+        plan = _plan(sources, from_month, to_month, force, raw_only)
+        if dry_run:
+            raise typer.Exit(1 if plan.failures else 0)
+        with _bars(plan) as bars:
+            outcome = load_months(
+                environment.database(),
+                {one.name: one for one in sources},
+                environment.storage,
+                plan,
+                raw_only=raw_only,
+                on_step=bars.step,
+                progress=bars.advance,
+            )
+    console.print(f"{len(outcome.published)} month(s) published, {len(outcome.failed)} failed")
+    failures = [str(error) for error in (*plan.failures.values(), *outcome.failed.values())]
+    for failure in failures:
+        typer.echo(f"error: {failure}", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command("list-manifests")
+def show_manifests(
+    source: SourceOption = None,
+    from_month: FromOption = None,
+    to_month: ToOption = None,
+    force: ForceOption = False,
+    raw_only: RawOnlyOption = False,
+) -> None:
+    """Show every month in the buckets, the version that is published, and what a sync would do."""
+    with _errors():
+        plan = _plan(pick_sources(load_sources(), source), from_month, to_month, force, raw_only)
+    if plan.failures:
+        for error in plan.failures.values():
+            typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command("test-connection")
+def test_connection() -> None:
+    """Connect to PostgreSQL and make sure that the tables are there."""
+    with _errors():
+        database = environment.database()
+        with database.session() as connection:
+            row = connection.execute("select current_user, current_setting('server_version')").fetchone()
+        applied = apply_schema(database)
+    user, version = row or ("?", "?")
+    console.print(f"{database.name}: PostgreSQL {version}, user {user}: ok")
+    console.print(
+        f"schema {database.schema}: " + (f"applied {', '.join(applied)}" if applied else "up to date")
+    )
+
+
+@app.command("test-source")
+def test_source(source: SourceOption = None) -> None:
+    """List each source's manifests, and read the newest one and the footer of its first file."""
+    failed = False
+    with _errors():
+        sources = pick_sources(load_sources(), source)
+    for one in sources:
+        try:
+            console.print(_test_source(one))
+        except CloudCostsError as error:
+            typer.echo(f"error: {error}", err=True)
+            failed = True
+    if failed:
+        raise typer.Exit(1)
+
+
+def _test_source(source: Source) -> str:
+    storage = environment.storage(source)
+    found = FORMATS[source.format].find_manifests(source.name, source.uri, storage, MonthRange())
+    delivery = FORMATS[source.format].read_delivery(found[-1], storage)
+    with open_reader(storage):
+        months = f"{month_label(found[0].billing_month)} to {month_label(found[-1].billing_month)}"
+        return (
+            f"{source.name}: {len(found)} month(s), {months}; the newest is version {delivery.version}, "
+            f"{len(delivery.files)} file(s), {delivery.size} bytes: ok"
+        )
+
+
+def _plan(
+    sources: tuple[Source, ...], from_month: str | None, to_month: str | None, force: bool, raw_only: bool
+) -> Plan:
+    database = environment.database()
+    months = MonthRange.parse(from_month, to_month)
+    apply_schema(database)
+    plan = list_manifests(database, sources, environment.storage, months, force=force, raw_only=raw_only)
+    for line in plan.lines():
+        console.print(line, markup=False)
+    return plan
+
+
+@dataclass
+class _Bars:
+    """One bar a month: the step, the rows and the time."""
+
+    progress: Progress
+    task: TaskID | None = None
+
+    def step(self, month: PlannedMonth, step: str) -> None:
+        if step == "load_raw":
+            self.task = self.progress.add_task(month.label, total=None, step=step)
+        elif self.task is not None:
+            done = self.progress.tasks[self.task].completed
+            self.progress.update(self.task, step=step, total=4 * done, completed=done)
+            if step == "publish":
+                self.progress.update(self.task, total=done)
+
+    def advance(self, rows: int) -> None:
+        if self.task is not None:
+            self.progress.advance(self.task, rows)
+
+
+@contextmanager
+def _bars(plan: Plan) -> Iterator[_Bars]:
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} rows  {task.fields[step]}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        yield _Bars(progress)

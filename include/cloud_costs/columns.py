@@ -1,0 +1,138 @@
+"""Raw columns: from the types of Parquet, as DuckDB names them, to PostgreSQL's.
+
+Raw keeps what was exported. Timestamps are UTC without a zone, whatever their precision; maps, structs and
+lists become jsonb; a number that PostgreSQL has no integer for becomes numeric.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cloud_costs.errors import ColumnTypeError
+
+RESERVED = "billing_period"
+MAX_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
+
+# DuckDB's type: PostgreSQL's type, and the DuckDB type that pgpq encodes as it.
+TYPES = {
+    "BOOLEAN": ("boolean", "boolean"),
+    "TINYINT": ("smallint", "smallint"),
+    "UTINYINT": ("smallint", "smallint"),
+    "SMALLINT": ("smallint", "smallint"),
+    "USMALLINT": ("integer", "integer"),
+    "INTEGER": ("integer", "integer"),
+    "UINTEGER": ("bigint", "bigint"),
+    "BIGINT": ("bigint", "bigint"),
+    "UBIGINT": ("numeric", "decimal(20, 0)"),
+    "HUGEINT": ("numeric", "decimal(38, 0)"),
+    "FLOAT": ("real", "float"),
+    "DOUBLE": ("double precision", "double"),
+    "VARCHAR": ("text", "varchar"),
+    "UUID": ("text", "varchar"),
+    "BLOB": ("bytea", "blob"),
+    "DATE": ("date", "date"),
+    "TIME": ("time without time zone", "time"),
+}
+
+# What a published column of one type may be widened to, without losing a digit.
+WIDER = {
+    ("smallint", "integer"),
+    ("smallint", "bigint"),
+    ("smallint", "numeric"),
+    ("smallint", "double precision"),
+    ("integer", "bigint"),
+    ("integer", "numeric"),
+    ("integer", "double precision"),
+    ("bigint", "numeric"),
+    ("real", "double precision"),
+    ("date", "timestamp without time zone"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One raw column: its name in PostgreSQL, the exporter's name, and its PostgreSQL type."""
+
+    name: str
+    original: str
+    type: str
+
+
+def postgres_type(duckdb_type: str) -> str:
+    """Return the PostgreSQL type of a DuckDB type."""
+    if duckdb_type.startswith("TIMESTAMP"):
+        return "timestamp without time zone"
+    if duckdb_type.startswith("DECIMAL"):
+        return "numeric"
+    if duckdb_type.startswith(("MAP", "STRUCT", "JSON")) or duckdb_type.endswith("]"):
+        return "jsonb"
+    return TYPES.get(duckdb_type, ("text", ""))[0]
+
+
+def duckdb_expression(name: str, duckdb_type: str, target: str) -> str:
+    """Return the DuckDB expression that yields a file's column as the PostgreSQL type `target`."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    if target == "jsonb":
+        return f"to_json({quoted})::varchar"
+    if target == "timestamp without time zone":
+        # A zoned timestamp is UTC; make_timestamp takes its microseconds without asking for a time zone.
+        return f"make_timestamp(epoch_us({quoted}))" if "ZONE" in duckdb_type else f"{quoted}::timestamp"
+    if postgres_type(duckdb_type) == target:
+        return f"{quoted}::{TYPES[duckdb_type][1]}" if duckdb_type in TYPES else _as_is(quoted, duckdb_type)
+    widened = {pg: duck for pg, duck in TYPES.values() if pg != "numeric"} | {"numeric": "decimal(38, 0)"}
+    return f"{quoted}::{widened[target]}"
+
+
+def _as_is(quoted: str, duckdb_type: str) -> str:
+    return quoted if duckdb_type.startswith("DECIMAL") else f"{quoted}::varchar"
+
+
+def wider(one: str, other: str) -> str | None:
+    """Return the type that holds every value of both, or None.
+
+    >>> wider("integer", "bigint"), wider("text", "double precision")
+    ('bigint', None)
+    """
+    if one == other or (other, one) in WIDER:
+        return one
+    return other if (one, other) in WIDER else None
+
+
+def merge_types(
+    where: str, files: Mapping[str, Mapping[str, str]], published: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the type of each raw column of a delivery: wide enough for every file and for what is published.
+
+    `files` holds, for each file, PostgreSQL types by raw name. Raises `ColumnTypeError` naming the column, both
+    types and the file.
+    """
+    merged: dict[str, tuple[str, str]] = {}
+    for file, columns in files.items():
+        for name, found in columns.items():
+            known, known_from = merged.get(name, (published.get(name, found), "the published months"))
+            joined = wider(known, found)
+            if joined is None:
+                raise ColumnTypeError(
+                    f"{where}: column {name!r} is {found} in {file}, and {known} in {known_from}; neither holds both"
+                )
+            merged[name] = (joined, file if joined != known else known_from)
+    return {name: joined for name, (joined, _) in merged.items()}
+
+
+def raw_names(originals: Iterable[str]) -> dict[str, str]:
+    """Return the PostgreSQL name of each exported column: lower case, at most 63 bytes, all of them different.
+
+    >>> raw_names(["line_item_usage_account_id", "Billing_Period"])
+    {'line_item_usage_account_id': 'line_item_usage_account_id', 'Billing_Period': 'billing_period_e1bbc1'}
+    """
+    names: dict[str, str] = {}
+    taken = {RESERVED}
+    for original in originals:
+        name = re.sub(r"[\x00-\x1f\x7f]", "_", original.lower()) or "_"
+        if len(name.encode()) > MAX_NAME_BYTES or name in taken:
+            digest = hashlib.sha256(original.encode()).hexdigest()[:6]
+            name = name.encode()[: MAX_NAME_BYTES - 7].decode(errors="ignore") + "_" + digest
+        taken.add(name)
+        names[original] = name
+    return names

@@ -1,0 +1,190 @@
+"""The configuration: which billing exports there are, and where they are.
+
+`include/config/sources.yaml`, or the file that `CLOUD_COSTS_CONFIG` names. Without a file, `S3_BUCKET` and
+`CUR_PATHS` define `aws_cur` sources. Credentials are never here: they live in Airflow connections.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from cloud_costs.errors import ConfigError
+from cloud_costs.formats import FORMATS
+from cloud_costs.months import parse_month
+from cloud_costs.sql_files import check_names
+from cloud_costs.validation import explain
+
+DEFAULT_PATH = Path(__file__).parents[1] / "config" / "sources.yaml"
+DEFAULT_SCHEMA = "cost_analytics"
+FIXED_RELATIONS = (
+    "audit_results",
+    "costs",
+    "focus_costs",
+    "load_history",
+    "published_months",
+    "published_totals",
+    "raw_columns",
+    "restatements",
+    "schema_versions",
+)
+
+Month = Annotated[date, BeforeValidator(lambda value: parse_month(value, "first_month"))]
+
+
+class Source(BaseModel):
+    """One billing export: its name, its format, where it is and how to reach it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # 30 characters leave room for the longest relation name within PostgreSQL's 63 bytes:
+    # <source>_normalized_<yyyymm>_<load id>
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")
+    format: str
+    uri: str
+    conn_id: str = Field(default="aws_default", pattern=r"^[A-Za-z0-9_.-]{1,250}$")
+    first_month: Month | None = None
+    tags: tuple[str, ...] = ()
+    checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value not in FORMATS:
+            raise ValueError(f"unknown format {value!r}; allowed: {', '.join(sorted(FORMATS))}")
+        return value
+
+    @field_validator("uri")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        if not re.match(r"^(s3://[^/]+/?|file:///)", value):
+            raise ValueError(
+                f"{value!r} is not a storage address; write s3://bucket/folder/ or file:///folder/"
+            )
+        return value if value.endswith("/") else value + "/"
+
+    @field_validator("checks")
+    @classmethod
+    def _known_checks(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        unknown = sorted(set(value) - set(check_names()))
+        if unknown:
+            raise ValueError(f"unknown check {unknown[0]!r}; allowed: {', '.join(check_names())}")
+        return value
+
+    @property
+    def raw_table(self) -> str:
+        return f"raw_{self.name}"
+
+    @property
+    def focus_view(self) -> str:
+        return f"{self.name}_focus"
+
+    @property
+    def normalized_table(self) -> str:
+        return f"{self.name}_normalized"
+
+
+class _Sources(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    sources: list[Source] = Field(min_length=1)
+
+
+def load_sources(environ: Mapping[str, str] | None = None) -> tuple[Source, ...]:
+    """Return the configured sources, in the order of the file.
+
+    Raises `ConfigError` naming the file, the key and what is allowed.
+    """
+    environ = os.environ if environ is None else environ
+    named = environ.get("CLOUD_COSTS_CONFIG")
+    path = Path(named) if named else DEFAULT_PATH
+    if named or path.exists():
+        return _read(path)
+    if environ.get("S3_BUCKET") and environ.get("CUR_PATHS"):
+        return _validate("S3_BUCKET and CUR_PATHS", {"sources": _from_environment(environ)})
+    raise ConfigError(
+        f"no sources are configured: write {path} (see sources.example.yaml beside it), point CLOUD_COSTS_CONFIG "
+        "at a file, or set S3_BUCKET and CUR_PATHS"
+    )
+
+
+def pick_sources(sources: Sequence[Source], names: Sequence[str] | None) -> tuple[Source, ...]:
+    """Return the sources named, or all when `names` is empty; raises `ConfigError` for an unknown name."""
+    unknown = sorted(set(names or ()) - {source.name for source in sources})
+    if unknown:
+        known = ", ".join(source.name for source in sources)
+        raise ConfigError(f"sources: {unknown[0]!r} is not configured; configured are {known}")
+    return tuple(source for source in sources if not names or source.name in names)
+
+
+def schema_name(environ: Mapping[str, str] | None = None) -> str:
+    """Return the PostgreSQL schema of all tables (`POSTGRES_SCHEMA`)."""
+    environ = os.environ if environ is None else environ
+    name = environ.get("POSTGRES_SCHEMA") or DEFAULT_SCHEMA
+    if not re.match(r"^[a-z_][a-z0-9_]{0,39}$", name) or name.startswith("pg_"):
+        raise ConfigError(
+            f"POSTGRES_SCHEMA: {name!r} is not allowed; use up to 40 lower-case letters, digits and _, "
+            "not beginning with a digit or pg_"
+        )
+    return name
+
+
+def _read(path: Path) -> tuple[Source, ...]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file (CLOUD_COSTS_CONFIG names it)") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    return _validate(str(path), content)
+
+
+def _validate(where: str, content: Any) -> tuple[Source, ...]:
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where}: expected a mapping with the key 'sources'")
+    try:
+        sources = _Sources.model_validate(content).sources
+    except ValidationError as error:
+        allowed = ", ".join(Source.model_fields)
+        raise ConfigError(f"{where}: {explain(error, allowed)}") from None
+    _refuse_clashes(where, sources)
+    return tuple(sources)
+
+
+def _refuse_clashes(where: str, sources: Sequence[Source]) -> None:
+    owners = {name: "the package" for name in FIXED_RELATIONS}
+    for name, count in Counter(source.name for source in sources).items():
+        if count > 1:
+            raise ConfigError(f"{where}: sources: the name {name!r} is given {count} times")
+    for source in sources:
+        for relation in (source.raw_table, source.focus_view, source.normalized_table):
+            owner = owners.setdefault(relation, f"source {source.name!r}")
+            if owner != f"source {source.name!r}":
+                raise ConfigError(
+                    f"{where}: sources: the name {source.name!r} needs a relation {relation!r}, which {owner} "
+                    "has already; choose another name"
+                )
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[dict[str, str]]:
+    """Name each path by its first folder, or by the whole path where two begin alike."""
+    paths = [path.strip() for path in environ["CUR_PATHS"].split(",") if path.strip()]
+    firsts = Counter(_slug(path.strip("/").split("/")[0]) for path in paths)
+    sources = []
+    for path in paths:
+        first = _slug(path.strip("/").split("/")[0])
+        name = first if firsts[first] == 1 else _slug(path)
+        sources.append({"name": name, "format": "aws_cur", "uri": f"s3://{environ['S3_BUCKET']}/{path}"})
+    return sources
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:30].strip("_")
+    return slug if slug[:1].isalpha() else f"s_{slug}"[:30]

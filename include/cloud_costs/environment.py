@@ -1,0 +1,68 @@
+"""Credentials without Airflow: from the environment variables that `.env.example` lists."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+
+from cloud_costs.config import Source, schema_name
+from cloud_costs.errors import ConfigError
+from cloud_costs.postgres import Database
+from cloud_costs.storage import LocalStorage, S3Credentials, S3Storage, Storage
+
+CONNECT_TIMEOUT = 10
+
+
+def database(environ: Mapping[str, str] | None = None) -> Database:
+    """Return the database that `POSTGRES_*` names; raises `ConfigError` when the host is not set."""
+    environ = os.environ if environ is None else environ
+    missing = [name for name in ("POSTGRES_HOST", "POSTGRES_DB", "POSTGRES_USER") if not environ.get(name)]
+    if missing:
+        raise ConfigError(f"{', '.join(missing)} is not set; .env.example lists what the command line needs")
+    options: dict[str, Any] = {
+        "host": environ["POSTGRES_HOST"],
+        "port": environ.get("POSTGRES_PORT") or "5432",
+        "dbname": environ["POSTGRES_DB"],
+        "user": environ["POSTGRES_USER"],
+        "connect_timeout": CONNECT_TIMEOUT,
+    }
+    if environ.get("POSTGRES_PASSWORD"):
+        options["password"] = environ["POSTGRES_PASSWORD"]
+    name = f"{options['user']}@{options['host']}:{options['port']}/{options['dbname']}"
+    return Database(lambda: psycopg.connect(**options), schema_name(environ), name)
+
+
+def storage(source: Source, environ: Mapping[str, str] | None = None) -> Storage:
+    """Return the storage of a source; `s3://` takes its credentials from `AWS_*` as boto3 does."""
+    environ = os.environ if environ is None else environ
+    if source.uri.startswith("file:"):
+        return LocalStorage()
+    import boto3
+
+    session = boto3.Session(region_name=environ.get("AWS_REGION") or None)
+    return s3_storage(
+        session, source.conn_id, environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    )
+
+
+def s3_storage(session: Any, conn_id: str, endpoint_url: str | None, client: Any = None) -> S3Storage:
+    """Return the storage of a boto3 session, for listing and for DuckDB alike."""
+    client = client or session.client("s3", endpoint_url=endpoint_url or None)
+
+    def credentials() -> S3Credentials:
+        from botocore.exceptions import NoCredentialsError
+
+        found = session.get_credentials()
+        if found is None:
+            raise NoCredentialsError
+        frozen = found.get_frozen_credentials()
+        return S3Credentials(
+            frozen.access_key or "",
+            frozen.secret_key or "",
+            frozen.token or "",
+            client.meta.region_name if client.meta.region_name != "aws-global" else "us-east-1",
+            endpoint_url or "",
+        )
+
+    return S3Storage(client, credentials, conn_id)

@@ -1,0 +1,66 @@
+"""What can go wrong, in two kinds: what may pass when tried again, and what cannot.
+
+Airflow retries a task that raises a `TransientError` and fails one that raises a `PermanentError` at once
+(`dags/cloud_costs.py` sets the retry policy). Every message names the source, the month and the file or
+relation it is about, and never a secret.
+"""
+
+
+class CloudCostsError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class PermanentError(CloudCostsError):
+    """Trying again changes nothing: somebody has to mend the configuration, the bucket or the bill."""
+
+
+class TransientError(CloudCostsError):
+    """Trying again later may succeed."""
+
+
+class ConfigError(PermanentError, ValueError):
+    """A setting, a parameter or `sources.yaml` is wrong."""
+
+
+class StorageDenied(PermanentError):
+    """Object storage refused: no such bucket, wrong credentials, missing rights."""
+
+
+class StorageUnavailable(TransientError):
+    """Object storage did not answer."""
+
+
+class DeliveryError(PermanentError):
+    """A delivery is not what its format promises: no manifest, a broken one, an unreadable file."""
+
+
+class DeliveryNotReady(TransientError):
+    """A listed file is missing, or the delivery changed while it was read."""
+
+
+class ColumnTypeError(PermanentError):
+    """A column's type cannot hold both what is published and what is delivered."""
+
+
+class DatabaseUnavailable(TransientError):
+    """PostgreSQL did not answer, or closed the connection."""
+
+
+class DatabaseDenied(PermanentError):
+    """PostgreSQL refused: wrong password, no such database, missing rights."""
+
+
+class LoadBusy(TransientError):
+    """Another load of the same source and month is running."""
+
+
+class LoadLost(PermanentError):
+    """What a step needs is no longer there; the message says which task to clear."""
+
+
+class AuditFailed(PermanentError):
+    """A check of severity `error` found violations; what was published before stays."""
+
+
+class PublishBlocked(TransientError):
+    """A reader held its lock for longer than publishing may wait."""

@@ -1,0 +1,272 @@
+"""`aws_cur`: the legacy AWS Cost and Usage Report, Parquet.
+
+AWS lays a report out below its report folder, `<prefix>/<report>/`:
+
+    <range>/<report>-Manifest.json                               the newest delivery of the month
+    <range>/<assemblyId>/<report>-Manifest.json                  create-new: each delivery's own
+    <range>/<assemblyId>/<report>-00001.snappy.parquet           create-new
+    <report>/year=2025/month=1/<report>-00001.snappy.parquet     overwrite, with the Athena integration
+
+`<range>` is `20250101-20250201`, its end exclusive. A source's uri names the report folder or the Athena
+data folder in it. Only the files that a manifest lists are read: old deliveries and AWS's own litter stay
+where they are.
+
+Sources: AWS CUR user guide, `access-cur-s3`, `what-is-cur`; keys and manifests of real deliveries.
+"""
+
+import re
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+
+from cloud_costs.delivery import Delivery, Manifest
+from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageDenied
+from cloud_costs.months import MonthRange, month_label, next_month
+from cloud_costs.storage import Folder, Storage, StoredFile, folder_name, parent_folder
+from cloud_costs.validation import explain
+
+RANGE = re.compile(r"([0-9]{4})(0[1-9]|1[0-2])01-([0-9]{6})01")
+ASSEMBLY_TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+# What follows the report folder in a data file's key: overwrite with Athena, then create-new and CSV.
+IN_REPORT = re.compile(
+    r"(?:[^/]+/year=[0-9]{4}/month=[0-9]{1,2}/[^/]+|[0-9]{8}-[0-9]{8}/(?:[^/]+/)?[^/]+)\Z",
+)
+
+
+def _start(text: str) -> str:
+    datetime.strptime(text[:8], "%Y%m%d")
+    return text
+
+
+class _BillingPeriod(BaseModel):
+    start: Annotated[str, AfterValidator(_start)]
+
+
+class _Content(BaseModel):
+    """The parts of a manifest that a load depends on."""
+
+    assembly_id: str = Field(alias="assemblyId", min_length=1)
+    bucket: str
+    billing_period: _BillingPeriod = Field(alias="billingPeriod")
+    report_keys: list[Annotated[str, Field(min_length=1)]] = Field(alias="reportKeys")
+
+    @property
+    def billing_month(self) -> date:
+        return datetime.strptime(self.billing_period.start[:8], "%Y%m%d").date()
+
+
+def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
+    """Return the newest manifest of each billing month below `uri` that `months` holds, oldest month first.
+
+    Lists one folder for the report and one for each month, and reads no object. Raises `DeliveryError` when
+    there is no manifest of any month.
+    """
+    report = _report_folder(uri, storage)
+    seen = 0
+    found: dict[date, Manifest] = {}
+    for folder in report.folders:
+        month = _month_of(folder_name(folder))
+        if month is None:
+            continue
+        if month not in months:
+            seen += 1
+            continue
+        newest = _newest_manifest(source, month, storage.list_folder(folder), storage)
+        if newest:
+            found[month] = Manifest(source, month, newest)
+    for month, manifest in _athena_manifests(source, report, storage, months, set(found)).items():
+        found[month] = manifest
+    if not found and not seen:
+        raise DeliveryError(_nothing_found(source, uri, report))
+    return [found[month] for month in sorted(found)]
+
+
+def read_version(manifest: Manifest, storage: Storage) -> str:
+    """Return the assemblyId that the manifest names now."""
+    return _read_content(manifest, storage).assembly_id
+
+
+def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
+    """Read the manifest and find every file that it lists.
+
+    Raises `DeliveryError` for a manifest that is not what AWS documents, and `DeliveryNotReady` for a listed
+    file that is not there, naming every place that was tried.
+    """
+    content = _read_content(manifest, storage)
+    if not content.report_keys:
+        raise DeliveryError(
+            f"{manifest.label}: manifest {manifest.file.uri} lists no files (reportKeys is empty)"
+        )
+    repeated = sorted(key for key in set(content.report_keys) if content.report_keys.count(key) > 1)
+    if repeated:
+        raise DeliveryError(f"{manifest.label}: manifest {manifest.file.uri} lists {repeated[0]!r} twice")
+    outside = [key for key in content.report_keys if ".." in key.split("/")]
+    if outside:
+        raise DeliveryError(
+            f"{manifest.label}: manifest {manifest.file.uri} lists {outside[0]!r}, outside its folder"
+        )
+    other = [key for key in content.report_keys if not key.endswith(".parquet")]
+    if other:
+        raise DeliveryError(
+            f"{manifest.label}: manifest {manifest.file.uri} lists {other[0]!r}; only Parquet is supported: set the "
+            "report's data integration to Athena"
+        )
+    return Delivery(manifest, content.assembly_id, _find_files(content, manifest, storage))
+
+
+def _report_folder(uri: str, storage: Storage) -> Folder:
+    """Return the listing of the report folder that `uri` names, or that holds the data folder it names."""
+    listing = storage.list_folder(uri)
+    if not listing.folders and not listing.files and uri.startswith("s3://"):
+        # A report without a prefix has keys that begin with "/": s3://bucket//<report>/
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        rooted = storage.list_folder(f"s3://{bucket}//{prefix}")
+        listing = rooted if rooted.folders else listing
+    if any(_month_of(folder_name(folder)) for folder in listing.folders):
+        return listing
+    is_data_folder = any(folder_name(folder).startswith("year=") for folder in listing.folders)
+    above = parent_folder(listing.uri)
+    if is_data_folder or folder_name(uri) == folder_name(above):
+        return storage.list_folder(above)
+    return listing
+
+
+def _month_of(name: str) -> date | None:
+    match = RANGE.fullmatch(name)
+    if not match:
+        return None
+    month = date(int(match[1]), int(match[2]), 1)
+    return month if f"{next_month(month):%Y%m}" == match[3] else None
+
+
+def _newest_manifest(source: str, month: date, folder: Folder, storage: Storage) -> StoredFile | None:
+    """Return the month's own manifest; where a copy left it out, the newest of the deliveries' manifests."""
+    manifest = _manifest_in(source, month, folder)
+    if manifest:
+        return manifest
+    deliveries = [
+        (_age_key(folder_name(assembly), found), found)
+        for assembly in folder.folders
+        if (found := _manifest_in(source, month, storage.list_folder(assembly)))
+    ]
+    return max(deliveries, key=lambda delivery: delivery[0])[1] if deliveries else None
+
+
+def _age_key(assembly_id: str, manifest: StoredFile) -> tuple[str, datetime]:
+    """Order deliveries: by the UTC timestamp that an assemblyId is today, else by the object's own time."""
+    return (assembly_id if ASSEMBLY_TIME.fullmatch(assembly_id) else "", manifest.modified)
+
+
+def _manifest_in(source: str, month: date, folder: Folder) -> StoredFile | None:
+    manifests = [file for file in folder.files if file.name.endswith("-Manifest.json")]
+    if len(manifests) > 1:
+        names = ", ".join(file.name for file in manifests)
+        raise DeliveryError(
+            f"{source} {month_label(month)}: {folder.uri} holds manifests of several reports ({names}); "
+            "give each report a folder of its own"
+        )
+    return manifests[0] if manifests else None
+
+
+def _athena_manifests(
+    source: str, report: Folder, storage: Storage, months: MonthRange, known: set[date]
+) -> dict[date, Manifest]:
+    """Return manifests that lie beside the data, `<report>/<report>/year=2025/month=1/`.
+
+    One sentence of the AWS user guide puts them there; looked at only when no range folder holds any.
+    """
+    found: dict[date, Manifest] = {}
+    data_folder = f"{report.uri}{folder_name(report.uri)}/"
+    if known or data_folder not in report.folders:
+        return found
+    for year in storage.list_folder(data_folder).folders:
+        if not re.fullmatch(r"year=[0-9]{4}", folder_name(year)):
+            continue
+        for folder in storage.list_folder(year).folders:
+            match = re.fullmatch(r"month=(1[0-2]|0?[1-9])", folder_name(folder))
+            month = date(int(folder_name(year)[5:]), int(match[1]), 1) if match else None
+            if month and month in months:
+                manifest = _manifest_in(source, month, storage.list_folder(folder))
+                if manifest:
+                    found[month] = Manifest(source, month, manifest)
+    return found
+
+
+def _nothing_found(source: str, uri: str, report: Folder) -> str:
+    seen = [folder_name(folder) + "/" for folder in report.folders] + [file.name for file in report.files]
+    there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "") if seen else "nothing"
+    places = uri if report.uri == uri else f"{uri} or {report.uri}"
+    return (
+        f"{source}: no manifest below {places}; expected folders such as 20250101-20250201/ with a "
+        f"<report>-Manifest.json; found {there}"
+    )
+
+
+def _read_content(manifest: Manifest, storage: Storage) -> _Content:
+    where = f"{manifest.label}: manifest {manifest.file.uri}"
+    try:
+        content = _Content.model_validate_json(storage.read(manifest.file.uri))
+    except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            raise DeliveryError(f"{where} is not JSON: {error.errors()[0]['msg']}") from None
+        raise DeliveryError(f"{where} is not a CUR manifest: {explain(error)}") from None
+    if content.billing_month != manifest.billing_month:
+        raise DeliveryError(f"{where} is of the billing period {content.billing_period.start}")
+    return content
+
+
+def _find_files(content: _Content, manifest: Manifest, storage: Storage) -> tuple[StoredFile, ...]:
+    """Find every listed file: below the report folder that the manifest lies in, else where the keys say.
+
+    A bucket is often a copy of the one that the manifest names, so the place by the manifest comes first. All
+    files come from one place: two places may hold two deliveries.
+    """
+    missing = []
+    for place in (_by_manifest, _as_listed):
+        uris = [place(key, content.bucket, manifest) for key in content.report_keys]
+        files = [_stat_or_none(uri, manifest, storage) for uri in uris]
+        if all(files):
+            return tuple(file for file in files if file)
+        missing.append((files.index(None), uris[files.index(None)]))
+    key = content.report_keys[missing[0][0]]
+    places = " nor at ".join(dict.fromkeys(uri for _, uri in missing))
+    raise DeliveryNotReady(
+        f"{manifest.label}: manifest {manifest.file.uri} lists {key!r}, which is neither at {places}"
+        if missing[0][1] != missing[1][1]
+        else f"{manifest.label}: manifest {manifest.file.uri} lists {key!r}, which is not at {places}"
+    )
+
+
+def _stat_or_none(uri: str, manifest: Manifest, storage: Storage) -> StoredFile | None:
+    """Return the file; one in a bucket that is not the source's own may be missing or forbidden alike."""
+    own = uri.split("/")[:3] == manifest.file.uri.split("/")[:3]
+    try:
+        return storage.stat(uri)
+    except StorageDenied:
+        if own:
+            raise
+        return None
+
+
+def _by_manifest(key: str, bucket: str, manifest: Manifest) -> str:
+    in_report = IN_REPORT.search(key)
+    if in_report:
+        return _report_of(manifest) + in_report[0]
+    return manifest.file.folder + key.rsplit("/", 1)[-1]
+
+
+def _as_listed(key: str, bucket: str, manifest: Manifest) -> str:
+    if manifest.file.uri.startswith("s3://"):
+        return f"s3://{bucket}/{key}"
+    return _by_manifest(key, bucket, manifest)
+
+
+def _report_of(manifest: Manifest) -> str:
+    """Return the report folder that a manifest lies in, at any of the depths where AWS puts it."""
+    folder = manifest.file.folder
+    if folder_name(folder).startswith("month="):
+        return parent_folder(parent_folder(parent_folder(folder)))
+    if _month_of(folder_name(folder)):
+        return parent_folder(folder)
+    return parent_folder(parent_folder(folder))

@@ -1,0 +1,121 @@
+"""`load_raw`: bring the newest delivery of one billing month into a staging table."""
+
+import logging
+import time
+from datetime import date
+
+from psycopg import sql
+
+from cloud_costs import history
+from cloud_costs.config import Source
+from cloud_costs.delivery import Delivery, Manifest
+from cloud_costs.errors import CloudCostsError, DeliveryError, DeliveryNotReady
+from cloud_costs.formats import FORMATS
+from cloud_costs.history import Load, Run
+from cloud_costs.months import MonthRange, month_label
+from cloud_costs.postgres import Connection, Database, columns_of
+from cloud_costs.staging import STREAMS, Progress, copy_files, create_raw_table, read_shape
+from cloud_costs.storage import Storage
+
+log = logging.getLogger(__name__)
+
+
+def load_raw(
+    database: Database,
+    storage: Storage,
+    source: Source,
+    month: date,
+    *,
+    raw_only: bool = False,
+    run: Run | None = None,
+    streams: int = STREAMS,
+    progress: Progress | None = None,
+) -> Load:
+    """Stage the delivery of one month that is newest now, whatever was loaded before, and return the load.
+
+    Raises `LoadBusy` when another load of the month is running, `DeliveryNotReady` when a file is missing or
+    the delivery changed while it was read, `DeliveryError` when it is broken. Whatever fails, the load's row in
+    `load_history` says so, its staging table is dropped, and what was published stays.
+    """
+    with database.session() as connection, history.month_lock(connection, database, source.name, month):
+        load = history.open_load(connection, database, source, month, raw_only, run or Run())
+        table = database.staging_table(load.raw_table)
+        try:
+            _stage(connection, database, storage, source, load, streams, progress)
+        except BaseException as error:
+            history.fail_load(database, load, "failed", error)
+            _drop_quietly(database, table)
+            raise
+    return load
+
+
+def _stage(
+    connection: Connection,
+    database: Database,
+    storage: Storage,
+    source: Source,
+    load: Load,
+    streams: int,
+    progress: Progress | None,
+) -> None:
+    began = time.monotonic()
+    manifest = find_manifest(storage, source, load.billing_month)
+    delivery = FORMATS[source.format].read_delivery(manifest, storage)
+    history.record_delivery(connection, database, load, delivery)
+    table = database.staging_table(load.raw_table)
+    published = columns_of(connection, database.table(source.raw_table))
+    try:
+        shape = read_shape(storage, delivery, published)
+        create_raw_table(connection, table, shape.columns, load.billing_month)
+        rows = copy_files(database, storage, load.label, shape, table, streams, progress)
+    except CloudCostsError as error:
+        _refuse_changed(storage, source, delivery, error)
+        raise
+    _refuse_changed(storage, source, delivery)
+    for column in shape.columns:
+        if column.name != column.original:
+            connection.execute(
+                sql.SQL("comment on column {}.{} is {}").format(
+                    table, sql.Identifier(column.name), sql.Literal(column.original)
+                )
+            )
+    connection.execute(sql.SQL("analyze {}").format(table))
+    history.mark(connection, database, load, status="staged", rows=rows)
+    log.info(
+        "load_raw source=%s month=%s load=%s version=%s files=%s rows=%s bytes=%s seconds=%.1f",
+        *(load.source, month_label(load.billing_month), load.load_id, delivery.version, len(delivery.files)),
+        *(rows, delivery.size, time.monotonic() - began),
+    )
+
+
+def find_manifest(storage: Storage, source: Source, month: date) -> Manifest:
+    """Return the newest manifest of one month; raises `DeliveryError` when there is none."""
+    found = FORMATS[source.format].find_manifests(source.name, source.uri, storage, MonthRange(month, month))
+    if not found:
+        raise DeliveryError(
+            f"{source.name} {month_label(month)}: no manifest of this month below {source.uri}"
+        )
+    return found[0]
+
+
+def _refuse_changed(
+    storage: Storage, source: Source, delivery: Delivery, reason: CloudCostsError | None = None
+) -> None:
+    """Raise `DeliveryNotReady` when the manifest or a file is no longer the one that was read."""
+    label = delivery.manifest.label
+    because = f" ({reason})" if reason else ""
+    newest = find_manifest(storage, source, delivery.manifest.billing_month)
+    if newest.file != delivery.manifest.file:
+        raise DeliveryNotReady(f"{label}: a newer delivery came while {delivery.version} was read{because}")
+    for file in delivery.files:
+        if storage.stat(file.uri) != file:
+            raise DeliveryNotReady(f"{label}: {file.uri} changed while it was read{because}")
+
+
+def _drop_quietly(database: Database, table: sql.Identifier) -> None:
+    """Drop a staging table; when that fails too, the next run drops what no running load owns."""
+    try:
+        with database.session() as connection:
+            connection.execute(sql.SQL("drop table if exists {}").format(table))
+    except CloudCostsError as error:
+        log.warning("%s", error)

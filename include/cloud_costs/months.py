@@ -1,0 +1,59 @@
+"""Billing months: a `date`, the first day of the month; written `2025-01` for people."""
+
+import re
+from datetime import date
+
+from cloud_costs.errors import ConfigError
+
+MONTH_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
+
+
+def parse_month(text: str, what: str = "month") -> date:
+    """Return the billing month that `text` names.
+
+    >>> parse_month("2025-01")
+    datetime.date(2025, 1, 1)
+
+    Raises `ConfigError` naming `what` when the text is not `YYYY-MM`.
+    """
+    if not isinstance(text, str) or not re.match(MONTH_PATTERN, text) or text.startswith("0000"):
+        raise ConfigError(f"{what}: {text!r} is not a month; write YYYY-MM, for example 2025-01")
+    return date(int(text[:4]), int(text[5:7]), 1)
+
+
+def month_label(month: date) -> str:
+    """Return the month as people write it.
+
+    >>> month_label(date(2025, 1, 1))
+    '2025-01'
+    """
+    return f"{month:%Y-%m}"
+
+
+def next_month(month: date) -> date:
+    """Return the month after `month`.
+
+    >>> next_month(date(2025, 12, 1))
+    datetime.date(2026, 1, 1)
+    """
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+class MonthRange:
+    """The months from `first` to `last`, both included; `None` leaves an end open."""
+
+    def __init__(self, first: date | None = None, last: date | None = None) -> None:
+        if first and last and first > last:
+            raise ConfigError(f"from_month {month_label(first)} is after to_month {month_label(last)}")
+        self.first, self.last = first, last
+
+    @classmethod
+    def parse(cls, first: str | None, last: str | None) -> "MonthRange":
+        """Return the range that two params give; empty and `None` leave an end open."""
+        return cls(
+            parse_month(first, "from_month") if first else None,
+            parse_month(last, "to_month") if last else None,
+        )
+
+    def __contains__(self, month: date) -> bool:
+        return (self.first is None or month >= self.first) and (self.last is None or month <= self.last)

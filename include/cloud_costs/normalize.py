@@ -1,0 +1,109 @@
+"""`normalize`: derive a month's daily totals from its raw lines, through the FOCUS mapping."""
+
+import logging
+import time
+
+from psycopg import sql
+
+from cloud_costs import focus, sql_files
+from cloud_costs.config import Source
+from cloud_costs.errors import LoadLost
+from cloud_costs.history import Load, mark
+from cloud_costs.months import month_label
+from cloud_costs.postgres import Connection, Database, columns_of
+from cloud_costs.relations import Relations, find_relations, published_load
+
+log = logging.getLogger(__name__)
+
+WORK_MEM = "128MB"
+
+
+def normalize(database: Database, source: Source, load: Load) -> Load:
+    """Derive the normalized staging table and return the load that it belongs to.
+
+    Works from the load's own raw lines, staged or published; when they are gone, from the month's published
+    raw partition, and then returns the load which is published. Raises `LoadLost` when there is neither.
+    """
+    began = time.monotonic()
+    rows = 0
+    with database.session() as connection, connection.transaction():
+        connection.execute(sql.SQL("set local work_mem to {}").format(sql.Literal(WORK_MEM)))
+        found = _lines_of_month(connection, database, load)
+        columns = columns_of(connection, found.raw)
+        if not load.raw_only:
+            rows = _derive(connection, database, source, found, columns)
+        if found.raw_is_staged:
+            _record_billed_cost(
+                connection, database, found, focus.raw_totals(source.format, found.raw, columns)
+            )
+    log.info(
+        "normalize source=%s month=%s load=%s rows=%s seconds=%.1f",
+        *(load.source, month_label(load.billing_month), found.load.load_id, rows, time.monotonic() - began),
+    )
+    return found.load
+
+
+def _lines_of_month(connection: Connection, database: Database, load: Load) -> Relations:
+    found = find_relations(connection, database, load)
+    if found is None:
+        published = published_load(connection, database, load)
+        found = find_relations(connection, database, published) if published else None
+    if found is None:
+        raise LoadLost(
+            f"{load.label}: the lines of load {load.load_id} are gone and no load of the month is published; clear "
+            "load_raw of this month to load it"
+        )
+    if found.load.load_id != load.load_id:
+        log.warning(
+            "%s: the lines of load %s are gone; deriving from load %s, which is published",
+            *(load.label, load.load_id, found.load.load_id),
+        )
+    return found
+
+
+def _derive(
+    connection: Connection, database: Database, source: Source, found: Relations, columns: dict[str, str]
+) -> int:
+    """Create the normalized staging table, ready to become the month's partition."""
+    load = found.load
+    table = database.staging_table(load.normalized_table)
+    month = sql.Literal(load.billing_month)
+    connection.execute(sql.SQL("drop table if exists {}").format(table))
+    select = sql_files.compose(
+        sql_files.read("normalize.sql"),
+        charges=focus.charges(source.format, found.raw, columns, source.tags),
+        billing_period=month,
+        source=sql.Literal(source.name),
+        raw_table=sql.Literal(source.raw_table),
+    )
+    # As a CREATE TABLE AS, PostgreSQL plans it with parallel workers; an INSERT it does not.
+    rows = connection.execute(sql.SQL("create table {} as {}").format(table, select)).rowcount
+    connection.execute(
+        sql.SQL(
+            "alter table {} alter column billing_period set not null, add check (billing_period = {})"
+        ).format(table, month)
+    )
+    connection.execute(sql.SQL("analyze {}").format(table))
+    return rows
+
+
+def _record_billed_cost(
+    connection: Connection, database: Database, found: Relations, totals: sql.Composed
+) -> None:
+    """Write what the raw lines sum to, by currency, without a float on the way."""
+    connection.execute(
+        sql.SQL(
+            """
+            update {} set billed_cost = (
+                select coalesce(jsonb_object_agg(coalesce(by_currency.currency, ''), by_currency.billed_cost), '{{}}')
+                from (
+                    select totals.currency, sum(totals.billed_cost) as billed_cost
+                    from ({}) as totals
+                    group by totals.currency
+                ) as by_currency
+            )
+            where load_id = {}
+            """
+        ).format(database.table("load_history"), totals, sql.Literal(found.load.load_id))
+    )
+    mark(connection, database, found.load, status="staged", error=None)

@@ -1,0 +1,202 @@
+"""`list_manifests`: which months have a delivery that is not published yet."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Literal
+
+from psycopg import sql
+
+from cloud_costs.config import Source
+from cloud_costs.delivery import Manifest
+from cloud_costs.errors import CloudCostsError, TransientError
+from cloud_costs.formats import FORMATS
+from cloud_costs.history import drop_dead_staging
+from cloud_costs.months import MonthRange, month_label
+from cloud_costs.postgres import Database
+from cloud_costs.storage import Storage
+
+log = logging.getLogger(__name__)
+
+Decision = Literal["load", "unchanged", "next run"]
+
+
+@dataclass(frozen=True)
+class PlannedMonth:
+    """One month of one source: what the bucket holds, what is published, and what to do."""
+
+    source: str
+    billing_month: date
+    manifest_uri: str
+    version: str
+    published_version: str | None
+    decision: Decision
+    reason: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.source} {month_label(self.billing_month)}"
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what a mapped task needs, as JSON types."""
+        return {
+            "source": self.source,
+            "billing_month": month_label(self.billing_month),
+            "manifest_uri": self.manifest_uri,
+            "version": self.version,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All months of all sources, newest month first, and the sources that could not be listed."""
+
+    months: tuple[PlannedMonth, ...]
+    failures: dict[str, CloudCostsError]
+
+    @property
+    def to_load(self) -> tuple[PlannedMonth, ...]:
+        return tuple(month for month in self.months if month.decision == "load")
+
+    @property
+    def left(self) -> tuple[PlannedMonth, ...]:
+        return tuple(month for month in self.months if month.decision == "next run")
+
+    def lines(self) -> list[str]:
+        """Return the whole plan as the lines of a table: source, month, version, published version, decision."""
+        rows = [("source", "month", "version", "published", "decision")]
+        rows += [
+            (
+                *(
+                    month.source,
+                    month_label(month.billing_month),
+                    month.version,
+                    month.published_version or "-",
+                ),
+                month.decision + (f" ({month.reason})" if month.reason else ""),
+            )
+            for month in self.months
+        ]
+        widths = [max(len(row[at]) for row in rows) for at in range(4)]
+        return ["  ".join([*(row[at].ljust(widths[at]) for at in range(4)), row[4]]) for row in rows]
+
+
+@dataclass(frozen=True)
+class _Published:
+    version: str
+    manifest_uri: str
+    manifest_etag: str
+    raw_only: bool
+
+
+def list_manifests(
+    database: Database,
+    sources: Sequence[Source],
+    storage_of: Callable[[Source], Storage],
+    months: MonthRange,
+    *,
+    force: bool = False,
+    raw_only: bool = False,
+    limit: int | None = None,
+) -> Plan:
+    """Compare the manifests of the sources with what is published.
+
+    Reads the content of a manifest only where its ETag differs from the published one. A source that cannot be
+    listed is a failure of the plan and hinders no other source; when none can, raises the first failure. With
+    more than `limit` months to load, the newest are loaded and the others left for the next run.
+    """
+    with database.session() as connection:
+        drop_dead_staging(connection, database)
+    planned: list[PlannedMonth] = []
+    failures: dict[str, CloudCostsError] = {}
+    for source in sources:
+        try:
+            planned += _plan_source(database, source, storage_of(source), months, force, raw_only)
+        except CloudCostsError as error:
+            failures[source.name] = error
+            log.error("%s", error)
+    if failures and len(failures) == len(sources):
+        passing = [error for error in failures.values() if isinstance(error, TransientError)]
+        raise passing[0] if passing else next(iter(failures.values()))
+    planned.sort(key=lambda month: (-month.billing_month.toordinal(), month.source))
+    return Plan(tuple(_limited(planned, limit)), failures)
+
+
+def _plan_source(
+    database: Database, source: Source, storage: Storage, months: MonthRange, force: bool, raw_only: bool
+) -> list[PlannedMonth]:
+    published = _published(database, source)
+    first = max((month for month in (months.first, source.first_month) if month), default=None)
+    if first and months.last and first > months.last:
+        return []
+    found = FORMATS[source.format].find_manifests(
+        source.name, source.uri, storage, MonthRange(first, months.last)
+    )
+    return [
+        _decide(source, storage, manifest, published.get(manifest.billing_month), force, raw_only)
+        for manifest in found
+    ]
+
+
+def _decide(
+    source: Source,
+    storage: Storage,
+    manifest: Manifest,
+    published: _Published | None,
+    force: bool,
+    raw_only: bool,
+) -> PlannedMonth:
+    month = PlannedMonth(
+        source.name,
+        manifest.billing_month,
+        manifest.file.uri,
+        "",
+        published.version if published else None,
+        "load",
+        "new",
+    )
+    same = published and (published.manifest_uri, published.manifest_etag) == (
+        manifest.file.uri,
+        manifest.file.etag,
+    )
+    if published and same:
+        month = replace(month, version=published.version)
+        if force:
+            return replace(month, reason="forced")
+        if published.raw_only and not raw_only:
+            return replace(month, reason="only raw is published")
+        return replace(month, decision="unchanged", reason="")
+    try:
+        version = FORMATS[source.format].read_version(manifest, storage)
+    except CloudCostsError as error:
+        # The month is loaded all the same: its own task then fails with this error and hinders no other month.
+        log.error("%s", error)
+        return replace(month, version="unreadable", reason="the manifest cannot be read")
+    return replace(month, version=version, reason="changed" if published else "new")
+
+
+def _limited(planned: list[PlannedMonth], limit: int | None) -> list[PlannedMonth]:
+    taken = 0
+    months = []
+    for month in planned:
+        if month.decision == "load":
+            taken += 1
+            if limit is not None and taken > limit:
+                month = replace(month, decision="next run", reason=f"this run takes {limit} months")
+        months.append(month)
+    return months
+
+
+def _published(database: Database, source: Source) -> dict[date, _Published]:
+    with database.session() as connection:
+        rows = connection.execute(
+            sql.SQL(
+                """
+                select billing_period, version, manifest_uri, manifest_etag, raw_only from {}
+                where source = %s and status = 'published'
+                """
+            ).format(database.table("load_history")),
+            [source.name],
+        ).fetchall()
+    return {row[0]: _Published(*row[1:]) for row in rows}

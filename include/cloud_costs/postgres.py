@@ -1,0 +1,134 @@
+"""PostgreSQL: connections whose errors say what to do, the schemas, and the numbered DDL."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from cloud_costs import sql_files
+from cloud_costs.errors import CloudCostsError, DatabaseDenied, DatabaseUnavailable
+
+Connection = psycopg.Connection[Any]
+
+# Refusals that libpq reports while it connects carry no SQLSTATE, only the server's words.
+REFUSED = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry|does not exist|not permitted to log in"
+    r"|permission denied for database|invalid port number|certificate"
+)
+TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where the tables are. `connect` opens a connection; `name` is what messages call it."""
+
+    connect: Callable[[], Connection]
+    schema: str
+    name: str
+
+    @property
+    def staging_schema(self) -> str:
+        return f"{self.schema}_staging"
+
+    def table(self, name: str) -> sql.Identifier:
+        """Return the quoted name of a relation in the schema."""
+        return sql.Identifier(self.schema, name)
+
+    def staging_table(self, name: str) -> sql.Identifier:
+        """Return the quoted name of a table in the staging schema."""
+        return sql.Identifier(self.staging_schema, name)
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Open a connection in autocommit and UTC, and close it.
+
+        Raises `DatabaseUnavailable` or `DatabaseDenied` for what PostgreSQL says, with the connection's name.
+        """
+        with database_errors(self.name):
+            connection = self.connect()
+            try:
+                connection.autocommit = True
+                connection.row_factory = tuple_row
+                connection.execute("set timezone to 'UTC'")
+                connection.execute("set application_name to 'cloud_costs'")
+                yield connection
+            finally:
+                connection.close()
+
+
+@contextmanager
+def database_errors(name: str) -> Iterator[None]:
+    """Turn psycopg's errors into ours: what may pass when tried again, and what cannot."""
+    try:
+        yield
+    except CloudCostsError:
+        raise
+    except psycopg.Error as error:
+        raise translate(error, name) from error
+
+
+def translate(error: psycopg.Error, name: str) -> CloudCostsError:
+    """Return our error for psycopg's; the message is PostgreSQL's own, with the connection's name."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    message = f"PostgreSQL (connection {name!r}): {words}"
+    state = error.sqlstate
+    if state is None:
+        is_connection = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        if is_connection and not REFUSED.search(words):
+            return DatabaseUnavailable(message)
+        return DatabaseDenied(message)
+    if state.startswith(TRANSIENT_CLASSES) and state != "57014":
+        return DatabaseUnavailable(message)
+    return DatabaseDenied(message)
+
+
+def apply_schema(database: Database) -> list[str]:
+    """Create the schemas and apply the numbered DDL that this database has not seen; return what was applied.
+
+    Runs under an advisory lock in one transaction: two processes may call it at once.
+    """
+    files = sorted(path.name for path in (sql_files.FOLDER / "schema").glob("[0-9]*.sql"))
+    with database.session() as connection, connection.transaction():
+        connection.execute(
+            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"cloud_costs schema {database.schema}"]
+        )
+        for schema in (database.schema, database.staging_schema):
+            if not _exists(connection, schema):
+                connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+        versions = database.table("schema_versions")
+        connection.execute(
+            sql.SQL(
+                "create table if not exists {} (name text primary key, applied_at timestamptz not null default now())"
+            ).format(versions)
+        )
+        seen = {row[0] for row in connection.execute(sql.SQL("select name from {}").format(versions))}
+        missing = [file for file in files if file not in seen]
+        for file in missing:
+            text = sql_files.read(f"schema/{file}")
+            connection.execute(sql_files.compose(text, schema=sql.Identifier(database.schema)))
+            connection.execute(sql.SQL("insert into {} (name) values (%s)").format(versions), [file])
+    return missing
+
+
+def columns_of(connection: Connection, relation: sql.Identifier) -> dict[str, str]:
+    """Return the columns of a relation with their types, in order; empty when there is no such relation."""
+    rows = connection.execute(
+        """
+        select attname, format_type(atttypid, atttypmod)
+        from pg_attribute
+        where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
+        order by attnum
+        """,
+        [relation.as_string(connection)],
+    ).fetchall()
+    return dict(rows)
+
+
+def _exists(connection: Connection, schema: str) -> bool:
+    row = connection.execute("select to_regnamespace(quote_ident(%s)) is not null", [schema]).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,35 @@
+"""A made-up AWS bill, delivered as AWS delivers it, with a truth of its own.
+
+Tests, `make demo` and the benchmarks need billing exports whose right answer is known before any of this
+project's SQL has seen them. This package plans a month line by line, adds up in Decimal what each line
+truly means while planning it, and writes the lines as legacy Cost and Usage Report files: manifest, chunks,
+litter and all. The truth is never read back from the files. Everything is a pure function of (bill, month,
+version).
+
+- `bill`: what to make, and the names and keys that follow from it - `catalog`, `columns`: AWS's products,
+meters and columns - `plan`, `commitments`, `monthly`: the lines and what they mean - `truth`: the totals
+that a correct load arrives at - `delivery`: the only part that knows legacy CUR Parquet; another format is
+another renderer of the same plan
+
+Sources of the rules: the line types and their FOCUS meaning follow AWS Cloud Intelligence Dashboards
+(`summary_view.sql`) and FOCUS 1.2; layout, manifest, column names and the absence of NULLs follow AWS's
+documentation and real files.
+"""
+
+from cloud_costs.sample_bill.bill import Bill
+from cloud_costs.sample_bill.delivery import write_export, write_month
+from cloud_costs.sample_bill.plan import Charge, Line, plan_lines
+from cloud_costs.sample_bill.truth import Truth, TruthRow, read_truth, write_truth
+
+__all__ = [
+    "Bill",
+    "Charge",
+    "Line",
+    "Truth",
+    "TruthRow",
+    "plan_lines",
+    "read_truth",
+    "write_export",
+    "write_month",
+    "write_truth",
+]

@@ -1,0 +1,34 @@
+-- severity: error
+-- protects: from a billed cost that is not the invoice's: a charge counted twice, or not at all
+-- action: do not publish by hand; the FOCUS mapping does not know these lines: report them with their line item
+--   types
+
+with raw_totals as (
+    {raw_totals}
+),
+
+focus_totals as (
+    select
+        invoiceid as invoice_id,
+        billingcurrency as currency,
+        sum(billedcost) as billed_cost,
+        sum(x_lineitems) as line_items
+    from ({charges}) as charges
+    group by invoiceid, billingcurrency
+)
+
+select
+    coalesce(raw_totals.invoice_id, focus_totals.invoice_id) as invoice_id,
+    coalesce(raw_totals.currency, focus_totals.currency) as currency,
+    raw_totals.billed_cost as raw_cost,
+    focus_totals.billed_cost as focus_cost,
+    raw_totals.line_items as raw_lines,
+    focus_totals.line_items as focus_lines
+from raw_totals
+full join focus_totals
+    on
+        coalesce(raw_totals.invoice_id, '') = coalesce(focus_totals.invoice_id, '')
+        and coalesce(raw_totals.currency, '') = coalesce(focus_totals.currency, '')
+where
+    coalesce(raw_totals.billed_cost, 0) <> coalesce(focus_totals.billed_cost, 0)
+    or coalesce(raw_totals.line_items, 0) <> coalesce(focus_totals.line_items, 0)

@@ -1,0 +1,11 @@
+-- severity: warning
+-- protects: from a new kind of AWS line that is taken for usage because nothing better is known
+-- action: the total is right; report the line item type so that the mapping learns what it means
+
+select
+    x_lineitemtype as line_item_type,
+    count(*) as charges,
+    sum(billedcost) as billed_cost
+from ({charges}) as charges
+where not x_typeisknown
+group by x_lineitemtype

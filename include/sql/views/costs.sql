@@ -1,0 +1,23 @@
+-- costs: daily totals of every source, the relation that people query. One such select for each source.
+
+select
+    date,
+    billing_period,
+    billing_account_id,
+    account_id,
+    account_name,
+    service,
+    region,
+    charge_category,
+    cost,
+    effective_cost,
+    list_cost,
+    currency,
+    invoice_id,
+    tags,
+    line_items,
+    cloud_provider,
+    source,
+    source_table,
+    sync_timestamp
+from {normalized}

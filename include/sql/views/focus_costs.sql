@@ -1,0 +1,7 @@
+-- focus_costs: every <source>_focus, all FOCUS 1.2 columns in lower case, so that the specification's own
+-- spelling works unquoted. One such select for each source.
+
+select
+    {columns},
+    {source}::text as x_source
+from {focus}
