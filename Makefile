@@ -1,5 +1,5 @@
 # Everything is kept in .venv (the environment) and .demo (the demo's bucket, database and Airflow home).
-# Recipes name files relative to this folder, whose own path may hold spaces: also for `make -f` and `make -C`.
+# Recipes name files relative to this folder, because its own path may hold spaces.
 
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/sh
@@ -50,6 +50,6 @@ constraints: setup ## Pin again all that the requirements bring with them
 	    requirements.txt requirements-dev.txt --output-file constraints.txt
 
 clean: ## Stop the demo and remove .venv, .demo and all caches
-	@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
+	-@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
 	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -47,7 +47,7 @@ COSTS = Asset("cloud_costs")
 PUBLISHED = AssetAlias("cloud_costs_published")
 LABEL = "{{ task.op_kwargs['month']['source'] }} {{ task.op_kwargs['month']['billing_month'] }}"
 SOURCES = airflow_tasks.configured_names()
-MONTH = {"type": ["null", "string"], "pattern": MONTH_PATTERN}
+MONTH: dict[str, Any] = {"type": ["null", "string"], "pattern": MONTH_PATTERN}
 
 PARAMS = {
     "sources": Param(
@@ -84,6 +84,58 @@ RETRIES = {
 }
 
 
+@task
+def list_manifests(params: dict[str, Any] | None = None, ti: Any = None) -> list[dict[str, str]]:
+    planned, failures = airflow_tasks.list_manifests(params or {}, conf.getint("core", "max_map_length"))
+    ti.xcom_push(key="failures", value=failures)
+    return planned
+
+
+@task(map_index_template=LABEL)
+def load_raw(month: dict[str, str], params: Any = None, dag_run: Any = None, ti: Any = None) -> dict[str, Any]:
+    return airflow_tasks.load_raw(month, params["raw_only"], dag_run.run_id, ti.map_index)
+
+
+@task(map_index_template=LABEL)
+def normalize(month: dict[str, str], load: Any) -> dict[str, Any]:
+    return airflow_tasks.normalize(month, load)
+
+
+@task(map_index_template=LABEL)
+def audit(month: dict[str, str], load: Any) -> dict[str, Any]:
+    return airflow_tasks.audit(month, load)
+
+
+@task(map_index_template=LABEL)
+def publish(month: dict[str, str], load: Any) -> dict[str, Any]:
+    return airflow_tasks.publish(month, load)
+
+
+@task_group
+def billing_month(month: dict[str, str]) -> Any:
+    load = load_raw(month=month)
+    derived = normalize(month=month, load=load)
+    audited = audit(month=month, load=derived)
+    return publish(month=month, load=audited)
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE, outlets=[PUBLISHED])
+def refresh_views(months: Any, params: Any = None, outlet_events: Any = None) -> None:
+    published = [month for month in months or () if month]
+    if not params["dry_run"]:
+        airflow_tasks.refresh_views()
+    if published:
+        outlet_events[PUBLISHED].add(COSTS, extra={"months": published})
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+def report(dag_run: Any = None, ti: Any = None) -> None:
+    states = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])[dag_run.run_id]
+    planned = ti.xcom_pull(task_ids="list_manifests") or []
+    failures = ti.xcom_pull(task_ids="list_manifests", key="failures") or {}
+    airflow_tasks.report(dag_run.run_id, planned, failures, states)
+
+
 @dag(
     dag_id="cloud_costs",
     dag_display_name="Cloud costs",
@@ -97,52 +149,6 @@ RETRIES = {
     doc_md=__doc__,
 )
 def cloud_costs() -> None:
-    @task
-    def list_manifests(params: dict[str, Any] | None = None, ti: Any = None) -> list[dict[str, str]]:
-        planned, failures = airflow_tasks.list_manifests(params or {}, conf.getint("core", "max_map_length"))
-        ti.xcom_push(key="failures", value=failures)
-        return planned
-
-    @task(map_index_template=LABEL)
-    def load_raw(
-        month: dict[str, str], params: Any = None, dag_run: Any = None, ti: Any = None
-    ) -> dict[str, Any]:
-        return airflow_tasks.load_raw(month, params["raw_only"], dag_run.run_id, ti.map_index)
-
-    @task(map_index_template=LABEL)
-    def normalize(month: dict[str, str], load: dict[str, Any]) -> dict[str, Any]:
-        return airflow_tasks.normalize(month, load)
-
-    @task(map_index_template=LABEL)
-    def audit(month: dict[str, str], load: dict[str, Any]) -> dict[str, Any]:
-        return airflow_tasks.audit(month, load)
-
-    @task(map_index_template=LABEL)
-    def publish(month: dict[str, str], load: dict[str, Any]) -> dict[str, Any]:
-        return airflow_tasks.publish(month, load)
-
-    @task_group
-    def billing_month(month: dict[str, str]) -> Any:
-        load = load_raw(month=month)
-        derived = normalize(month=month, load=load)
-        audited = audit(month=month, load=derived)
-        return publish(month=month, load=audited)
-
-    @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[PUBLISHED])
-    def refresh_views(months: Any, params: Any = None, outlet_events: Any = None) -> None:
-        published = [month for month in months or () if month]
-        if not params["dry_run"]:
-            airflow_tasks.refresh_views()
-        if published:
-            outlet_events[PUBLISHED].add(COSTS, extra={"months": published})
-
-    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
-    def report(dag_run: Any = None, ti: Any = None) -> None:
-        states = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])[dag_run.run_id]
-        planned = ti.xcom_pull(task_ids="list_manifests") or []
-        failures = ti.xcom_pull(task_ids="list_manifests", key="failures") or {}
-        airflow_tasks.report(dag_run.run_id, planned, failures, states)
-
     planned = list_manifests()
     published = billing_month.expand(month=planned)
     refresh_views(published) >> report()

@@ -4,12 +4,8 @@ from importlib.resources import files
 
 import duckdb
 
-extension = (
-    files("duckdb_extension_httpfs") / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
-)
-with duckdb.connect(
-    config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-) as connection:
+extension = files("duckdb_extension_httpfs") / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
+with duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}) as connection:
     connection.load_extension(str(extension))
     loaded = connection.execute(
         "select extension_version from duckdb_extensions() where extension_name = 'httpfs' and loaded"

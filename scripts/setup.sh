@@ -20,12 +20,13 @@ find_python() {
         fi
     done
     echo "Cloud Costs needs Python 3.11, 3.12, 3.13 or 3.14 as python3 or python3.<minor> on PATH." >&2
-    echo "Found: $(python3 --version 2>&1 || true)" >&2
+    if command -v python3 >/dev/null; then echo "python3 is $(python3 --version 2>&1)." >&2; fi
     return 1
 }
 
 make_venv() {
     if command -v uv >/dev/null; then
+        use_uv_cache uv
         uv venv --quiet --clear --python "$1" .venv
     elif ! "$1" -m venv --clear .venv; then
         rm -rf .venv
@@ -65,7 +66,6 @@ else
     # Of another environment that is active, only its python3 on PATH is used.
     unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
     python=$(find_python)
-    use_uv_cache uv
     echo "Making .venv with $python"
     make_venv "$python"
 fi

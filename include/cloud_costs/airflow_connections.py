@@ -7,6 +7,7 @@ default credential chain.
 
 import os
 from functools import cache
+from typing import cast
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -35,8 +36,8 @@ def database(conn_id: str = COSTS_DB) -> Database:
         return PostgresHook(connection=BaseHook.get_connection(conn_id))
 
     def connect() -> Connection:
-        connection: Connection = hook().get_conn()
-        return connection
+        # psycopg 3: the provider takes it wherever SQLAlchemy 2 is installed.
+        return cast(Connection, hook().get_conn())
 
     return Database(connect, schema_name(), conn_id)
 

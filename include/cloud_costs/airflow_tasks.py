@@ -73,9 +73,7 @@ def load_raw(month: Mapping[str, str], raw_only: bool, dag_run_id: str, map_inde
     source = _source(month)
     first_day = parse_month(month["billing_month"])
     run = Run(dag_run_id, map_index)
-    return loads.load_raw(
-        _database(), _storage(source), source, first_day, raw_only=raw_only, run=run
-    ).to_dict()
+    return loads.load_raw(_database(), _storage(source), source, first_day, raw_only=raw_only, run=run).to_dict()
 
 
 def normalize(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:

@@ -72,9 +72,7 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
         _record(connection, database, load, results)
     broken = [result for result in results if not result.passed]
     for result in broken:
-        log.log(
-            logging.ERROR if result.severity == "error" else logging.WARNING, "%s: %s", load.label, result
-        )
+        log.log(logging.ERROR if result.severity == "error" else logging.WARNING, "%s: %s", load.label, result)
     log.info(
         "audit source=%s month=%s load=%s checks=%s violated=%s seconds=%.1f",
         *(load.source, month_label(load.billing_month), load.load_id, len(results), len(broken)),
@@ -91,9 +89,7 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
     return results
 
 
-def _run(
-    connection: Connection, database: Database, source: Source, found: Relations, check: Check
-) -> Result:
+def _run(connection: Connection, database: Database, source: Source, found: Relations, check: Check) -> Result:
     began = time.monotonic()
     load = found.load
     columns = columns_of(connection, found.raw)

@@ -38,9 +38,7 @@ SourceOption = Annotated[
 FromOption = Annotated[str | None, typer.Option("--from-month", help="First billing month, YYYY-MM.")]
 ToOption = Annotated[str | None, typer.Option("--to-month", help="Last billing month, YYYY-MM.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Load unchanged deliveries too.")]
-RawOnlyOption = Annotated[
-    bool, typer.Option("--raw-only", help="Publish raw lines and leave normalized as it was.")
-]
+RawOnlyOption = Annotated[bool, typer.Option("--raw-only", help="Publish raw lines and leave normalized as it was.")]
 
 
 @contextmanager
@@ -113,7 +111,7 @@ def show_manifests(
 
 
 @app.command("test-connection")
-def test_connection() -> None:
+def check_connection() -> None:
     """Connect to PostgreSQL and make sure that the tables are there."""
     with _errors():
         database = environment.database()
@@ -122,20 +120,18 @@ def test_connection() -> None:
         applied = apply_schema(database)
     user, version = row or ("?", "?")
     console.print(f"{database.name}: PostgreSQL {version}, user {user}: ok")
-    console.print(
-        f"schema {database.schema}: " + (f"applied {', '.join(applied)}" if applied else "up to date")
-    )
+    console.print(f"schema {database.schema}: " + (f"applied {', '.join(applied)}" if applied else "up to date"))
 
 
 @app.command("test-source")
-def test_source(source: SourceOption = None) -> None:
+def check_source(source: SourceOption = None) -> None:
     """List each source's manifests, and read the newest one and the footer of its first file."""
     failed = False
     with _errors():
         sources = pick_sources(load_sources(), source)
     for one in sources:
         try:
-            console.print(_test_source(one))
+            console.print(_describe(one))
         except CloudCostsError as error:
             typer.echo(f"error: {error}", err=True)
             failed = True
@@ -143,7 +139,7 @@ def test_source(source: SourceOption = None) -> None:
         raise typer.Exit(1)
 
 
-def _test_source(source: Source) -> str:
+def _describe(source: Source) -> str:
     storage = environment.storage(source)
     found = FORMATS[source.format].find_manifests(source.name, source.uri, storage, MonthRange())
     delivery = FORMATS[source.format].read_delivery(found[-1], storage)

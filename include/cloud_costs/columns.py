@@ -99,9 +99,7 @@ def wider(one: str, other: str) -> str | None:
     return other if (one, other) in WIDER else None
 
 
-def merge_types(
-    where: str, files: Mapping[str, Mapping[str, str]], published: Mapping[str, str]
-) -> dict[str, str]:
+def merge_types(where: str, files: Mapping[str, Mapping[str, str]], published: Mapping[str, str]) -> dict[str, str]:
     """Return the type of each raw column of a delivery: wide enough for every file and for what is published.
 
     `files` holds, for each file, PostgreSQL types by raw name. Raises `ColumnTypeError` naming the column, both

@@ -64,9 +64,7 @@ class Source(BaseModel):
     @classmethod
     def _known_scheme(cls, value: str) -> str:
         if not re.match(r"^(s3://[^/]+/?|file:///)", value):
-            raise ValueError(
-                f"{value!r} is not a storage address; write s3://bucket/folder/ or file:///folder/"
-            )
+            raise ValueError(f"{value!r} is not a storage address; write s3://bucket/folder/ or file:///folder/")
         return value if value.endswith("/") else value + "/"
 
     @field_validator("checks")

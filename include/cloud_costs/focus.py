@@ -39,9 +39,7 @@ def charges(
 
 def raw_totals(format_name: str, raw: sql.Composable, columns: Mapping[str, str]) -> sql.Composed:
     """Return the select of what the exported lines themselves sum to, by invoice and currency."""
-    return sql_files.compose(
-        sql_files.read(f"focus/{format_name}_totals.sql"), lines=_lines(raw, columns, ())
-    )
+    return sql_files.compose(sql_files.read(f"focus/{format_name}_totals.sql"), lines=_lines(raw, columns, ()))
 
 
 def line_columns() -> tuple[LineColumn, ...]:
@@ -75,7 +73,7 @@ def _lines(raw: sql.Composable, columns: Mapping[str, str], tags: Sequence[str] 
 def _line_column(column: LineColumn, columns: Mapping[str, str]) -> sql.Composed:
     there = [name for name in (column.name, *column.aliases) if name in columns]
     values = [_typed(name, columns[name], column.type) for name in there]
-    target = sql.SQL(column.type)  # type: ignore[arg-type]
+    target = sql.SQL(column.type)
     if not values:
         value: sql.Composable = sql.SQL("null::{}").format(target)
     elif len(values) == 1:
@@ -92,7 +90,7 @@ def _typed(name: str, found: str, wanted: str) -> sql.Composed:
         value = sql.SQL("nullif({}, '')").format(value)
     if found == wanted or (found, wanted) == ("timestamp without time zone", "timestamp"):
         return sql.Composed([value])
-    return sql.SQL("{}::{}").format(value, sql.SQL(wanted))  # type: ignore[arg-type]
+    return sql.SQL("{}::{}").format(value, sql.SQL(wanted))
 
 
 def _tags(pairs: Mapping[str, str]) -> sql.Composable:

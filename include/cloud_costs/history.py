@@ -67,9 +67,7 @@ def month_lock(connection: Connection, database: Database, source: str, month: d
     key = f"cloud_costs load {database.schema} {source} {month}"
     row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
     if not row or not row[0]:
-        raise LoadBusy(
-            f"{source} {month_label(month)}: another load of this month is running; it will be tried again"
-        )
+        raise LoadBusy(f"{source} {month_label(month)}: another load of this month is running; it will be tried again")
     try:
         yield
     finally:
@@ -109,9 +107,7 @@ def open_load(
 
 def mark(connection: Connection, database: Database, load: Load, **values: Any) -> None:
     """Set columns of the load's row."""
-    assignments = sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(k), sql.Placeholder(k)) for k in values
-    )
+    assignments = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(k), sql.Placeholder(k)) for k in values)
     connection.execute(
         sql.SQL("update {} set {} where load_id = {}").format(
             database.table("load_history"), assignments, sql.Placeholder("load_id")
@@ -197,7 +193,10 @@ def _end_killed_loads(connection: Connection, database: Database, own: int) -> N
     connection.execute(
         sql.SQL(
             """
-            update {} set status = 'failed', finished = clock_timestamp(), error = 'killed: the process that loaded ended'
+            update {} set
+                status = 'failed',
+                finished = clock_timestamp(),
+                error = 'killed: the process that loaded it ended'
             where status = 'loading' and load_id in (
                 select load_id from {} where status = 'loading' and load_id <> %s
                 and pg_try_advisory_xact_lock(
@@ -217,7 +216,5 @@ def current_status(connection: Connection, database: Database, load: Load) -> st
         [load.load_id],
     ).fetchone()
     if not row:
-        raise LoadLost(
-            f"{load.label}: load {load.load_id} is not in load_history; clear load_raw of this month"
-        )
+        raise LoadLost(f"{load.label}: load {load.load_id} is not in load_history; clear load_raw of this month")
     return str(row[0])

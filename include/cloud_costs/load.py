@@ -92,9 +92,7 @@ def find_manifest(storage: Storage, source: Source, month: date) -> Manifest:
     """Return the newest manifest of one month; raises `DeliveryError` when there is none."""
     found = FORMATS[source.format].find_manifests(source.name, source.uri, storage, MonthRange(month, month))
     if not found:
-        raise DeliveryError(
-            f"{source.name} {month_label(month)}: no manifest of this month below {source.uri}"
-        )
+        raise DeliveryError(f"{source.name} {month_label(month)}: no manifest of this month below {source.uri}")
     return found[0]
 
 

@@ -33,9 +33,7 @@ def normalize(database: Database, source: Source, load: Load) -> Load:
         if not load.raw_only:
             rows = _derive(connection, database, source, found, columns)
         if found.raw_is_staged:
-            _record_billed_cost(
-                connection, database, found, focus.raw_totals(source.format, found.raw, columns)
-            )
+            _record_billed_cost(connection, database, found, focus.raw_totals(source.format, found.raw, columns))
     log.info(
         "normalize source=%s month=%s load=%s rows=%s seconds=%.1f",
         *(load.source, month_label(load.billing_month), found.load.load_id, rows, time.monotonic() - began),
@@ -79,17 +77,15 @@ def _derive(
     # As a CREATE TABLE AS, PostgreSQL plans it with parallel workers; an INSERT it does not.
     rows = connection.execute(sql.SQL("create table {} as {}").format(table, select)).rowcount
     connection.execute(
-        sql.SQL(
-            "alter table {} alter column billing_period set not null, add check (billing_period = {})"
-        ).format(table, month)
+        sql.SQL("alter table {} alter column billing_period set not null, add check (billing_period = {})").format(
+            table, month
+        )
     )
     connection.execute(sql.SQL("analyze {}").format(table))
     return rows
 
 
-def _record_billed_cost(
-    connection: Connection, database: Database, found: Relations, totals: sql.Composed
-) -> None:
+def _record_billed_cost(connection: Connection, database: Database, found: Relations, totals: sql.Composed) -> None:
     """Write what the raw lines sum to, by currency, without a float on the way."""
     connection.execute(
         sql.SQL(

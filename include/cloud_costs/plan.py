@@ -130,12 +130,9 @@ def _plan_source(
     first = max((month for month in (months.first, source.first_month) if month), default=None)
     if first and months.last and first > months.last:
         return []
-    found = FORMATS[source.format].find_manifests(
-        source.name, source.uri, storage, MonthRange(first, months.last)
-    )
+    found = FORMATS[source.format].find_manifests(source.name, source.uri, storage, MonthRange(first, months.last))
     return [
-        _decide(source, storage, manifest, published.get(manifest.billing_month), force, raw_only)
-        for manifest in found
+        _decide(source, storage, manifest, published.get(manifest.billing_month), force, raw_only) for manifest in found
     ]
 
 

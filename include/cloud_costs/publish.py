@@ -45,9 +45,7 @@ def publish(database: Database, source: Source, load: Load, patience: float = PA
                 done = _swap(connection, database, source, load)
             break
         except Exception as error:
-            if not isinstance(
-                error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected
-            ):
+            if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
                 raise
             if time.monotonic() > deadline:
                 raise PublishBlocked(
@@ -105,9 +103,7 @@ def _staged(connection: Connection, database: Database, load: Load) -> Relations
     if status == "staged" and found and found.raw_is_staged and (found.normalized_is_staged or load.raw_only):
         return found
     task = "audit" if status == "rejected" and staged else "normalize" if staged else "load_raw"
-    raise LoadLost(
-        f"{load.label}: load {load.load_id} is {status} and cannot be published; clear {task} of this month"
-    )
+    raise LoadLost(f"{load.label}: load {load.load_id} is {status} and cannot be published; clear {task} of this month")
 
 
 def _swap_raw(connection: Connection, database: Database, source: Source, load: Load) -> None:
@@ -117,9 +113,7 @@ def _swap_raw(connection: Connection, database: Database, source: Source, load: 
     known = columns_of(connection, parent)
     if not known:
         connection.execute(
-            sql.SQL("create table {} (like {}) partition by list ({})").format(
-                parent, staged, sql.Identifier(RESERVED)
-            )
+            sql.SQL("create table {} (like {}) partition by list ({})").format(parent, staged, sql.Identifier(RESERVED))
         )
         _comment_raw(connection, parent, source)
         known = here
@@ -170,17 +164,11 @@ def _replace_partition(
     ).fetchall()
     for child, bound in old:
         if f"'{load.billing_month}'" in bound:
-            connection.execute(
-                sql.SQL("alter table {} detach partition {}").format(parent, database.table(child))
-            )
+            connection.execute(sql.SQL("alter table {} detach partition {}").format(parent, database.table(child)))
             connection.execute(sql.SQL("drop table {}").format(database.table(child)))
+    connection.execute(sql.SQL("alter table {} set schema {}").format(staged, sql.Identifier(database.schema)))
     connection.execute(
-        sql.SQL("alter table {} set schema {}").format(staged, sql.Identifier(database.schema))
-    )
-    connection.execute(
-        sql.SQL("alter table {} attach partition {} for values in ({})").format(
-            parent, database.table(name), month
-        )
+        sql.SQL("alter table {} attach partition {} for values in ({})").format(parent, database.table(name), month)
     )
 
 
@@ -208,16 +196,14 @@ def _widen(
             sql.SQL("alter table {} alter column {} type {}").format(
                 parent,
                 sql.Identifier(name),
-                sql.SQL(kind),  # type: ignore[arg-type]
+                sql.SQL(kind),
             )
         )
     views.create_focus(connection, database)
 
 
 def _add_column(connection: Connection, table: sql.Identifier, name: str, kind: str) -> None:
-    connection.execute(
-        sql.SQL("alter table {} add column {} {}").format(table, sql.Identifier(name), sql.SQL(kind))  # type: ignore[arg-type]
-    )
+    connection.execute(sql.SQL("alter table {} add column {} {}").format(table, sql.Identifier(name), sql.SQL(kind)))
 
 
 def _comment_raw(connection: Connection, parent: sql.Identifier, source: Source) -> None:
@@ -302,7 +288,4 @@ def _blockers(database: Database, source: Source) -> str:
                 database.table(source.normalized_table).as_string(connection),
             ],
         ).fetchall()
-    return (
-        ", ".join(f"pid {pid}, user {user}, in a transaction for {age}" for pid, user, age in rows)
-        or "now gone"
-    )
+    return ", ".join(f"pid {pid}, user {user}, in a transaction for {age}" for pid, user, age in rows) or "now gone"

@@ -44,9 +44,7 @@ def published_load(connection: Connection, database: Database, load: Load) -> Lo
 
 def _find(connection: Connection, database: Database, name: str) -> tuple[sql.Identifier | None, bool]:
     for table, is_staged in ((database.staging_table(name), True), (database.table(name), False)):
-        row = connection.execute(
-            "select to_regclass(%s) is not null", [table.as_string(connection)]
-        ).fetchone()
+        row = connection.execute("select to_regclass(%s) is not null", [table.as_string(connection)]).fetchone()
         if row and row[0]:
             return table, is_staged
     return None, False

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, LiteralString, cast
+from typing import Literal, cast
 
 from psycopg import sql
 
@@ -39,7 +39,7 @@ def read(path: str) -> str:
 
 def compose(text: str, **parts: sql.Composable) -> sql.Composed:
     """Fill the `{places}` of an SQL text."""
-    return sql.SQL(cast(LiteralString, text)).format(**parts)
+    return sql.SQL(text).format(**parts)
 
 
 @cache

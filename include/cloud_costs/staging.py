@@ -74,18 +74,13 @@ def read_shape(storage: Storage, delivery: Delivery, published: Mapping[str, str
                 files.append(FileShape(file, types, counted[0] if counted else 0))
     originals = dict.fromkeys(name for file in files for name in file.types)
     names = raw_names(originals)
-    by_file = {
-        file.file.uri: {names[name]: postgres_type(kind) for name, kind in file.types.items()}
-        for file in files
-    }
+    by_file = {file.file.uri: {names[name]: postgres_type(kind) for name, kind in file.types.items()} for file in files}
     merged = merge_types(where, by_file, published)
     columns = tuple(Column(names[original], original, merged[names[original]]) for original in originals)
     return Shape(columns, tuple(files))
 
 
-def create_raw_table(
-    connection: Connection, table: sql.Identifier, columns: tuple[Column, ...], month: date
-) -> None:
+def create_raw_table(connection: Connection, table: sql.Identifier, columns: tuple[Column, ...], month: date) -> None:
     """Create the staging table of the raw lines, ready to become the month's partition.
 
     The CHECK constraint spares the scan when it is attached.
@@ -95,7 +90,7 @@ def create_raw_table(
             name=sql.Identifier(RESERVED), month=sql.Literal(month)
         )
     ]
-    definitions += [sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.type)) for c in columns]  # type: ignore[arg-type]
+    definitions += [sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.type)) for c in columns]
     connection.execute(sql.SQL("create table {} ({})").format(table, sql.SQL(", ").join(definitions)))
 
 
@@ -114,9 +109,7 @@ def copy_files(
     says; the first failure stops the other streams.
     """
     stop = threading.Event()
-    with ThreadPoolExecutor(
-        max_workers=max(1, min(streams, len(shape.files))), thread_name_prefix="copy"
-    ) as pool:
+    with ThreadPoolExecutor(max_workers=max(1, min(streams, len(shape.files))), thread_name_prefix="copy") as pool:
         copies = [
             pool.submit(_copy_file, database, storage, where, file, shape.columns, table, stop, progress)
             for file in shape.files
@@ -182,7 +175,7 @@ def _copy_file(
 
 
 def _encoder(arrow_schema: Any, columns: list[Column]) -> pgpq.ArrowToPostgresBinaryEncoder:
-    builders = {}
+    builders: dict[str, Any] = {}
     for field, column in zip(arrow_schema, columns, strict=True):
         if column.type == "jsonb":
             builders[field.name] = encoders.StringEncoderBuilder.new_with_output(field, schema.Jsonb())

@@ -7,9 +7,7 @@ def explain(error: ValidationError, allowed_keys: str = "") -> str:
     """Return the findings as `key: reason` phrases; `allowed_keys` is named where a key is unknown."""
     phrases = []
     for found in error.errors(include_url=False, include_context=False):
-        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found["loc"]).lstrip(
-            "."
-        )
+        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found["loc"]).lstrip(".")
         reason = found["msg"].removeprefix("Value error, ")
         if found["type"] == "extra_forbidden":
             reason = f"unknown key; allowed: {allowed_keys}"

@@ -63,9 +63,7 @@ def drop_focus(connection: Connection, database: Database, source: Source) -> No
 
 def comment_costs(connection: Connection, kind: sql.SQL, relation: sql.Identifier) -> None:
     """Write what the columns of `costs` mean to a relation that has them."""
-    connection.execute(
-        sql_files.compose(sql_files.read("views/costs_comments.sql"), kind=kind, relation=relation)
-    )
+    connection.execute(sql_files.compose(sql_files.read("views/costs_comments.sql"), kind=kind, relation=relation))
 
 
 def _create_costs(connection: Connection, database: Database) -> list[str]:

@@ -153,17 +153,13 @@ def test_cluster_does_not_depend_on_the_environment(plain_dir: Path) -> None:
 
 
 def test_settings_are_used(plain_dir: Path) -> None:
-    server = embedded_postgres.start(
-        plain_dir, settings={"cluster_name": "it's $HOME", "max_wal_size": "2GB"}
-    )
+    server = embedded_postgres.start(plain_dir, settings={"cluster_name": "it's $HOME", "max_wal_size": "2GB"})
     assert query(server, "show cluster_name") == "it's $HOME"
     assert query(server, "show max_wal_size") == "2GB"
 
 
 def test_failed_start_shows_the_server_log(plain_dir: Path) -> None:
-    with pytest.raises(
-        EmbeddedPostgresError, match=r'(?s)server\.log.*invalid value for parameter "work_mem"'
-    ):
+    with pytest.raises(EmbeddedPostgresError, match=r'(?s)server\.log.*invalid value for parameter "work_mem"'):
         embedded_postgres.start(plain_dir, settings={"work_mem": "much"})
     assert query(embedded_postgres.start(plain_dir), "select 1") == "1"
 

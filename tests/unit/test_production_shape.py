@@ -55,9 +55,7 @@ def waits(compose: Compose) -> list[tuple[str, str, str]]:
 
 def is_one_shot(name: str, compose: Compose) -> bool:
     """A service that others wait for to complete, and that nothing restarts."""
-    completes = {
-        other for _, other, condition in waits(compose) if condition == "service_completed_successfully"
-    }
+    completes = {other for _, other, condition in waits(compose) if condition == "service_completed_successfully"}
     return name in completes and compose["services"][name].get("restart") == "no"
 
 
@@ -78,9 +76,7 @@ def without_restart(compose: Compose) -> list[str]:
 
 
 def started_before_ready(compose: Compose) -> list[str]:
-    return [
-        f"{name} on {other}" for name, other, condition in waits(compose) if condition == "service_started"
-    ]
+    return [f"{name} on {other}" for name, other, condition in waits(compose) if condition == "service_started"]
 
 
 def with_too_many_rights(compose: Compose) -> list[str]:
@@ -107,8 +103,7 @@ def ports_beyond_loopback(compose: Compose) -> list[str]:
         f"{name}: {port}"
         for name, service in compose["services"].items()
         for port in service.get("ports", [])
-        if (port.get("host_ip") if isinstance(port, dict) else str(port).split(":")[0])
-        not in {"127.0.0.1", "[::1]"}
+        if (port.get("host_ip") if isinstance(port, dict) else str(port).split(":")[0]) not in {"127.0.0.1", "[::1]"}
     ]
 
 
@@ -148,9 +143,7 @@ def secrets_with_value(example: str) -> list[str]:
 def differing_defaults(compose_text: str, example: str) -> list[str]:
     """What `.env.example` sets is what holds when the line is removed."""
     defaults = {match[1]: match[3] for match in VARIABLE.finditer(compose_text) if match[2] == "-"}
-    values = {
-        match[1]: match[2].strip("'") for line in example.splitlines() if (match := ASSIGNMENT.match(line))
-    }
+    values = {match[1]: match[2].strip("'") for line in example.splitlines() if (match := ASSIGNMENT.match(line))}
     return [name for name, default in defaults.items() if values.get(name) != default]
 
 
@@ -214,9 +207,7 @@ def test_every_variable_is_described() -> None:
 
 def test_image_is_the_airflow_and_python_of_the_requirements() -> None:
     pinned = re.search(r"^apache-airflow==(\S+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    image = re.search(
-        r"^FROM apache/airflow:slim-(\S+)-python(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
-    )
+    image = re.search(r"^FROM apache/airflow:slim-(\S+)-python(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert pinned
     assert image
     assert image[1] == pinned[1]
@@ -229,9 +220,7 @@ def test_constraints_of_the_image_agree_with_those_of_the_tests() -> None:
         for path in ("constraints.txt", "docker/constraints.txt")
     )
     assert "celery" in image
-    assert {
-        name: (ours[name], image[name]) for name in ours.keys() & image if ours[name] != image[name]
-    } == {}
+    assert {name: (ours[name], image[name]) for name in ours.keys() & image if ours[name] != image[name]} == {}
 
 
 def test_image_does_not_run_as_root() -> None:
@@ -241,9 +230,7 @@ def test_image_does_not_run_as_root() -> None:
 
 
 def test_image_copies_what_exists_and_what_may_enter() -> None:
-    allowed = {
-        line[1:].rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
-    }
+    allowed = {line[1:].rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
     copies = re.findall(r"^COPY (?:--\S+ )*(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     sources = {source for copied in copies for source in copied.split()}
     named = {source for source in sources if "[" not in source}
@@ -251,9 +238,7 @@ def test_image_copies_what_exists_and_what_may_enter() -> None:
     assert [source for source in named if source.split("/")[0] not in allowed] == []
     for needed in ("requirements.txt", "constraints.txt", "dags/", "include/", "plugins/"):
         assert needed.rstrip("/") in allowed
-        assert any(fnmatch(needed, source) or fnmatch(needed.rstrip("/"), source) for source in sources), (
-            needed
-        )
+        assert any(fnmatch(needed, source) or fnmatch(needed.rstrip("/"), source) for source in sources), needed
 
 
 def test_build_context_holds_nothing_by_default() -> None:

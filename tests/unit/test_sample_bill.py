@@ -89,8 +89,7 @@ def charges_of(row: Row) -> Iterator[tuple[str, Decimal, Decimal, Decimal, int]]
         yield "Usage", zero, unused, zero, 0
     elif kind == "RIFee":
         unused = (
-            row["reservation_unused_amortized_upfront_fee_for_billing_period"]
-            + row["reservation_unused_recurring_fee"]
+            row["reservation_unused_amortized_upfront_fee_for_billing_period"] + row["reservation_unused_recurring_fee"]
         )
         yield "Purchase", cost, zero, list_cost, 1
         yield "Usage", zero, unused, zero, 0
@@ -488,9 +487,7 @@ def test_keys_of_an_empty_prefix_begin_with_a_slash(tmp_path: Path, layout: Any)
     assert all((tmp_path / key[1:]).exists() for key in keys)
 
 
-def test_a_failing_delivery_leaves_the_manifest_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_delivery_leaves_the_manifest_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bill = Bill(lines=300)
     write_month(bill, JANUARY, tmp_path)
     before = contents(tmp_path)
@@ -523,9 +520,7 @@ def test_a_restated_month_is_the_same_month_but_for_the_restatement(
     old, new = {key(row) for row in rows}, {key(row) for row in restated}
     assert 0 < len(old - new) < len(old) // 10
     assert 0 < len(new - old) < len(new) // 10
-    assert {row["identity_line_item_id"] for row in rows}.isdisjoint(
-        row["identity_line_item_id"] for row in restated
-    )
+    assert {row["identity_line_item_id"] for row in rows}.isdisjoint(row["identity_line_item_id"] for row in restated)
 
 
 def test_fewer_files_leave_stale_ones_behind(tmp_path: Path) -> None:
@@ -539,9 +534,7 @@ def test_fewer_files_leave_stale_ones_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("files", "version", "expected"), [(1, 2, 2), (2, 2, 1), (2, 3, 3), (5, 1, 5)])
-def test_the_number_of_files_changes_between_versions(
-    tmp_path: Path, files: int, version: int, expected: int
-) -> None:
+def test_the_number_of_files_changes_between_versions(tmp_path: Path, files: int, version: int, expected: int) -> None:
     bill = Bill(lines=300, files=files)
     write_month(bill, JANUARY, tmp_path, version=version)
     assert len(manifest_of(tmp_path, bill, "20250101-20250201")["reportKeys"]) == expected
@@ -595,9 +588,7 @@ def test_truth_survives_its_file(tmp_path: Path) -> None:
     assert isinstance(document[0]["rows"][0]["billed_cost"], str)
 
 
-def test_the_command_writes_an_export_and_its_truth(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_writes_an_export_and_its_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([str(tmp_path), "--months", "2025-01", "2025-02", "--lines", "200", "--layout", "create-new"])
     truths = read_truth(tmp_path / "truth.json")
     assert [truth.billing_month for truth in truths] == [JANUARY, FEBRUARY]

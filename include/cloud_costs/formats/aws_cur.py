@@ -95,17 +95,13 @@ def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
     """
     content = _read_content(manifest, storage)
     if not content.report_keys:
-        raise DeliveryError(
-            f"{manifest.label}: manifest {manifest.file.uri} lists no files (reportKeys is empty)"
-        )
+        raise DeliveryError(f"{manifest.label}: manifest {manifest.file.uri} lists no files (reportKeys is empty)")
     repeated = sorted(key for key in set(content.report_keys) if content.report_keys.count(key) > 1)
     if repeated:
         raise DeliveryError(f"{manifest.label}: manifest {manifest.file.uri} lists {repeated[0]!r} twice")
     outside = [key for key in content.report_keys if ".." in key.split("/")]
     if outside:
-        raise DeliveryError(
-            f"{manifest.label}: manifest {manifest.file.uri} lists {outside[0]!r}, outside its folder"
-        )
+        raise DeliveryError(f"{manifest.label}: manifest {manifest.file.uri} lists {outside[0]!r}, outside its folder")
     other = [key for key in content.report_keys if not key.endswith(".parquet")]
     if other:
         raise DeliveryError(

@@ -44,12 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cloud_costs.sample_bill", description=__doc__)
     parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="stands for the root of the bucket")
     parser.add_argument("--months", type=_month, nargs="+", required=True, metavar="YYYY-MM")
-    parser.add_argument(
-        "--lines", type=int, default=default.lines, help="usage lines a month (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--files", type=int, default=default.files, help="data files a month (default: %(default)s)"
-    )
+    parser.add_argument("--lines", type=int, default=default.lines, help="usage lines a month (default: %(default)s)")
+    parser.add_argument("--files", type=int, default=default.files, help="data files a month (default: %(default)s)")
     parser.add_argument("--report", default=default.report)
     parser.add_argument("--prefix", default=default.prefix)
     parser.add_argument("--layout", choices=("overwrite", "create-new"), default=default.layout)

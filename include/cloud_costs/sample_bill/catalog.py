@@ -86,9 +86,7 @@ class Resource:
     values: Values
 
 
-def _meter(
-    code: str, name: str, family: str, usage: str, price: str, amounts: str = "1 1 1", **more: Any
-) -> Meter:
+def _meter(code: str, name: str, family: str, usage: str, price: str, amounts: str = "1 1 1", **more: Any) -> Meter:
     usage_type, operation, unit = usage.split()
     low, high, quantum = amounts.split()
     settings: dict[str, Any] = {"servicecode": code, **more}

@@ -113,9 +113,7 @@ class SavingsPlan:
         )
         self._columns = self._plan_columns(self._key)
         self._used_by = [
-            (resource_of(plan.bill, meter, rng), rate)
-            for meter, rate in offer.rates
-            for _ in range(_RESOURCES)
+            (resource_of(plan.bill, meter, rng), rate) for meter, rate in offer.rates for _ in range(_RESOURCES)
         ]
 
     def day_lines(self, day: int, count: int, hours: list[Values]) -> Iterator[Line]:

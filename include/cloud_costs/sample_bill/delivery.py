@@ -94,9 +94,7 @@ def _write_data(bill: Bill, month: date, version: int, bucket_dir: Path, lines: 
         keys.append(data_key(bill, month, version, number))
         with _replacing(bucket_dir, keys[-1]) as path, _parquet_writer(path, schema) as writer:
             while batch:
-                writer.write_table(
-                    _table([line.values for line in batch], schema), row_group_size=BATCH_LINES
-                )
+                writer.write_table(_table([line.values for line in batch], schema), row_group_size=BATCH_LINES)
                 batch = list(islice(chunk, BATCH_LINES))
     return keys
 
@@ -106,9 +104,7 @@ def _parquet_writer(path: Path, schema: pa.Schema) -> Any:
 
 
 def _table(rows: list[Values], schema: pa.Schema) -> Any:
-    return pa.Table.from_arrays(
-        [_array(rows, name, schema.field(name).type) for name in schema.names], schema=schema
-    )
+    return pa.Table.from_arrays([_array(rows, name, schema.field(name).type) for name in schema.names], schema=schema)
 
 
 def _array(rows: list[Values], name: str, arrow_type: Any) -> Any:
@@ -164,18 +160,14 @@ def _manifest(bill: Bill, month: date, version: int, keys: list[str]) -> dict[st
 def _create_table(bill: Bill, month: date) -> str:
     columns = ",\n".join(f"    {name} {column_type(name).upper()}" for name in column_names(month))
     location = f"s3://{bill.bucket}/{report_key(bill)}/{bill.report}/"
-    return (
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS cur (\n{columns}\n)\nSTORED AS PARQUET\nLOCATION '{location}'\n"
-    )
+    return f"CREATE EXTERNAL TABLE IF NOT EXISTS cur (\n{columns}\n)\nSTORED AS PARQUET\nLOCATION '{location}'\n"
 
 
 def _write_athena_litter(bill: Bill, bucket_dir: Path) -> None:
     folder = f"{report_key(bill)}/{bill.report}"
     _write_text(bucket_dir, f"{folder}/crawler-cfn.yml", "AWSTemplateFormatVersion: 2010-09-09\n")
     status = pa.table({"status": ["READY"]})
-    with _replacing(
-        bucket_dir, f"{folder}/cost_and_usage_data_status/cost_and_usage_data_status.parquet"
-    ) as path:
+    with _replacing(bucket_dir, f"{folder}/cost_and_usage_data_status/cost_and_usage_data_status.parquet") as path:
         pq.write_table(status, path, compression="snappy", store_schema=False)
 
 

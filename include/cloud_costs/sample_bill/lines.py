@@ -109,9 +109,7 @@ class Month:
 
     def hours(self, day: int) -> list[Values]:
         midnight = self.start + timedelta(days=day)
-        return [
-            self.span(midnight + timedelta(hours=h), midnight + timedelta(hours=h + 1)) for h in range(24)
-        ]
+        return [self.span(midnight + timedelta(hours=h), midnight + timedelta(hours=h + 1)) for h in range(24)]
 
 
 def money(value: Decimal) -> Decimal:

@@ -100,9 +100,7 @@ def _edp_lines(plan: Month) -> Iterator[Line]:
     for (code, name, account), used in sorted(plan.taxable.items()):
         cost = -(used * _EDP_RATE).quantize(_SIX_PLACES)
         if cost:
-            values = _values(
-                plan, "EdpDiscount", (code, name), cost, f"edp/{code}/{account}", "Enterprise discount"
-            )
+            values = _values(plan, "EdpDiscount", (code, name), cost, f"edp/{code}/{account}", "Enterprise discount")
             values["line_item_usage_account_id"] = account
             yield Line(values, code, account, (Charge("Usage", cost, cost),))
 
@@ -111,9 +109,7 @@ def _tax_lines(plan: Month) -> Iterator[Line]:
     """Yield the tax by service and account: in whole cents, zero included, and without a service code."""
     for (code, name, account), used in sorted(plan.taxable.items()):
         cost = (used * _TAX_RATE).quantize(_CENT)
-        values = _values(
-            plan, "Tax", (code, name), cost, f"tax/{code}/{account}", "Tax for product code " + code
-        )
+        values = _values(plan, "Tax", (code, name), cost, f"tax/{code}/{account}", "Tax for product code " + code)
         values |= {
             "line_item_usage_account_id": account,
             "line_item_tax_type": "USSalesTax",

@@ -138,9 +138,7 @@ def write_truth(path: Path, truths: Sequence[Truth]) -> None:
         {**vars(truth), "rows": [vars(row) for row in truth.rows]} for truth in truths
     ]  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(documents, indent=1, ensure_ascii=False, default=_to_json) + "\n", encoding="utf-8"
-    )
+    path.write_text(json.dumps(documents, indent=1, ensure_ascii=False, default=_to_json) + "\n", encoding="utf-8")
 
 
 def read_truth(path: Path) -> list[Truth]:

@@ -2,11 +2,16 @@
 -- protects: from a file, or a part of one, that was lost on the way
 -- action: clear load_raw of this month; if it happens again, compare the files with the manifest
 
+with stored as (
+    select count(*) as rows_stored
+    from {raw}
+)
+
 select
-    load.rows as rows_read,
-    stored.rows as rows_stored
-from {schema}.load_history as load
-cross join (select count(*) as rows from {raw}) as stored
+    load_history.rows as rows_read,
+    stored.rows_stored
+from {schema}.load_history
+cross join stored
 where
-    load.load_id = %(load_id)s
-    and load.rows is distinct from stored.rows
+    load_history.load_id = %(load_id)s
+    and load_history.rows is distinct from stored.rows_stored

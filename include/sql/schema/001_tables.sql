@@ -155,9 +155,9 @@ both_sides as (
         totals.service,
         totals.charge_category,
         totals.currency,
-        -totals.line_items,
-        -totals.cost,
-        -totals.effective_cost
+        -totals.line_items as line_items,
+        -totals.cost as cost,
+        -totals.effective_cost as effective_cost
     from versions
     inner join {schema}.published_totals as totals on versions.previous_load_id = totals.load_id
 ),

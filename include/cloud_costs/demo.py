@@ -1,0 +1,370 @@
+"""`make demo`, `make up`, `make down`, `make psql`: the whole package on a sample bill, on this machine alone.
+
+Everything it makes is in `.demo`: the bucket with the sample billing exports, the embedded PostgreSQL, which holds
+the cost tables and Airflow's own database, and Airflow's home. It needs no cloud account, no Docker and no root.
+"""
+
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cloud_costs import embedded_postgres
+from cloud_costs.config import DEFAULT_SCHEMA
+from cloud_costs.embedded_postgres import Server
+from cloud_costs.months import month_label
+from cloud_costs.sample_bill import Bill, Truth, read_truth, write_export, write_truth
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / ".demo"
+BUCKET = DEMO / "bucket"
+POSTGRES = DEMO / "postgres"
+AIRFLOW = DEMO / "airflow"
+LOGS = DEMO / "logs"
+PASSWORDS = AIRFLOW / "passwords.json"
+PID_FILE = DEMO / "airflow.pid"
+COSTS_DATABASE = "costs"
+AIRFLOW_DATABASE = "airflow"
+SECONDS_TO_START = 120
+
+MONTHS = (date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1))
+BILLS = {
+    "cup": Bill(report="CUP-Cost-Usage-Report", prefix="cup", lines=6000),
+    # No prefix, so its keys begin with "/"; create-new, so an old delivery lies beside the newest one.
+    "ca": Bill(
+        report="CA-Cost-Usage-Report",
+        prefix="",
+        payer="004711223344",
+        accounts=("004711223344", "559900112233", "663300998877"),
+        lines=4000,
+        seed=2,
+        layout="create-new",
+    ),
+}
+SOURCES = """\
+# Written by `make demo`. Each uri names a report of the sample bill in .demo/bucket.
+sources:
+  - name: cup
+    format: aws_cur
+    uri: {cup}
+    tags: [user:team, user:environment]
+  - name: ca
+    format: aws_cur
+    uri: {ca}
+    tags: [user:team]
+"""
+
+app = typer.Typer(help=__doc__, invoke_without_command=True, pretty_exceptions_enable=False)
+console = Console(highlight=False, soft_wrap=True)
+T = TypeVar("T")
+Totals = dict[tuple[str, ...], tuple[Decimal, ...]]
+
+
+@app.callback()
+def demo(context: typer.Context) -> None:
+    """Load the sample bill with the DAG, and compare the costs with the truth."""
+    if context.invoked_subcommand:
+        return
+    began = time.monotonic()
+    server = _step("PostgreSQL 18 from its wheel", _start_postgres)
+    _step("Sample bill: two billing exports, three months each", _write_sample_bill)
+    environment = _environment(server)
+    _step("Airflow's own database", lambda: _migrate(environment))
+    log = _step("The DAG cloud_costs", lambda: _run_dag(environment))
+    console.print()
+    _print_plan(log)
+    with psycopg.connect(server.uri(COSTS_DATABASE), options=f"-c search_path={DEFAULT_SCHEMA}") as connection:
+        _print_services(connection)
+        agree = _reconcile(connection)
+    console.print(f"\nTook {time.monotonic() - began:.0f} s. What to try next:")
+    for command, what in (
+        ("make psql", "ask costs yourself: select service, sum(cost) from costs group by 1;"),
+        ("make up", "see the DAG and its run in the Airflow UI; clear a month's load_raw to load it again"),
+        ("make demo", "once more: it loads nothing, because nothing changed"),
+        ("make down", "stop everything; make clean removes it"),
+    ):
+        console.print(f"  {command:<10} {what}")
+    raise typer.Exit(0 if agree else 1)
+
+
+@app.command()
+def up() -> None:
+    """Start the Airflow UI on port 8080 (AIRFLOW_PORT changes it) over the demo's database."""
+    port = int(os.environ.get("AIRFLOW_PORT") or 8080)
+    server = _step("PostgreSQL 18 from its wheel", _start_postgres)
+    _step("Sample bill: two billing exports, three months each", _write_sample_bill)
+    environment = _environment(server) | {"AIRFLOW__API__PORT": str(port)}
+    environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] = f"http://127.0.0.1:{port}/execution/"
+    _step("Airflow's own database", lambda: _migrate(environment))
+    if _airflow_pid() is None:
+        _step("Airflow: scheduler, DAG processor, API server", lambda: _start_airflow(environment, port))
+    password = json.loads(PASSWORDS.read_text())["admin"]
+    console.print(f"\nhttp://127.0.0.1:{port}/dags/cloud_costs   user admin, password {password}")
+    console.print(f"Logs are in {LOGS.relative_to(ROOT)}; make down stops it.")
+
+
+@app.command()
+def down() -> None:
+    """Stop Airflow and PostgreSQL; what was loaded stays."""
+    pid = _airflow_pid()
+    if pid is not None:
+        _stop_group(pid)
+        console.print("Airflow stopped")
+    PID_FILE.unlink(missing_ok=True)
+    if POSTGRES.exists() and embedded_postgres.stop(POSTGRES):
+        console.print("PostgreSQL stopped")
+
+
+@app.command()
+def psql() -> None:
+    """Open a shell on the demo's cost tables."""
+    server = _start_postgres()
+    os.environ["PGOPTIONS"] = f"-c search_path={DEFAULT_SCHEMA}"
+    os.execv(server.psql, [str(server.psql), "--dbname", server.uri(COSTS_DATABASE)])  # noqa: S606
+
+
+def _step(title: str, action: Callable[[], T]) -> T:
+    began = time.monotonic()
+    with console.status(title):
+        try:
+            result = action()
+        except (embedded_postgres.EmbeddedPostgresError, RuntimeError, OSError) as error:
+            console.print(f"[red]✗[/red] {title}")
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+    console.print(f"[green]✓[/green] {title} ({time.monotonic() - began:.1f} s)")
+    return result
+
+
+def _start_postgres() -> Server:
+    DEMO.mkdir(exist_ok=True)
+    server = embedded_postgres.start(POSTGRES)
+    for folder in server.opened:
+        console.print(f"  PostgreSQL does not run as root: other users may now pass through {folder}")
+    with psycopg.connect(server.uri(), autocommit=True) as connection:
+        known = {row[0] for row in connection.execute("select datname from pg_database")}
+        for name in {COSTS_DATABASE, AIRFLOW_DATABASE} - known:
+            connection.execute(f'create database "{name}"')
+    return server
+
+
+def _write_sample_bill() -> None:
+    """Write both exports once; the truth is written last, so an interrupted one is written again."""
+    for name, bill in BILLS.items():
+        if not _truth_path(name).exists():
+            write_truth(_truth_path(name), write_export(bill, MONTHS, BUCKET))
+    uris = {name: f"file://{BUCKET / bill.prefix / bill.report}/" for name, bill in BILLS.items()}
+    quoted = {name: json.dumps(uri) for name, uri in uris.items()}
+    (DEMO / "sources.yaml").write_text(SOURCES.format(**quoted), encoding="utf-8")
+
+
+def _truth_path(name: str) -> Path:
+    return DEMO / "truth" / f"{name}.json"
+
+
+def _environment(server: Server) -> dict[str, str]:
+    """Return the environment of every Airflow process of the demo."""
+    AIRFLOW.mkdir(parents=True, exist_ok=True)
+    LOGS.mkdir(exist_ok=True)
+    if not PASSWORDS.exists():
+        PASSWORDS.touch(mode=0o600)
+        PASSWORDS.write_text(json.dumps({"admin": secrets.token_urlsafe(12)}))
+    metadata = server.uri(AIRFLOW_DATABASE).split("://", 1)[1]
+    connection = {
+        "conn_type": "postgres",
+        "host": str(server.socket_dir),
+        "port": server.port,
+        "login": "postgres",
+        "schema": COSTS_DATABASE,
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "POSTGRES_"))}
+    return inherited | {
+        "PYTHONPATH": str(ROOT / "include"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "CLOUD_COSTS_CONFIG": str(DEMO / "sources.yaml"),
+        "AIRFLOW_HOME": str(AIRFLOW),
+        "AIRFLOW_CONN_COSTS_DB": json.dumps(connection),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(PASSWORDS),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{metadata}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(LOGS),
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+
+
+def _migrate(environment: dict[str, str]) -> None:
+    """Make Airflow's tables; skipped when this version of Airflow made them already."""
+    from importlib.metadata import version
+
+    marker = AIRFLOW / f"migrated-{version('apache-airflow-core')}"
+    if not marker.exists():
+        _run_logged(["airflow", "db", "migrate"], environment, LOGS / "db-migrate.log")
+        marker.touch()
+
+
+def _run_dag(environment: dict[str, str]) -> str:
+    """Run the DAG once, in a process of its own, and return its log."""
+    log = LOGS / "demo-run.log"
+    _run_logged(["airflow", "dags", "test", "cloud_costs"], environment, log)
+    return log.read_text(encoding="utf-8", errors="replace")
+
+
+def _run_logged(command: list[str], environment: dict[str, str], log: Path) -> None:
+    with log.open("wb") as output:
+        program = Path(sys.executable).parent / command[0]
+        result = subprocess.run([str(program), *command[1:]], env=environment, stdout=output, stderr=output, cwd=DEMO)
+    if result.returncode:
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        raise RuntimeError(f"{' '.join(command)} failed; the end of {log}:\n{tail}")
+
+
+def _print_plan(log: str) -> None:
+    """Print the plan as `list_manifests` logged it."""
+    lines = re.findall(r"((?:source  |(?:cup|ca) +20[0-9]{2}-).*?)(?: \[.*| logger=.*|)$", log, re.MULTILINE)
+    console.print("[bold]The plan of list_manifests[/bold]")
+    for line in dict.fromkeys(
+        line.rstrip() for line in lines if ("  " in line and "published" in line) or "  load" in line
+    ):
+        console.print(f"  {line}", markup=False)
+
+
+def _print_services(connection: psycopg.Connection) -> None:
+    rows = connection.execute(
+        """
+        select service, currency, sum(cost), sum(effective_cost), sum(list_cost)
+        from costs group by service, currency order by sum(cost) desc
+        """
+    ).fetchall()
+    table = Table("service", "currency", title="costs, by service", title_justify="left")
+    for name in ("cost", "effective cost", "list cost"):
+        table.add_column(name, justify="right")
+    for service, currency, *amounts in rows:
+        table.add_row(service, currency, *(f"{amount:,.2f}" for amount in amounts))
+    console.print(table)
+
+
+def _reconcile(connection: psycopg.Connection) -> bool:
+    """Compare costs with the truth that the sample bill's generator wrote, digit by digit."""
+    truth = _truth_totals()
+    rows = connection.execute(
+        """
+        select
+            source, to_char(billing_period, 'YYYY-MM'), service, account_id, charge_category, currency,
+            sum(cost), sum(effective_cost), sum(list_cost), sum(line_items)
+        from costs group by 1, 2, 3, 4, 5, 6
+        """
+    ).fetchall()
+    found: Totals = {tuple(row[:6]): tuple(Decimal(value) for value in row[6:]) for row in rows}
+    wrong = sorted(key for key in found.keys() | truth.keys() if found.get(key) != truth.get(key))
+    if wrong:
+        console.print(f"[red]costs and truth differ[/red] in {len(wrong)} of {len(truth)} totals, the first:")
+        for key in wrong[:5]:
+            console.print(f"  {key}: costs {found.get(key)}, truth {truth.get(key)}", markup=False)
+        return False
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for key, amounts in truth.items():
+        sums[key[5]] += amounts[0]
+    total = ", ".join(f"{currency} {amount:,f}" for currency, amount in sorted(sums.items()))
+    console.print(
+        f"[green]costs and truth agree to the last digit[/green]: {total}, in {len(truth)} totals by source, month, "
+        "service, account and charge category"
+    )
+    return True
+
+
+def _truth_totals() -> Totals:
+    totals: Totals = {}
+    for name in BILLS:
+        for month in read_truth(_truth_path(name)):
+            totals |= _month_totals(name, month)
+    return totals
+
+
+def _month_totals(source: str, month: Truth) -> Totals:
+    label = month_label(month.billing_month)
+    return {
+        (source, label, row.service, row.account, row.charge_category, row.currency): (
+            *(row.billed_cost, row.effective_cost, row.list_cost),
+            Decimal(row.lines),
+        )
+        for row in month.rows
+    }
+
+
+def _start_airflow(environment: dict[str, str], port: int) -> None:
+    log = (LOGS / "airflow.log").open("wb")
+    program = Path(sys.executable).parent / "airflow"
+    process = subprocess.Popen(
+        [str(program), "standalone"], env=environment, stdout=log, stderr=log, cwd=DEMO, start_new_session=True
+    )
+    PID_FILE.write_text(str(process.pid))
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not _is_healthy(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            _stop_group(process.pid)
+            PID_FILE.unlink(missing_ok=True)
+            raise RuntimeError(f"Airflow did not start on port {port}; its log is {LOGS / 'airflow.log'}")
+        time.sleep(0.5)
+
+
+def _is_healthy(port: int) -> bool:
+    """Return whether the API server answers and has the DAG."""
+    with suppress(urllib.error.URLError, ConnectionError, TimeoutError, ValueError):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5) as answer:
+            health = json.load(answer)
+        return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
+    return False
+
+
+def _airflow_pid() -> int | None:
+    """Return the process id of the demo's Airflow when it runs."""
+    with suppress(FileNotFoundError, ValueError, ProcessLookupError):
+        pid = int(PID_FILE.read_text())
+        os.kill(pid, 0)
+        return pid
+    return None
+
+
+def _stop_group(pid: int) -> None:
+    """End the process group of Airflow: all of it, and nothing else."""
+    for sent, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 5)):
+        with suppress(ProcessLookupError):
+            os.killpg(pid, sent)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            try:
+                os.killpg(pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    app(prog_name="make")

@@ -1,0 +1,164 @@
+"""Fixtures shared by all tests: a real PostgreSQL, a real S3 protocol server, sample bills."""
+
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pipeline import JANUARY
+
+from cloud_costs import embedded_postgres
+from cloud_costs.config import Source
+from cloud_costs.environment import s3_storage
+from cloud_costs.postgres import Database, apply_schema
+from cloud_costs.sample_bill import Bill, Truth, write_month
+from cloud_costs.storage import S3Storage
+
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+SMALL = Bill(lines=300, files=2)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[embedded_postgres.Server]:
+    """One embedded PostgreSQL for the whole session; tests take a schema or a database of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="cloud-costs-tests-"))
+    server = embedded_postgres.start(folder / "postgres", settings={"fsync": "off", "max_connections": "200"})
+    yield server
+    embedded_postgres.stop(folder / "postgres")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_report_header() -> str:
+    return f"real month in ../shared/data: {'found' if SHARED_DATA.exists() else 'not there, its tests are skipped'}"
+
+
+@pytest.fixture
+def database(postgres: embedded_postgres.Server) -> Iterator[Database]:
+    """A database object on schemas of this test's own, with the numbered DDL applied."""
+    schema = f"t_{uuid.uuid4().hex[:12]}"
+    found = Database(lambda: psycopg.connect(postgres.uri()), schema, "costs_db")
+    apply_schema(found)
+    yield found
+    with psycopg.connect(postgres.uri(), autocommit=True) as connection:
+        connection.execute(f'drop schema "{schema}" cascade')
+        connection.execute(f'drop schema "{schema}_staging" cascade')
+
+
+@pytest.fixture
+def query(database: Database) -> Callable[..., list[tuple[Any, ...]]]:
+    """Run a statement in this test's schema over a connection of its own, and return its rows."""
+
+    def run(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with database.session() as connection:
+            connection.execute(f'set search_path to "{database.schema}"')
+            cursor = connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Path:
+    """An empty folder that stands for a bucket; `file://` sources read from it."""
+    folder = tmp_path / "bucket"
+    folder.mkdir()
+    return folder
+
+
+@dataclass
+class SampleSource:
+    """A source on a local bucket, and how to deliver to it."""
+
+    source: Source
+    bill: Bill
+    bucket: Path
+
+    def deliver(self, month: date = JANUARY, version: int = 1) -> Truth:
+        """Write one delivery and return its truth."""
+        return write_month(self.bill, month, self.bucket, version=version)
+
+
+@pytest.fixture
+def cup(bucket: Path) -> SampleSource:
+    """The source `cup` on a local bucket, with nothing delivered yet."""
+    source = Source(
+        name="cup",
+        format="aws_cur",
+        uri=f"file://{bucket}/{SMALL.prefix}/{SMALL.report}/",
+        tags=("user:team", "user:environment"),
+    )
+    return SampleSource(source, SMALL, bucket)
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """moto's server: the S3 protocol over HTTP on the loopback interface."""
+
+    endpoint_url: str
+    key_id: str = "AKIATESTTESTTESTTEST"
+    secret: str = "test-secret-key-that-no-log-may-show"
+
+    def session(self) -> Any:
+        import boto3
+
+        return boto3.Session(self.key_id, self.secret, region_name="us-east-1")
+
+    def client(self) -> Any:
+        return self.session().client("s3", endpoint_url=self.endpoint_url)
+
+    def storage(self, conn_id: str = "aws_default") -> S3Storage:
+        return s3_storage(self.session(), conn_id, self.endpoint_url)
+
+    def new_bucket(self) -> str:
+        name = f"billing-{uuid.uuid4().hex[:12]}"
+        self.client().create_bucket(Bucket=name)
+        return name
+
+    def upload(self, folder: Path, bucket: str, prefix: str = "") -> list[str]:
+        """Put every file below the folder into the bucket, under its path as the key; return the keys."""
+        keys = []
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                keys.append(prefix + path.relative_to(folder).as_posix())
+                self.client().upload_file(str(path), bucket, keys[-1])
+        return keys
+
+    def connection(self) -> str:
+        """Return the AWS connection as Airflow reads it from `AIRFLOW_CONN_<ID>`."""
+        extra = {"endpoint_url": self.endpoint_url, "region_name": "us-east-1"}
+        return json.dumps({"conn_type": "aws", "login": self.key_id, "password": self.secret, "extra": extra})
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """One moto server for the whole session; tests take a bucket of their own."""
+    import logging
+
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield S3Server(f"http://{host}:{port}")
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what the machine's own environment says about AWS, PostgreSQL and this package."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "PG", "POSTGRES_", "CLOUD_COSTS_", "S3_BUCKET", "CUR_PATHS")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
