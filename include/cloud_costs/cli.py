@@ -5,9 +5,9 @@ On a terminal it shows progress bars; in a pipe or a log, plain lines.
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
@@ -21,7 +21,7 @@ from cloud_costs.formats import FORMATS
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.plan import Plan, PlannedMonth, list_manifests
 from cloud_costs.postgres import apply_schema
-from cloud_costs.staging import open_reader
+from cloud_costs.staging import read_shape
 from cloud_costs.sync import load_months
 
 app = typer.Typer(
@@ -29,7 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-console = Console(soft_wrap=True, highlight=False)
+console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 SourceOption = Annotated[
     list[str] | None,
@@ -47,8 +47,7 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except CloudCostsError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        _end([error])
 
 
 @app.callback()
@@ -74,7 +73,8 @@ def sync(
         sources = pick_sources(load_sources(), source)
         plan = _plan(sources, from_month, to_month, force, raw_only)
         if dry_run:
-            raise typer.Exit(1 if plan.failures else 0)
+            _end(plan.failures.values())
+            return
         with _bars(plan) as bars:
             outcome = load_months(
                 environment.database(),
@@ -86,11 +86,7 @@ def sync(
                 progress=bars.advance,
             )
     console.print(f"{len(outcome.published)} month(s) published, {len(outcome.failed)} failed")
-    failures = [str(error) for error in (*plan.failures.values(), *outcome.failed.values())]
-    for failure in failures:
-        typer.echo(f"error: {failure}", err=True)
-    if failures:
-        raise typer.Exit(1)
+    _end([*plan.failures.values(), *outcome.failed.values()])
 
 
 @app.command("list-manifests")
@@ -104,10 +100,7 @@ def show_manifests(
     """Show every month in the buckets, the version that is published, and what a sync would do."""
     with _errors():
         plan = _plan(pick_sources(load_sources(), source), from_month, to_month, force, raw_only)
-    if plan.failures:
-        for error in plan.failures.values():
-            typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1)
+    _end(plan.failures.values())
 
 
 @app.command("test-connection")
@@ -126,16 +119,23 @@ def check_connection() -> None:
 @app.command("test-source")
 def check_source(source: SourceOption = None) -> None:
     """List each source's manifests, and read the newest one and the footer of its first file."""
-    failed = False
+    failures = []
     with _errors():
         sources = pick_sources(load_sources(), source)
     for one in sources:
         try:
             console.print(_describe(one))
         except CloudCostsError as error:
-            typer.echo(f"error: {error}", err=True)
-            failed = True
-    if failed:
+            failures.append(error)
+    _end(failures)
+
+
+def _end(failures: Iterable[CloudCostsError]) -> None:
+    """End with exit status 1 and a line for each failure, if there are any."""
+    lines = [f"error: {' '.join(str(error).split())}" for error in failures]
+    for line in lines:
+        typer.echo(line, err=True)
+    if lines:
         raise typer.Exit(1)
 
 
@@ -143,12 +143,13 @@ def _describe(source: Source) -> str:
     storage = environment.storage(source)
     found = FORMATS[source.format].find_manifests(source.name, source.uri, storage, MonthRange())
     delivery = FORMATS[source.format].read_delivery(found[-1], storage)
-    with open_reader(storage):
-        months = f"{month_label(found[0].billing_month)} to {month_label(found[-1].billing_month)}"
-        return (
-            f"{source.name}: {len(found)} month(s), {months}; the newest is version {delivery.version}, "
-            f"{len(delivery.files)} file(s), {delivery.size} bytes: ok"
-        )
+    first_file = read_shape(storage, replace(delivery, files=delivery.files[:1]), {})
+    months = f"{month_label(found[0].billing_month)} to {month_label(found[-1].billing_month)}"
+    return (
+        f"{source.name}: {len(found)} month(s), {months}; the newest is version {delivery.version}, "
+        f"{len(delivery.files)} file(s), {delivery.size} bytes; the first has {first_file.rows} rows, "
+        f"{len(first_file.columns)} columns: ok"
+    )
 
 
 def _plan(
@@ -159,7 +160,7 @@ def _plan(
     apply_schema(database)
     plan = list_manifests(database, sources, environment.storage, months, force=force, raw_only=raw_only)
     for line in plan.lines():
-        console.print(line, markup=False)
+        console.print(line)
     return plan
 
 
@@ -175,9 +176,8 @@ class _Bars:
             self.task = self.progress.add_task(month.label, total=None, step=step)
         elif self.task is not None:
             done = self.progress.tasks[self.task].completed
-            self.progress.update(self.task, step=step, total=4 * done, completed=done)
-            if step == "publish":
-                self.progress.update(self.task, total=done)
+            over = step in ("published", "failed")
+            self.progress.update(self.task, step=step, total=done if over else 4 * done)
 
     def advance(self, rows: int) -> None:
         if self.task is not None:

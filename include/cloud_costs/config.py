@@ -19,7 +19,7 @@ from cloud_costs.errors import ConfigError
 from cloud_costs.formats import FORMATS
 from cloud_costs.months import parse_month
 from cloud_costs.sql_files import check_names
-from cloud_costs.validation import explain
+from cloud_costs.validation import Location, explain
 
 DEFAULT_PATH = Path(__file__).parents[1] / "config" / "sources.yaml"
 DEFAULT_SCHEMA = "cost_analytics"
@@ -35,7 +35,17 @@ FIXED_RELATIONS = (
     "schema_versions",
 )
 
-Month = Annotated[date, BeforeValidator(lambda value: parse_month(value, "first_month"))]
+STAGED_NAME = re.compile(r".*_[0-9]{6}_[0-9]+")
+
+
+def _month(value: Any) -> date:
+    try:
+        return parse_month(value)
+    except ConfigError as error:
+        raise ValueError(str(error).removeprefix("month: ")) from None
+
+
+Month = Annotated[date, BeforeValidator(_month)]
 
 
 class Source(BaseModel):
@@ -43,15 +53,26 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # 30 characters leave room for the longest relation name within PostgreSQL's 63 bytes:
-    # <source>_normalized_<yyyymm>_<load id>
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")
+    name: str
     format: str
     uri: str
     conn_id: str = Field(default="aws_default", pattern=r"^[A-Za-z0-9_.-]{1,250}$")
     first_month: Month | None = None
     tags: tuple[str, ...] = ()
     checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _fits_relations(cls, value: str) -> str:
+        # 30 characters leave room for the longest relation name within PostgreSQL's 63 bytes:
+        # <source>_normalized_<yyyymm>_<load id>
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,29}", value):
+            raise ValueError(
+                f"{value!r} is not allowed; use up to 30 lower-case letters, digits and _, beginning with a letter"
+            )
+        if STAGED_NAME.fullmatch(value):
+            raise ValueError(f"{value!r} is not allowed: partitions are named like that; choose another name")
+        return value
 
     @field_validator("format")
     @classmethod
@@ -63,7 +84,7 @@ class Source(BaseModel):
     @field_validator("uri")
     @classmethod
     def _known_scheme(cls, value: str) -> str:
-        if not re.match(r"^(s3://[^/]+/?|file:///)", value):
+        if not re.fullmatch(r"(s3://[A-Za-z0-9._-]{1,255}(/.*)?|file:///.*)", value):
             raise ValueError(f"{value!r} is not a storage address; write s3://bucket/folder/ or file:///folder/")
         return value if value.endswith("/") else value + "/"
 
@@ -93,6 +114,20 @@ class _Sources(BaseModel):
     sources: list[Source] = Field(min_length=1)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as it is, but for a key given twice: PyYAML would drop the first one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    problem = f"the key {key.value!r} is given twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def load_sources(environ: Mapping[str, str] | None = None) -> tuple[Source, ...]:
     """Return the configured sources, in the order of the file.
 
@@ -103,7 +138,7 @@ def load_sources(environ: Mapping[str, str] | None = None) -> tuple[Source, ...]
     path = Path(named) if named else DEFAULT_PATH
     if named or path.exists():
         return _read(path)
-    if environ.get("S3_BUCKET") and environ.get("CUR_PATHS"):
+    if environ.get("S3_BUCKET") and environ.get("CUR_PATHS", "").strip(" ,"):
         return _validate("S3_BUCKET and CUR_PATHS", {"sources": _from_environment(environ)})
     raise ConfigError(
         f"no sources are configured: write {path} (see sources.example.yaml beside it), point CLOUD_COSTS_CONFIG "
@@ -124,36 +159,46 @@ def schema_name(environ: Mapping[str, str] | None = None) -> str:
     """Return the PostgreSQL schema of all tables (`POSTGRES_SCHEMA`)."""
     environ = os.environ if environ is None else environ
     name = environ.get("POSTGRES_SCHEMA") or DEFAULT_SCHEMA
-    if not re.match(r"^[a-z_][a-z0-9_]{0,39}$", name) or name.startswith("pg_"):
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", name) or name.startswith("pg_") or name == "information_schema":
         raise ConfigError(
             f"POSTGRES_SCHEMA: {name!r} is not allowed; use up to 40 lower-case letters, digits and _, "
-            "not beginning with a digit or pg_"
+            "not beginning with a digit or pg_, and not information_schema"
         )
     return name
 
 
 def _read(path: Path) -> tuple[Source, ...]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506  # a SafeLoader
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file (CLOUD_COSTS_CONFIG names it)") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
     return _validate(str(path), content)
+
+
+def _yaml_problem(error: Exception) -> str:
+    """Return where the problem is and what, without the lines around it."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 def _validate(where: str, content: Any) -> tuple[Source, ...]:
     if not isinstance(content, dict):
-        raise ConfigError(f"{where}: expected a mapping with the key 'sources'")
+        raise ConfigError(f"{where}: expected a mapping with the key 'sources', as in sources.example.yaml")
     try:
         sources = _Sources.model_validate(content).sources
     except ValidationError as error:
-        allowed = ", ".join(Source.model_fields)
-        raise ConfigError(f"{where}: {explain(error, allowed)}") from None
+        raise ConfigError(f"{where}: {explain(error, _known_keys)}") from None
     _refuse_clashes(where, sources)
     return tuple(sources)
+
+
+def _known_keys(location: Location) -> str:
+    return ", ".join(_Sources.model_fields if len(location) == 1 else Source.model_fields)
 
 
 def _refuse_clashes(where: str, sources: Sequence[Source]) -> None:
@@ -161,6 +206,13 @@ def _refuse_clashes(where: str, sources: Sequence[Source]) -> None:
     for name, count in Counter(source.name for source in sources).items():
         if count > 1:
             raise ConfigError(f"{where}: sources: the name {name!r} is given {count} times")
+    places: dict[str, str] = {}
+    for source in sources:
+        if (other := places.setdefault(source.uri, source.name)) != source.name:
+            raise ConfigError(
+                f"{where}: sources: {other!r} and {source.name!r} have the same uri, {source.uri}; "
+                "every cost would count twice"
+            )
     for source in sources:
         for relation in (source.raw_table, source.focus_view, source.normalized_table):
             owner = owners.setdefault(relation, f"source {source.name!r}")
@@ -172,13 +224,22 @@ def _refuse_clashes(where: str, sources: Sequence[Source]) -> None:
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[dict[str, str]]:
-    """Name each path by its first folder, or by the whole path where two begin alike."""
-    paths = [path.strip() for path in environ["CUR_PATHS"].split(",") if path.strip()]
-    firsts = Counter(_slug(path.strip("/").split("/")[0]) for path in paths)
-    sources = []
-    for path in paths:
-        first = _slug(path.strip("/").split("/")[0])
-        name = first if firsts[first] == 1 else _slug(path)
+    """Name each path by its first folder, or by the whole path where an earlier one has that name.
+
+    A path that is added at the end renames none before it: the name is the name of the tables.
+    """
+    sources: list[dict[str, str]] = []
+    for path in (path.strip() for path in environ["CUR_PATHS"].split(",")):
+        if not path:
+            continue
+        names = {source["name"] for source in sources}
+        name = _slug(path.strip("/").split("/")[0])
+        if name in names:
+            name = _slug(path)
+        if name in names:
+            raise ConfigError(
+                f"CUR_PATHS: {path!r} gives the name {name!r}, which another path has; name both in sources.yaml"
+            )
         sources.append({"name": name, "format": "aws_cur", "uri": f"s3://{environ['S3_BUCKET']}/{path}"})
     return sources
 

@@ -1,6 +1,7 @@
 """Credentials without Airflow: from the environment variables that `.env.example` lists."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,9 +10,10 @@ import psycopg
 from cloud_costs.config import Source, schema_name
 from cloud_costs.errors import ConfigError
 from cloud_costs.postgres import Database
-from cloud_costs.storage import LocalStorage, S3Credentials, S3Storage, Storage
+from cloud_costs.storage import LocalStorage, S3Credentials, S3Storage, Storage, labelled, s3_errors
 
 CONNECT_TIMEOUT = 10
+CONNECTION = "AWS_* environment variables"
 
 
 def database(environ: Mapping[str, str] | None = None) -> Database:
@@ -22,7 +24,7 @@ def database(environ: Mapping[str, str] | None = None) -> Database:
         raise ConfigError(f"{', '.join(missing)} is not set; .env.example lists what the command line needs")
     options: dict[str, Any] = {
         "host": environ["POSTGRES_HOST"],
-        "port": environ.get("POSTGRES_PORT") or "5432",
+        "port": _port(environ.get("POSTGRES_PORT") or "5432"),
         "dbname": environ["POSTGRES_DB"],
         "user": environ["POSTGRES_USER"],
         "connect_timeout": CONNECT_TIMEOUT,
@@ -33,6 +35,12 @@ def database(environ: Mapping[str, str] | None = None) -> Database:
     return Database(lambda: psycopg.connect(**options), schema_name(environ), name)
 
 
+def _port(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+        raise ConfigError(f"POSTGRES_PORT: {text!r} is not a port; use a number from 1 to 65535")
+    return text
+
+
 def storage(source: Source, environ: Mapping[str, str] | None = None) -> Storage:
     """Return the storage of a source; `s3://` takes its credentials from `AWS_*` as boto3 does."""
     environ = os.environ if environ is None else environ
@@ -40,8 +48,10 @@ def storage(source: Source, environ: Mapping[str, str] | None = None) -> Storage
         return LocalStorage()
     import boto3
 
-    session = boto3.Session(region_name=environ.get("AWS_REGION") or None)
-    return s3_storage(session, source.conn_id, environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL"))
+    endpoint_url = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    with labelled(source.name), s3_errors(source.uri, CONNECTION):
+        session = boto3.Session(region_name=environ.get("AWS_REGION") or None)
+        return s3_storage(session, CONNECTION, endpoint_url)
 
 
 def s3_storage(session: Any, conn_id: str, endpoint_url: str | None, client: Any = None) -> S3Storage:

@@ -5,7 +5,7 @@ from datetime import date
 
 from cloud_costs.errors import ConfigError
 
-MONTH_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
+MONTH_PATTERN = r"^[12][0-9]{3}-(0[1-9]|1[0-2])$"
 
 
 def parse_month(text: str, what: str = "month") -> date:
@@ -16,8 +16,8 @@ def parse_month(text: str, what: str = "month") -> date:
 
     Raises `ConfigError` naming `what` when the text is not `YYYY-MM`.
     """
-    if not isinstance(text, str) or not re.match(MONTH_PATTERN, text) or text.startswith("0000"):
-        raise ConfigError(f"{what}: {text!r} is not a month; write YYYY-MM, for example 2025-01")
+    if not isinstance(text, str) or not re.fullmatch(MONTH_PATTERN, text):
+        raise ConfigError(f"{what}: {str(text)!r} is not a month; write YYYY-MM, for example 2025-01")
     return date(int(text[:4]), int(text[5:7]), 1)
 
 

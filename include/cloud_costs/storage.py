@@ -5,32 +5,41 @@ AWS keys begin with `/` or contain `//` (docs/adr/0006-boto3-for-listing.md).
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
 
-from cloud_costs.errors import DeliveryError, StorageDenied, StorageUnavailable
+from cloud_costs.errors import CloudCostsError, StorageDenied, StorageUnavailable
 
+# What S3's codes mean to the one who set up the connection.
 DENIED = {
+    "400": "the request was refused: expired credentials, or another region than the bucket's",
     "403": "access denied",
     "AccessDenied": "access denied",
     "ExpiredToken": "the credentials have expired",
+    "InvalidToken": "the session token is not valid",
     "InvalidAccessKeyId": "the access key is not known",
     "InvalidClientTokenId": "the access key is not known",
     "SignatureDoesNotMatch": "the secret access key is wrong",
+    "RequestTimeTooSkewed": "this machine's clock is wrong",
     "AuthorizationHeaderMalformed": "the region is wrong",
     "PermanentRedirect": "the bucket is in another region",
     "301": "the bucket is in another region",
     "AllAccessDisabled": "access denied",
     "NoSuchBucket": "the bucket does not exist",
     "InvalidBucketName": "the bucket's name is not valid",
+    "InvalidObjectState": "the object is archived; restore it first",
 }
+S3_OPERATIONS = {"ListObjectsV2", "HeadObject", "GetObject"}
 MISSING = {"404", "NoSuchKey", "NotFound"}
+# Refusals with a 4xx status that pass.
+PASSING = {"RequestTimeout", "OperationAborted", "Throttling", "ThrottlingException", "TooManyRequests"}
 
 
 @dataclass(frozen=True)
@@ -81,12 +90,26 @@ class Storage(Protocol):
 
 def folder_name(uri: str) -> str:
     """Return the last part of a folder's uri."""
-    return uri.rstrip("/").rsplit("/", 1)[-1]
+    return uri.removesuffix("/").rsplit("/", 1)[-1]
 
 
 def parent_folder(uri: str) -> str:
     """Return the folder above, ending with `/`."""
-    return uri.rstrip("/").rsplit("/", 1)[0] + "/"
+    return uri.removesuffix("/").rsplit("/", 1)[0] + "/"
+
+
+def is_root(uri: str) -> bool:
+    """Tell whether the folder is a bucket, or the root of the file system: none is above it."""
+    return uri == "file:///" or re.fullmatch(r"s3://[^/]+/", uri) is not None
+
+
+@contextmanager
+def labelled(label: str) -> Iterator[None]:
+    """Put what a storage error is about, such as `cup 2025-01`, before its message."""
+    try:
+        yield
+    except (StorageDenied, StorageUnavailable) as error:
+        raise type(error)(f"{label}: {error}") from None
 
 
 class LocalStorage:
@@ -134,6 +157,8 @@ def _local_errors(uri: str) -> Iterator[None]:
         raise StorageDenied(f"{uri}: no permission to read it") from None
     except OSError as error:
         raise StorageUnavailable(f"{uri}: {error.strerror}") from None
+    except ValueError as error:
+        raise StorageDenied(f"{uri!r}: not a path: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -160,6 +185,7 @@ class S3Storage:
 
     def __init__(self, client: Any, credentials: Callable[[], S3Credentials], conn_id: str) -> None:
         self._client, self._credentials, self._conn_id = client, credentials, conn_id
+        self._regions: dict[str, str] = {}
 
     def list_folder(self, uri: str) -> Folder:
         bucket, prefix = _split(uri)
@@ -167,6 +193,8 @@ class S3Storage:
         with self._errors(uri):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
             for page in pages:
+                headers = page["ResponseMetadata"]["HTTPHeaders"]
+                self._regions[bucket] = headers.get("x-amz-bucket-region", "")
                 folders += [f"s3://{bucket}/{found['Prefix']}" for found in page.get("CommonPrefixes", ())]
                 files += [
                     StoredFile(
@@ -183,9 +211,11 @@ class S3Storage:
     def stat(self, uri: str) -> StoredFile | None:
         bucket, key = _split(uri)
         with self._errors(uri):
+            from botocore.exceptions import ClientError
+
             try:
                 found = self._client.head_object(Bucket=bucket, Key=key)
-            except Exception as error:
+            except ClientError as error:
                 if _code(error) in MISSING:
                     return None
                 raise
@@ -200,51 +230,86 @@ class S3Storage:
         return uri
 
     def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Give DuckDB the credentials, and the region of each bucket listed so far: it follows no redirect."""
         load_httpfs(connection)
         with self._errors("s3://"):
             credentials = self._credentials()
-        options, values = (
-            ["type s3", "key_id ?", "secret ?", "region ?"],
-            [
-                credentials.key_id,
-                credentials.secret,
-                credentials.region,
-            ],
-        )
-        if credentials.session_token:
-            options.append("session_token ?")
-            values.append(credentials.session_token)
-        if credentials.endpoint_url:
-            scheme, _, host = credentials.endpoint_url.rstrip("/").partition("://")
-            options += ["endpoint ?", f"use_ssl {'true' if scheme == 'https' else 'false'}"]
-            values.append(host)
-        if credentials.endpoint_url or credentials.path_style:
-            options.append("url_style 'path'")
-        connection.execute(f"create or replace secret object_storage ({', '.join(options)})", values)
+        _create_secret(connection, "object_storage", credentials)
+        for number, (bucket, region) in enumerate(self._regions.items()):
+            # The certificate of S3 covers no bucket name with a dot before its host name.
+            own = replace(credentials, region=region or credentials.region, path_style="." in bucket)
+            _create_secret(connection, f"bucket_{number}", own, f"s3://{bucket}/")
 
-    @contextmanager
-    def _errors(self, uri: str) -> Iterator[None]:
-        """Tell what cannot pass from what can, and name the connection."""
-        from botocore import exceptions
+    def _errors(self, uri: str) -> AbstractContextManager[None]:
+        return s3_errors(uri, self._conn_id)
 
-        try:
-            yield
-        except exceptions.ClientError as error:
-            code = _code(error)
-            if code in MISSING:
-                raise DeliveryError(f"{uri}: no such object") from None
-            if code in DENIED:
-                bucket = _split(uri)[0]
-                raise StorageDenied(
-                    f"{uri}: {DENIED[code]} (bucket {bucket!r}, connection {self._conn_id!r}, {code})"
-                ) from None
-            raise StorageUnavailable(f"{uri}: {error} (connection {self._conn_id!r})") from None
-        except exceptions.NoCredentialsError:
-            raise StorageDenied(f"{uri}: connection {self._conn_id!r} gives no AWS credentials") from None
-        except exceptions.ParamValidationError as error:
-            raise StorageDenied(f"{uri}: {' '.join(str(error).split())}") from None
-        except (exceptions.BotoCoreError, OSError) as error:
-            raise StorageUnavailable(f"{uri}: {error} (connection {self._conn_id!r})") from None
+
+def _create_secret(
+    connection: duckdb.DuckDBPyConnection, name: str, credentials: S3Credentials, scope: str = ""
+) -> None:
+    options, values = ["type s3"], []
+    for option, value in (
+        ("key_id", credentials.key_id),
+        ("secret", credentials.secret),
+        ("session_token", credentials.session_token),
+        ("region", credentials.region),
+        ("endpoint", credentials.endpoint_url.rstrip("/").partition("://")[2]),
+        ("scope", scope),
+    ):
+        if value:
+            options.append(f"{option} ?")
+            values.append(value)
+    if credentials.endpoint_url:
+        options.append(f"use_ssl {'true' if credentials.endpoint_url.startswith('https:') else 'false'}")
+    if credentials.endpoint_url or credentials.path_style:
+        options.append("url_style 'path'")
+    connection.execute(f"create or replace secret {name} ({', '.join(options)})", values)
+
+
+@contextmanager
+def s3_errors(uri: str, conn_id: str) -> Iterator[None]:
+    """Turn what boto3 raises into our errors: what cannot pass and what can, with the uri and the connection."""
+    from botocore import exceptions
+
+    connection = f"connection {conn_id!r}"
+    try:
+        yield
+    except CloudCostsError:
+        raise
+    except exceptions.ClientError as error:
+        raise _translate(error, uri, connection) from None
+    except exceptions.NoCredentialsError:
+        raise StorageDenied(f"{uri}: {connection} gives no AWS credentials") from None
+    except (
+        exceptions.PartialCredentialsError,
+        exceptions.ProfileNotFound,
+        exceptions.ConfigParseError,
+        exceptions.ConfigNotFound,
+        exceptions.TokenRetrievalError,
+        exceptions.SSOError,
+        exceptions.NoRegionError,
+        exceptions.InvalidRegionError,
+        exceptions.ValidationError,
+        exceptions.ParamValidationError,
+        ValueError,
+    ) as error:
+        raise StorageDenied(f"{uri}: {' '.join(str(error).split())} ({connection})") from None
+    except (exceptions.BotoCoreError, OSError) as error:
+        raise StorageUnavailable(f"{uri}: {' '.join(str(error).split())} ({connection})") from None
+
+
+def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
+    code = _code(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    if code in DENIED:
+        doing = "" if error.operation_name in S3_OPERATIONS else f" to {error.operation_name}"
+        return StorageDenied(f"{uri}: {DENIED[code]}{doing} ({connection}, {code})")
+    words = " ".join(str(error).split())
+    if code in MISSING:
+        return StorageUnavailable(f"{uri}: no such object ({connection}, {code})")
+    if 400 <= status < 500 and status not in (408, 409, 429) and code not in PASSING:
+        return StorageDenied(f"{uri}: {words} ({connection})")
+    return StorageUnavailable(f"{uri}: {words} ({connection})")
 
 
 def load_httpfs(connection: duckdb.DuckDBPyConnection) -> None:

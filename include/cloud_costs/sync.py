@@ -64,7 +64,9 @@ def load_months(
             on_step(month, "publish")
             publish(database, source, load)
             published.append(month)
+            on_step(month, "published")
         except CloudCostsError as error:
+            on_step(month, "failed")
             failed[month.label] = error
             log.error("%s", error)
     refresh_views(database)

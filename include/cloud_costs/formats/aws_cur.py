@@ -15,6 +15,8 @@ Sources: AWS CUR user guide, `access-cur-s3`, `what-is-cur`; keys and manifests 
 """
 
 import re
+from collections import Counter
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
@@ -23,15 +25,16 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from cloud_costs.delivery import Delivery, Manifest
 from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageDenied
 from cloud_costs.months import MonthRange, month_label, next_month
-from cloud_costs.storage import Folder, Storage, StoredFile, folder_name, parent_folder
+from cloud_costs.storage import Folder, Storage, StoredFile, folder_name, is_root, labelled, parent_folder
 from cloud_costs.validation import explain
 
-RANGE = re.compile(r"([0-9]{4})(0[1-9]|1[0-2])01-([0-9]{6})01")
+RANGE = re.compile(r"([12][0-9]{3})(0[1-9]|1[0-2])01-([0-9]{6})01")
 ASSEMBLY_TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
-# What follows the report folder in a data file's key: overwrite with Athena, then create-new and CSV.
+# What follows the report folder in a data file's key: overwrite with Athena, then create-new.
 IN_REPORT = re.compile(
-    r"(?:[^/]+/year=[0-9]{4}/month=[0-9]{1,2}/[^/]+|[0-9]{8}-[0-9]{8}/(?:[^/]+/)?[^/]+)\Z",
+    r"(?:\A|/)((?:[^/]+/year=[0-9]{4}/month=[0-9]{1,2}/|[0-9]{8}-[0-9]{8}/(?:[^/]+/)?)[^/]+)\Z",
 )
+BOM = b"\xef\xbb\xbf"
 
 
 def _start(text: str) -> str:
@@ -59,27 +62,20 @@ class _Content(BaseModel):
 def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
     """Return the newest manifest of each billing month below `uri` that `months` holds, oldest month first.
 
-    Lists one folder for the report and one for each month, and reads no object. Raises `DeliveryError` when
-    there is no manifest of any month.
+    Lists a folder or two for the report and one for each month, and reads no object. Raises `DeliveryError`
+    when there is no manifest of any month.
     """
-    report = _report_folder(uri, storage)
-    seen = 0
-    found: dict[date, Manifest] = {}
-    for folder in report.folders:
-        month = _month_of(folder_name(folder))
-        if month is None:
-            continue
-        if month not in months:
-            seen += 1
-            continue
-        newest = _newest_manifest(source, month, storage.list_folder(folder), storage)
-        if newest:
-            found[month] = Manifest(source, month, newest)
-    for month, manifest in _athena_manifests(source, report, storage, months, set(found)).items():
-        found[month] = manifest
-    if not found and not seen:
-        raise DeliveryError(_nothing_found(source, uri, report))
-    return [found[month] for month in sorted(found)]
+    with labelled(source):
+        report = _find_report(uri, storage)
+        others = [month for month in report.months if month not in months]
+        found: dict[date, Manifest] = {}
+        for month in sorted(set(report.months) - set(others)):
+            newest = _newest_manifest(source, month, report.months[month], storage)
+            if newest:
+                found[month] = Manifest(source, month, newest)
+    if not found and not others:
+        raise DeliveryError(_nothing_found(source, uri, report.folder))
+    return list(found.values())
 
 
 def read_version(manifest: Manifest, storage: Storage) -> str:
@@ -94,9 +90,15 @@ def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
     file that is not there, naming every place that was tried.
     """
     content = _read_content(manifest, storage)
+    _refuse_keys(content, manifest)
+    with labelled(manifest.label):
+        return Delivery(manifest, content.assembly_id, _find_files(content, manifest, storage))
+
+
+def _refuse_keys(content: _Content, manifest: Manifest) -> None:
     if not content.report_keys:
         raise DeliveryError(f"{manifest.label}: manifest {manifest.file.uri} lists no files (reportKeys is empty)")
-    repeated = sorted(key for key in set(content.report_keys) if content.report_keys.count(key) > 1)
+    repeated = sorted(key for key, count in Counter(content.report_keys).items() if count > 1)
     if repeated:
         raise DeliveryError(f"{manifest.label}: manifest {manifest.file.uri} lists {repeated[0]!r} twice")
     outside = [key for key in content.report_keys if ".." in key.split("/")]
@@ -108,24 +110,84 @@ def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
             f"{manifest.label}: manifest {manifest.file.uri} lists {other[0]!r}; only Parquet is supported: set the "
             "report's data integration to Athena"
         )
-    return Delivery(manifest, content.assembly_id, _find_files(content, manifest, storage))
 
 
-def _report_folder(uri: str, storage: Storage) -> Folder:
-    """Return the listing of the report folder that `uri` names, or that holds the data folder it names."""
+@dataclass(frozen=True)
+class _Report:
+    """A report folder, and for each month the folders that may hold its manifest: the first that does counts."""
+
+    folder: Folder
+    months: dict[date, list[str]]
+
+
+def _find_report(uri: str, storage: Storage) -> _Report:
+    """Return the report that `uri` names, be it by its report folder or by the Athena data folder in it."""
+    listing = _first_listing(uri, storage)
+    report = listing
+    holds_data = any(_year_of(folder) for folder in listing.folders)
+    if not _ranges(listing) and not is_root(listing.uri):
+        above = parent_folder(listing.uri)
+        if holds_data or folder_name(above) == folder_name(listing.uri):
+            higher = storage.list_folder(above)
+            report = higher if _ranges(higher) else listing
+    data = listing.uri if holds_data else f"{report.uri}{folder_name(report.uri)}/"
+    months = {month: [folder] for month, folder in _ranges(report).items()}
+    if holds_data or data in report.folders:
+        for month, folder in _data_months(data, storage).items():
+            months.setdefault(month, []).append(folder)
+    return _Report(report, months)
+
+
+def _first_listing(uri: str, storage: Storage) -> Folder:
+    """List the folder; where it is empty, the first that is not of the spellings AWS may have given it."""
     listing = storage.list_folder(uri)
-    if not listing.folders and not listing.files and uri.startswith("s3://"):
-        # A report without a prefix has keys that begin with "/": s3://bucket//<report>/
-        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        rooted = storage.list_folder(f"s3://{bucket}//{prefix}")
-        listing = rooted if rooted.folders else listing
-    if any(_month_of(folder_name(folder)) for folder in listing.folders):
+    if listing.folders or listing.files:
         return listing
-    is_data_folder = any(folder_name(folder).startswith("year=") for folder in listing.folders)
-    above = parent_folder(listing.uri)
-    if is_data_folder or folder_name(uri) == folder_name(above):
-        return storage.list_folder(above)
+    for spelling in _spellings(uri):
+        try:
+            other = storage.list_folder(spelling)
+        except StorageDenied:
+            continue
+        if other.folders:
+            return other
     return listing
+
+
+def _spellings(uri: str) -> list[str]:
+    """Return the uri with another number of slashes.
+
+    Keys of a report without a prefix begin with `/`; a prefix that ends in `/` gives `//`.
+    """
+    if not uri.startswith("s3://"):
+        return []
+    bucket, *parts = uri.removeprefix("s3://").rstrip("/").split("/")
+    names = [part for part in parts if part]
+    spellings = [names] + [[*names[:at], "", *names[at:]] for at in range(len(names))]
+    return [f"s3://{'/'.join([bucket, *spelling])}/" for spelling in spellings if spelling != parts]
+
+
+def _ranges(folder: Folder) -> dict[date, str]:
+    return {month: found for found in folder.folders if (month := _month_of(folder_name(found)))}
+
+
+def _data_months(data: str, storage: Storage) -> dict[date, str]:
+    """Return the month folders of the Athena data folder, `year=2025/month=1/`.
+
+    One sentence of the AWS user guide puts manifests there.
+    """
+    years = [folder for folder in storage.list_folder(data).folders if _year_of(folder)]
+    return {
+        date(_year_of(folder), int(match[1]), 1): month
+        for folder in years
+        for month in storage.list_folder(folder).folders
+        if (match := re.fullmatch(r"month=(1[0-2]|0?[1-9])", folder_name(month)))
+    }
+
+
+def _year_of(folder: str) -> int:
+    """Return the year of a folder `year=2025/`, and 0 for any other."""
+    match = re.fullmatch(r"year=([12][0-9]{3})", folder_name(folder))
+    return int(match[1]) if match else 0
 
 
 def _month_of(name: str) -> date | None:
@@ -136,17 +198,20 @@ def _month_of(name: str) -> date | None:
     return month if f"{next_month(month):%Y%m}" == match[3] else None
 
 
-def _newest_manifest(source: str, month: date, folder: Folder, storage: Storage) -> StoredFile | None:
+def _newest_manifest(source: str, month: date, folders: list[str], storage: Storage) -> StoredFile | None:
     """Return the month's own manifest; where a copy left it out, the newest of the deliveries' manifests."""
-    manifest = _manifest_in(source, month, folder)
-    if manifest:
-        return manifest
-    deliveries = [
-        (_age_key(folder_name(assembly), found), found)
-        for assembly in folder.folders
-        if (found := _manifest_in(source, month, storage.list_folder(assembly)))
-    ]
-    return max(deliveries, key=lambda delivery: delivery[0])[1] if deliveries else None
+    for uri in folders:
+        folder = storage.list_folder(uri)
+        if manifest := _manifest_in(source, month, folder):
+            return manifest
+        deliveries = [
+            (_age_key(folder_name(assembly), found), found)
+            for assembly in folder.folders
+            if (found := _manifest_in(source, month, storage.list_folder(assembly)))
+        ]
+        if deliveries:
+            return max(deliveries, key=lambda delivery: delivery[0])[1]
+    return None
 
 
 def _age_key(assembly_id: str, manifest: StoredFile) -> tuple[str, datetime]:
@@ -165,30 +230,6 @@ def _manifest_in(source: str, month: date, folder: Folder) -> StoredFile | None:
     return manifests[0] if manifests else None
 
 
-def _athena_manifests(
-    source: str, report: Folder, storage: Storage, months: MonthRange, known: set[date]
-) -> dict[date, Manifest]:
-    """Return manifests that lie beside the data, `<report>/<report>/year=2025/month=1/`.
-
-    One sentence of the AWS user guide puts them there; looked at only when no range folder holds any.
-    """
-    found: dict[date, Manifest] = {}
-    data_folder = f"{report.uri}{folder_name(report.uri)}/"
-    if known or data_folder not in report.folders:
-        return found
-    for year in storage.list_folder(data_folder).folders:
-        if not re.fullmatch(r"year=[0-9]{4}", folder_name(year)):
-            continue
-        for folder in storage.list_folder(year).folders:
-            match = re.fullmatch(r"month=(1[0-2]|0?[1-9])", folder_name(folder))
-            month = date(int(folder_name(year)[5:]), int(match[1]), 1) if match else None
-            if month and month in months:
-                manifest = _manifest_in(source, month, storage.list_folder(folder))
-                if manifest:
-                    found[month] = Manifest(source, month, manifest)
-    return found
-
-
 def _nothing_found(source: str, uri: str, report: Folder) -> str:
     seen = [folder_name(folder) + "/" for folder in report.folders] + [file.name for file in report.files]
     there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "") if seen else "nothing"
@@ -201,8 +242,12 @@ def _nothing_found(source: str, uri: str, report: Folder) -> str:
 
 def _read_content(manifest: Manifest, storage: Storage) -> _Content:
     where = f"{manifest.label}: manifest {manifest.file.uri}"
+    with labelled(manifest.label):
+        text = storage.read(manifest.file.uri)
+    if not text:
+        raise DeliveryError(f"{where} is empty")
     try:
-        content = _Content.model_validate_json(storage.read(manifest.file.uri))
+        content = _Content.model_validate_json(text.removeprefix(BOM))
     except ValidationError as error:
         if error.errors()[0]["type"] == "json_invalid":
             raise DeliveryError(f"{where} is not JSON: {error.errors()[0]['msg']}") from None
@@ -247,9 +292,12 @@ def _stat_or_none(uri: str, manifest: Manifest, storage: Storage) -> StoredFile 
 
 def _by_manifest(key: str, bucket: str, manifest: Manifest) -> str:
     in_report = IN_REPORT.search(key)
-    if in_report:
-        return _report_of(manifest) + in_report[0]
-    return manifest.file.folder + key.rsplit("/", 1)[-1]
+    if not in_report:
+        return manifest.file.folder + key.rsplit("/", 1)[-1]
+    if folder_name(manifest.file.folder).startswith("month="):
+        data_folder = parent_folder(parent_folder(manifest.file.folder))
+        return data_folder + in_report[1].partition("/")[2]
+    return _report_of(manifest) + in_report[1]
 
 
 def _as_listed(key: str, bucket: str, manifest: Manifest) -> str:
@@ -259,10 +307,8 @@ def _as_listed(key: str, bucket: str, manifest: Manifest) -> str:
 
 
 def _report_of(manifest: Manifest) -> str:
-    """Return the report folder that a manifest lies in, at any of the depths where AWS puts it."""
+    """Return the report folder of a manifest in a range folder, or in a delivery's own folder below it."""
     folder = manifest.file.folder
-    if folder_name(folder).startswith("month="):
-        return parent_folder(parent_folder(parent_folder(folder)))
     if _month_of(folder_name(folder)):
         return parent_folder(folder)
     return parent_folder(parent_folder(folder))
