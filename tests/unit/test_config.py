@@ -241,18 +241,18 @@ def test_schema_has_a_default(name):
 
 @pytest.mark.parametrize("name", ["Costs", "1st", "pg_costs", "a-b", 'a"b', "costs\n", "x" * 41, "information_schema"])
 def test_schema_name_that_postgres_or_people_would_stumble_over_is_refused(name):
-    with pytest.raises(ConfigError, match="POSTGRES_SCHEMA: .* is not allowed; use up to 40 lower-case letters"):
+    with pytest.raises(ConfigError, match=r"POSTGRES_SCHEMA: .* is not allowed; use up to 40 lower-case letters"):
         schema_name({"POSTGRES_SCHEMA": name})
 
 
 def test_database_settings_that_miss_are_named():
-    with pytest.raises(ConfigError, match="POSTGRES_HOST, POSTGRES_USER is not set; .env.example lists"):
+    with pytest.raises(ConfigError, match=r"POSTGRES_HOST, POSTGRES_USER is not set; \.env.example lists"):
         environment.database({"POSTGRES_DB": "costs"})
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "65536", "-1", "5432 "])
 def test_port_that_is_none_is_refused(port):
-    with pytest.raises(ConfigError, match="POSTGRES_PORT: .* is not a port; use a number from 1 to 65535"):
+    with pytest.raises(ConfigError, match=r"POSTGRES_PORT: .* is not a port; use a number from 1 to 65535"):
         environment.database(
             {"POSTGRES_HOST": "h", "POSTGRES_DB": "d", "POSTGRES_USER": "u", "POSTGRES_PORT": port},
         )

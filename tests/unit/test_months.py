@@ -15,7 +15,19 @@ def test_month_is_its_first_day_and_is_written_as_year_and_month():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "2025", "2025-1", "2025-00", "2025-13", "2025-01-01", " 2025-01", "2025-01\n", "25-01", "0000-01", "٢٠٢٥-٠١"],
+    [
+        "",
+        "2025",
+        "2025-1",
+        "2025-00",
+        "2025-13",
+        "2025-01-01",
+        " 2025-01",
+        "2025-01\n",
+        "25-01",
+        "0000-01",
+        "\uff12025-01",
+    ],
 )
 def test_anything_else_is_refused_with_what_to_write(text):
     with pytest.raises(ConfigError, match=r"^from_month: .* is not a month; write YYYY-MM, for example 2025-01$"):

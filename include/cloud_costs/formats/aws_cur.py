@@ -65,6 +65,7 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
     Lists a folder or two for the report and one for each month, and reads no object. Raises `DeliveryError`
     when there is no manifest of any month.
     """
+    uri = uri.removesuffix("/") + "/"
     with labelled(source):
         report = _find_report(uri, storage)
         others = [month for month in report.months if month not in months]
