@@ -1,13 +1,19 @@
 """Helpers of the integration tests: one month through every step, as the DAG takes it."""
 
-from datetime import date
+import json
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cloud_costs.audit import audit
 from cloud_costs.config import Source
 from cloud_costs.history import Load
 from cloud_costs.load import load_raw
+from cloud_costs.months import next_month
 from cloud_costs.normalize import normalize
 from cloud_costs.postgres import Database
 from cloud_costs.publish import publish
@@ -54,3 +60,68 @@ def cost_totals(query: Any, source: str, month: date) -> dict[tuple[str, ...], t
     """Return the same totals as `costs` has them."""
     rows = query(TOTALS, source, month)
     return {tuple(row[:4]): tuple(Decimal(value) for value in row[4:]) for row in rows}
+
+
+LINE = {
+    "identity_line_item_id": "line",
+    "identity_time_interval": "2025-01-01T00:00:00Z/2025-01-01T01:00:00Z",
+    "bill_payer_account_id": "011254002932",
+    "bill_invoice_id": "",
+    "bill_billing_period_start_date": datetime(2025, 1, 1),
+    "bill_billing_period_end_date": datetime(2025, 2, 1),
+    "line_item_usage_account_id": "004512887103",
+    "line_item_line_item_type": "Usage",
+    "line_item_usage_start_date": datetime(2025, 1, 1),
+    "line_item_usage_end_date": datetime(2025, 1, 1, 1),
+    "line_item_product_code": "AmazonEC2",
+    "line_item_currency_code": "USD",
+    "line_item_unblended_cost": 1.5,
+}
+
+
+def line(month: date = JANUARY, **values: Any) -> dict[str, Any]:
+    """Return one exported line: an hour of EC2 for 1.5 USD, but for `values`."""
+    start = datetime(month.year, month.month, 1)
+    dates = {
+        "bill_billing_period_start_date": start,
+        "bill_billing_period_end_date": datetime.combine(next_month(month), start.time()),
+        "line_item_usage_start_date": start,
+        "line_item_usage_end_date": start + timedelta(hours=1),
+    }
+    return {**LINE, **dates, **values}
+
+
+def write_delivery(folder: Path, *files: Any, month: date = JANUARY, version: str = "v1") -> list[Path]:
+    """Write a delivery of the report `crafted` below `folder`; each file is a list of lines or an Arrow table."""
+    keys, paths = [], []
+    for number, content in enumerate(files, 1):
+        table = content if isinstance(content, pa.Table) else pa.Table.from_pylist(content)
+        keys.append(f"crafted/crafted/year={month.year}/month={month.month}/crafted-{number:05d}.snappy.parquet")
+        paths.append(folder / keys[-1])
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, paths[-1])
+    manifest = {
+        "assemblyId": version,
+        "bucket": "crafted",
+        "billingPeriod": {"start": f"{month:%Y%m%d}T000000.000Z"},
+        "reportKeys": keys,
+    }
+    path = folder / f"crafted/{month:%Y%m%d}-{next_month(month):%Y%m%d}" / "crafted-Manifest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(manifest))
+    return paths
+
+
+def crafted_source(folder: Path, **settings: Any) -> Source:
+    """Return the source that reads what `write_delivery` writes."""
+    return Source(name="crafted", format="aws_cur", uri=f"file://{folder}/crafted/", **settings)
+
+
+def staged_tables(database: Database) -> list[str]:
+    """Return the names of all relations in the staging schema."""
+    with database.session() as connection:
+        rows = connection.execute(
+            "select relname from pg_class where relnamespace = to_regnamespace(%s) and relkind <> 'i' order by 1",
+            [f'"{database.staging_schema}"'],
+        ).fetchall()
+    return [name for (name,) in rows if not name.startswith("pg_toast")]

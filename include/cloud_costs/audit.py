@@ -8,7 +8,8 @@ about it was wrong. A source's `checks` raise a warning to an error.
 import logging
 import time
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import Any, NoReturn
 
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -17,15 +18,16 @@ from psycopg.types.json import Jsonb
 from cloud_costs import focus, history, sql_files
 from cloud_costs.config import Source
 from cloud_costs.errors import AuditFailed, LoadLost
-from cloud_costs.history import Load
+from cloud_costs.history import Load, recorded_errors
 from cloud_costs.months import month_label
-from cloud_costs.postgres import Connection, Database, columns_of
+from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.relations import Relations, find_relations
 from cloud_costs.sql_files import Check
 
 log = logging.getLogger(__name__)
 
 SAMPLE_ROWS = 10
+COUNT = "violations of this check"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
     to check any more.
     """
     began = time.monotonic()
-    with database.session() as connection:
+    with recorded_errors(database, load), database_errors_of(load.label), database.session() as connection:
         found = find_relations(connection, database, load)
         if found is None or (found.normalized is None and not load.raw_only):
             task = "load_raw" if found is None else "normalize"
@@ -80,13 +82,25 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
     )
     failed = [result for result in broken if result.severity == "error"]
     if failed:
-        error = AuditFailed(
-            f"{load.label}: load {load.load_id} is rejected and what was published before stays. "
-            + " | ".join(str(result) for result in failed)
-        )
-        history.fail_load(database, load, "rejected", error)
-        raise error
+        _reject(database, load, found, failed)
+    if found.status == "rejected":
+        with database_errors_of(load.label), database.session() as connection:
+            history.mark(connection, database, load, status="staged", error=None, finished=None)
     return results
+
+
+def _reject(database: Database, load: Load, found: Relations, failed: list[Result]) -> NoReturn:
+    """Keep the load from being published, and raise `AuditFailed`."""
+    if found.status == "published":
+        fate = "is published already and stays so, but does not pass its checks"
+        if found.normalized_is_staged and found.normalized:
+            with database_errors_of(load.label), database.session() as connection:
+                connection.execute(sql.SQL("drop table if exists {}").format(found.normalized))
+    else:
+        fate = "is rejected and what was published before stays"
+    error = AuditFailed(f"{load.label}: load {load.load_id} {fate}. " + " | ".join(str(result) for result in failed))
+    history.fail_load(database, load, "rejected", error)
+    raise error
 
 
 def _run(connection: Connection, database: Database, source: Source, found: Relations, check: Check) -> Result:
@@ -101,17 +115,24 @@ def _run(connection: Connection, database: Database, source: Source, found: Rela
     }
     if found.normalized:
         parts["normalized"] = found.normalized
-    query = sql_files.compose(check.text, **{name: parts[name] for name in check.needs})
+    # Counted by the server: a check may find every line of the month.
+    query = sql.SQL("select count(*) over () as {}, violation.* from (\n{}\n) as violation limit {}").format(
+        sql.Identifier(COUNT),
+        sql_files.compose(check.text, **{name: parts[name] for name in check.needs}),
+        sql.Literal(SAMPLE_ROWS),
+    )
     parameters = {"load_id": load.load_id, "billing_period": load.billing_month, "source": load.source}
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(query, parameters)
-        sample = [{key: _text(value) for key, value in row.items()} for row in cursor.fetchmany(SAMPLE_ROWS)]
-        violations = cursor.rowcount
+        rows = cursor.execute(query, parameters).fetchall()
+    violations = rows[0][COUNT] if rows else 0
+    sample = [{key: _text(value) for key, value in row.items() if key != COUNT} for row in rows]
     severity = source.checks.get(check.name, check.severity)
     return Result(check, severity, violations, sample, time.monotonic() - began)
 
 
 def _text(value: Any) -> str | None:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     return None if value is None else str(value)
 
 

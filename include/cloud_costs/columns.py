@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from cloud_costs.errors import ColumnTypeError
 
@@ -61,12 +62,12 @@ class Column:
 
 def postgres_type(duckdb_type: str) -> str:
     """Return the PostgreSQL type of a DuckDB type."""
+    if duckdb_type.startswith(("MAP", "STRUCT", "JSON")) or duckdb_type.endswith("]"):
+        return "jsonb"
     if duckdb_type.startswith("TIMESTAMP"):
         return "timestamp without time zone"
     if duckdb_type.startswith("DECIMAL"):
         return "numeric"
-    if duckdb_type.startswith(("MAP", "STRUCT", "JSON")) or duckdb_type.endswith("]"):
-        return "jsonb"
     return TYPES.get(duckdb_type, ("text", ""))[0]
 
 
@@ -108,7 +109,8 @@ def merge_types(where: str, files: Mapping[str, Mapping[str, str]], published: M
     merged: dict[str, tuple[str, str]] = {}
     for file, columns in files.items():
         for name, found in columns.items():
-            known, known_from = merged.get(name, (published.get(name, found), "the published months"))
+            first = (published[name], "the published months") if name in published else (found, file)
+            known, known_from = merged.get(name, first)
             joined = wider(known, found)
             if joined is None:
                 raise ColumnTypeError(
@@ -118,19 +120,31 @@ def merge_types(where: str, files: Mapping[str, Mapping[str, str]], published: M
     return {name: joined for name, (joined, _) in merged.items()}
 
 
-def raw_names(originals: Iterable[str]) -> dict[str, str]:
+def raw_names(originals: Iterable[str], known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Return the PostgreSQL name of each exported column: lower case, at most 63 bytes, all of them different.
+
+    A column that is `known` keeps its name for ever. Of new ones that differ in case alone, the lower-case one
+    takes the plain name, whatever their order in the file.
 
     >>> raw_names(["line_item_usage_account_id", "Billing_Period"])
     {'line_item_usage_account_id': 'line_item_usage_account_id', 'Billing_Period': 'billing_period_e1bbc1'}
     """
-    names: dict[str, str] = {}
-    taken = {RESERVED}
-    for original in originals:
-        name = re.sub(r"[\x00-\x1f\x7f]", "_", original.lower()) or "_"
-        if len(name.encode()) > MAX_NAME_BYTES or name in taken:
-            digest = hashlib.sha256(original.encode()).hexdigest()[:6]
-            name = name.encode()[: MAX_NAME_BYTES - 7].decode(errors="ignore") + "_" + digest
+    wanted = list(originals)
+    names = {original: known[original] for original in wanted if original in known}
+    taken = {RESERVED, *names.values()}
+    new = [original for original in wanted if original not in names]
+    for original in sorted(new, key=lambda original: (original != _plain_name(original), original)):
+        name = _plain_name(original)
+        digest = hashlib.sha256(original.encode(errors="surrogatepass")).hexdigest()
+        length = 6
+        while len(name.encode()) > MAX_NAME_BYTES or name in taken:
+            head = _plain_name(original).encode()[: MAX_NAME_BYTES - 1 - length].decode(errors="ignore")
+            name = f"{head}_{digest[:length]}"
+            length += 1
         taken.add(name)
         names[original] = name
-    return names
+    return {original: names[original] for original in wanted}
+
+
+def _plain_name(original: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "_", original.lower()) or "_"

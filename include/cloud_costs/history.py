@@ -1,12 +1,14 @@
 """`load_history`: who loads what, what became of it, and whose staging tables may go."""
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from cloud_costs.config import Source
@@ -65,13 +67,21 @@ class Load:
 def month_lock(connection: Connection, database: Database, source: str, month: date) -> Iterator[None]:
     """Hold the session lock of one source and month; raises `LoadBusy` when another load holds it."""
     key = f"cloud_costs load {database.schema} {source} {month}"
-    row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
-    if not row or not row[0]:
-        raise LoadBusy(f"{source} {month_label(month)}: another load of this month is running; it will be tried again")
+    # Whoever looks for killed loads holds the locks of their months for a moment.
+    for pause in (0.1, 0.4, None):
+        row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
+        if row and row[0]:
+            break
+        if pause is None:
+            raise LoadBusy(
+                f"{source} {month_label(month)}: another load of this month is running; it will be tried again"
+            )
+        time.sleep(pause)
     try:
         yield
     finally:
-        if not connection.closed:
+        # The end of the session frees the lock too; an interrupt may have left the connection unusable.
+        with suppress(psycopg.Error):
             connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", [key])
 
 
@@ -141,10 +151,43 @@ def fail_load(database: Database, load: Load, status: str, error: BaseException)
                     where load_id = %s and status in ('loading', 'staged', 'rejected')
                     """
                 ).format(database.table("load_history")),
-                [status, str(error)[:8000], load.load_id],
+                [status, _words(error), load.load_id],
             )
     except Exception as second:
         log.warning("%s: load %s could not be marked %s: %s", load.label, load.load_id, status, second)
+
+
+@contextmanager
+def recorded_errors(database: Database, load: Load) -> Iterator[None]:
+    """Write what stopped a step after `load_raw` to the load's row; its status stays, for the step to be repeated."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            with database.session() as connection:
+                connection.execute(
+                    sql.SQL("update {} set error = %s where load_id = %s and status = 'staged'").format(
+                        database.table("load_history")
+                    ),
+                    [_words(error), load.load_id],
+                )
+        except Exception as second:
+            log.warning("%s: load %s: the error could not be recorded: %s", load.label, load.load_id, second)
+        raise
+
+
+def _words(error: BaseException) -> str:
+    """Return the error's message as PostgreSQL can store it; an interrupt has none but its name."""
+    return (str(error) or type(error).__name__).replace("\x00", "\ufffd")[:8000]
+
+
+def raw_names_of(connection: Connection, database: Database, source: str) -> dict[str, str]:
+    """Return the raw column of each exported column that a published month of the source has had."""
+    rows = connection.execute(
+        sql.SQL("select original_name, column_name from {} where source = %s").format(database.table("raw_columns")),
+        [source],
+    ).fetchall()
+    return dict(rows)
 
 
 def drop_dead_staging(connection: Connection, database: Database, own: int = 0) -> list[str]:

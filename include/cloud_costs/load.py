@@ -9,11 +9,11 @@ from psycopg import sql
 from cloud_costs import history
 from cloud_costs.config import Source
 from cloud_costs.delivery import Delivery, Manifest
-from cloud_costs.errors import CloudCostsError, DeliveryError, DeliveryNotReady
+from cloud_costs.errors import CloudCostsError, ColumnTypeError, DeliveryError, DeliveryNotReady
 from cloud_costs.formats import FORMATS
 from cloud_costs.history import Load, Run
 from cloud_costs.months import MonthRange, month_label
-from cloud_costs.postgres import Connection, Database, columns_of
+from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.staging import STREAMS, Progress, copy_files, create_raw_table, read_shape
 from cloud_costs.storage import Storage
 
@@ -37,7 +37,12 @@ def load_raw(
     the delivery changed while it was read, `DeliveryError` when it is broken. Whatever fails, the load's row in
     `load_history` says so, its staging table is dropped, and what was published stays.
     """
-    with database.session() as connection, history.month_lock(connection, database, source.name, month):
+    label = f"{source.name} {month_label(month)}"
+    with (
+        database_errors_of(label),
+        database.session() as connection,
+        history.month_lock(connection, database, source.name, month),
+    ):
         load = history.open_load(connection, database, source, month, raw_only, run or Run())
         table = database.staging_table(load.raw_table)
         try:
@@ -64,11 +69,12 @@ def _stage(
     history.record_delivery(connection, database, load, delivery)
     table = database.staging_table(load.raw_table)
     published = columns_of(connection, database.table(source.raw_table))
+    known = history.raw_names_of(connection, database, source.name)
     try:
-        shape = read_shape(storage, delivery, published)
+        shape = read_shape(storage, delivery, published, known)
         create_raw_table(connection, table, shape.columns, load.billing_month)
         rows = copy_files(database, storage, load.label, shape, table, streams, progress)
-    except CloudCostsError as error:
+    except (DeliveryError, ColumnTypeError) as error:
         _refuse_changed(storage, source, delivery, error)
         raise
     _refuse_changed(storage, source, delivery)
@@ -102,7 +108,10 @@ def _refuse_changed(
     """Raise `DeliveryNotReady` when the manifest or a file is no longer the one that was read."""
     label = delivery.manifest.label
     because = f" ({reason})" if reason else ""
-    newest = find_manifest(storage, source, delivery.manifest.billing_month)
+    try:
+        newest = find_manifest(storage, source, delivery.manifest.billing_month)
+    except DeliveryError as error:
+        raise DeliveryNotReady(f"{label}: the delivery went while it was read: {error}{because}") from None
     if newest.file != delivery.manifest.file:
         raise DeliveryNotReady(f"{label}: a newer delivery came while {delivery.version} was read{because}")
     for file in delivery.files:

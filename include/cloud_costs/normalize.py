@@ -8,9 +8,9 @@ from psycopg import sql
 from cloud_costs import focus, sql_files
 from cloud_costs.config import Source
 from cloud_costs.errors import LoadLost
-from cloud_costs.history import Load, mark
+from cloud_costs.history import Load, mark, recorded_errors
 from cloud_costs.months import month_label
-from cloud_costs.postgres import Connection, Database, columns_of
+from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.relations import Relations, find_relations, published_load
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,12 @@ def normalize(database: Database, source: Source, load: Load) -> Load:
     """
     began = time.monotonic()
     rows = 0
-    with database.session() as connection, connection.transaction():
+    with (
+        recorded_errors(database, load),
+        database_errors_of(load.label),
+        database.session() as connection,
+        connection.transaction(),
+    ):
         connection.execute(sql.SQL("set local work_mem to {}").format(sql.Literal(WORK_MEM)))
         found = _lines_of_month(connection, database, load)
         columns = columns_of(connection, found.raw)
@@ -102,4 +107,4 @@ def _record_billed_cost(connection: Connection, database: Database, found: Relat
             """
         ).format(database.table("load_history"), totals, sql.Literal(found.load.load_id))
     )
-    mark(connection, database, found.load, status="staged", error=None)
+    mark(connection, database, found.load, status="staged", error=None, finished=None)

@@ -20,6 +20,13 @@ REFUSED = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry|does not exist|not permitted to log in"
     r"|permission denied for database|invalid port number|certificate"
 )
+# Whatever the role, the database or the environment sets: partition bounds are read as text, and COPY sends UTF-8.
+SESSION = """
+    set timezone to 'UTC';
+    set datestyle to 'ISO, YMD';
+    set client_encoding to 'UTF8';
+    set application_name to 'cloud_costs'
+"""
 TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
 
 
@@ -54,8 +61,7 @@ class Database:
             try:
                 connection.autocommit = True
                 connection.row_factory = tuple_row
-                connection.execute("set timezone to 'UTC'")
-                connection.execute("set application_name to 'cloud_costs'")
+                connection.execute(SESSION)
                 yield connection
             finally:
                 connection.close()
@@ -70,6 +76,17 @@ def database_errors(name: str) -> Iterator[None]:
         raise
     except psycopg.Error as error:
         raise translate(error, name) from error
+
+
+@contextmanager
+def database_errors_of(label: str) -> Iterator[None]:
+    """Name the source and month in what PostgreSQL says of them."""
+    try:
+        yield
+    except (DatabaseUnavailable, DatabaseDenied) as error:
+        if str(error).startswith(label):
+            raise
+        raise type(error)(f"{label}: {error}") from error.__cause__
 
 
 def translate(error: psycopg.Error, name: str) -> CloudCostsError:

@@ -1,32 +1,30 @@
 """`publish`: the one transaction that makes a staged month visible and retires the one before.
 
 Readers see the old month or the new one: the partitions are swapped in one transaction (docs/adr/0001). The swap
-needs a short exclusive lock on the partitioned tables. It waits for it no longer than `LOCK_TIMEOUT`, so that
-readers who come meanwhile wait no longer either, and tries again until `PATIENCE` has passed.
+needs a short exclusive lock on the partitioned tables, which `locks` asks for without making readers wait. All
+that takes time is done before: what is left under the lock is a change of the catalog.
 """
 
 import logging
-import random
 import time
 
-import psycopg
 from psycopg import sql
 
-from cloud_costs import sql_files, views
+from cloud_costs import locks, sql_files, views
 from cloud_costs.columns import RESERVED, wider
 from cloud_costs.config import Source
-from cloud_costs.errors import LoadLost, PublishBlocked
-from cloud_costs.history import Load, current_status, mark
+from cloud_costs.errors import LoadLost
+from cloud_costs.history import Load, current_status, mark, recorded_errors
+from cloud_costs.locks import PATIENCE
 from cloud_costs.months import month_label
-from cloud_costs.postgres import Connection, Database, columns_of
+from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.relations import Relations, find_relations
 
 log = logging.getLogger(__name__)
 
-# Below PostgreSQL's deadlock_timeout of 1 s: of a publisher and a reader that wait for each other, the publisher
-# gives way before the server picks a victim.
-LOCK_TIMEOUT = "200ms"
-PATIENCE = 600.0
+# Longer than deadlock_timeout, after which a waiter makes autovacuum let go of a partition. Nobody who reads
+# through the partitioned table, locked before, can hold a partition by then.
+PARTITION_LOCK_TIMEOUT = "3s"
 
 
 def publish(database: Database, source: Source, load: Load, patience: float = PATIENCE) -> None:
@@ -36,46 +34,46 @@ def publish(database: Database, source: Source, load: Load, patience: float = PA
     staged is gone.
     """
     began = time.monotonic()
-    deadline = began + patience
-    while True:
-        try:
-            with database.session() as connection, connection.transaction():
-                connection.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(LOCK_TIMEOUT)))
-                swapping = time.monotonic()
-                done = _swap(connection, database, source, load)
-            break
-        except Exception as error:
-            if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
-                raise
-            if time.monotonic() > deadline:
-                raise PublishBlocked(
-                    f"{load.label}: a reader held a lock on {database.schema}.{source.raw_table} or "
-                    f"{source.normalized_table} for {patience:.0f} s ({_blockers(database, source)}); the month is "
-                    "staged and will be tried again"
-                ) from None
-            time.sleep(random.uniform(0.2, 1.0))  # noqa: S311
-    now = time.monotonic()
-    if not done:
+    tables = (source.raw_table, source.normalized_table)
+    with recorded_errors(database, load), database_errors_of(load.label):
+        seconds = locks.patiently(
+            database, lambda connection: _swap(connection, database, source, load), patience, load.label, tables
+        )
+    if seconds is None:
         log.info("%s: load %s is published already", load.label, load.load_id)
         return
     log.info(
-        "publish source=%s month=%s load=%s waited=%.1f seconds=%.3f",
-        *(load.source, month_label(load.billing_month), load.load_id, swapping - began, now - swapping),
+        "publish source=%s month=%s load=%s seconds=%.3f locked=%.3f",
+        *(load.source, month_label(load.billing_month), load.load_id, time.monotonic() - began, seconds),
     )
 
 
-def _swap(connection: Connection, database: Database, source: Source, load: Load) -> bool:
-    """Swap the month's partitions in the open transaction; return False when there is nothing left to do."""
-    key = f"cloud_costs publish {database.schema} {source.name} {load.billing_month}"
+def _swap(connection: Connection, database: Database, source: Source, load: Load) -> float | None:
+    """Swap the month's partitions in the open transaction; return for how long readers had to wait.
+
+    Returns None when there is nothing left to do.
+    """
+    # Of the source, not of the month: two first months would both make the partitioned tables.
+    key = f"cloud_costs publish {database.schema} {source.name}"
     connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
     found = _staged(connection, database, load)
     if found is None:
-        return False
-    if found.raw_is_staged:
-        _swap_raw(connection, database, source, load)
+        return None
+    changes = _prepare_raw(connection, database, source, load) if found.raw_is_staged else {}
     if found.normalized_is_staged:
-        _swap_normalized(connection, database, source, load)
+        _prepare_normalized(connection, database, source)
         _write_totals(connection, database, load)
+    # Before the tables, as readers lock them: the view, then what it reads.
+    grants = views.drop_focus(connection, database, source) if changes else []
+    locked = time.monotonic()
+    _lock(connection, database, source, found)
+    if found.raw_is_staged:
+        _swap_raw(connection, database, source, load, changes)
+    if found.normalized_is_staged:
+        name = load.normalized_table
+        parent = database.table(source.normalized_table)
+        _replace_partition(connection, database, parent, database.staging_table(name), load, name)
+        mark(connection, database, load, raw_only=False)
     if found.raw_is_staged:
         connection.execute(
             sql.SQL(
@@ -90,7 +88,10 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
             ),
             [load.load_id],
         )
-    return True
+    if changes:
+        views.create_focus(connection, database)
+        views.grant(connection, database, grants)
+    return time.monotonic() - locked
 
 
 def _staged(connection: Connection, database: Database, load: Load) -> Relations | None:
@@ -106,41 +107,70 @@ def _staged(connection: Connection, database: Database, load: Load) -> Relations
     raise LoadLost(f"{load.label}: load {load.load_id} is {status} and cannot be published; clear {task} of this month")
 
 
-def _swap_raw(connection: Connection, database: Database, source: Source, load: Load) -> None:
+def _lock(connection: Connection, database: Database, source: Source, found: Relations) -> None:
+    """Lock the partitioned tables, raw before normalized, and allow more time for their partitions."""
+    parents = [source.raw_table] if found.raw_is_staged else []
+    parents += [source.normalized_table] if found.normalized_is_staged else []
+    connection.execute(
+        sql.SQL("lock table {} in access exclusive mode").format(
+            sql.SQL(", ").join(sql.SQL("only {}").format(database.table(name)) for name in parents)
+        )
+    )
+    connection.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(PARTITION_LOCK_TIMEOUT)))
+
+
+def _prepare_raw(connection: Connection, database: Database, source: Source, load: Load) -> dict[str, str]:
+    """Make the partitioned table when there is none, and bring the staged one up to its columns.
+
+    Returns the published columns that have to become wider, and their types.
+    """
     parent = database.table(source.raw_table)
     staged = database.staging_table(load.raw_table)
-    here = columns_of(connection, staged)
-    known = columns_of(connection, parent)
-    if not known:
+    if not columns_of(connection, parent):
         connection.execute(
             sql.SQL("create table {} (like {}) partition by list ({})").format(parent, staged, sql.Identifier(RESERVED))
         )
         _comment_raw(connection, parent, source)
-        known = here
-    _widen(connection, database, source, parent, here, known)
+    here, known = columns_of(connection, staged), columns_of(connection, parent)
+    changes = {}
     for name, kind in here.items():
-        if name not in known:
-            _add_column(connection, parent, name, kind)
-    for name, kind in columns_of(connection, parent).items():
+        published = known.get(name, kind)
+        joined = wider(published, kind)
+        if joined is None:
+            raise LoadLost(
+                f"{load.label}: column {name!r} became {published} since this month was staged as {kind}; clear "
+                "load_raw of this month"
+            )
+        if joined != kind:
+            _alter_type(connection, staged, name, joined)
+        if joined != published:
+            changes[name] = joined
+    for name, kind in known.items():
         if name not in here:
             _add_column(connection, staged, name, kind)
-    _replace_partition(connection, database, parent, staged, load, load.raw_table)
-    _write_raw_columns(connection, database, load, list(here))
+    _write_raw_columns(connection, database, load, staged, list(here))
+    return changes
 
 
-def _swap_normalized(connection: Connection, database: Database, source: Source, load: Load) -> None:
+def _prepare_normalized(connection: Connection, database: Database, source: Source) -> None:
     parent = database.table(source.normalized_table)
     if not columns_of(connection, parent):
         connection.execute(sql_files.compose(sql_files.read("tables/normalized.sql"), table=parent))
         views.comment_costs(connection, sql.SQL("table"), parent)
-    _replace_partition(
-        connection,
-        database,
-        parent,
-        database.staging_table(load.normalized_table),
-        load,
-        load.normalized_table,
-    )
+
+
+def _swap_raw(connection: Connection, database: Database, source: Source, load: Load, changes: dict[str, str]) -> None:
+    """Widen what has to be wider, which rewrites the source's partitions, add new columns, and swap."""
+    parent = database.table(source.raw_table)
+    staged = database.staging_table(load.raw_table)
+    known = columns_of(connection, parent)
+    for name, kind in changes.items():
+        log.warning("%s: raw column %s is widened from %s to %s", source.name, name, known[name], kind)
+        _alter_type(connection, parent, name, kind)
+    for name, kind in columns_of(connection, staged).items():
+        if name not in known:
+            _add_column(connection, parent, name, kind)
+    _replace_partition(connection, database, parent, staged, load, load.raw_table)
 
 
 def _replace_partition(
@@ -172,34 +202,10 @@ def _replace_partition(
     )
 
 
-def _widen(
-    connection: Connection,
-    database: Database,
-    source: Source,
-    parent: sql.Identifier,
-    here: dict[str, str],
-    known: dict[str, str],
-) -> None:
-    """Widen published columns that the new month needs wider; this rewrites the source's raw partitions."""
-    changes = {name: kind for name, kind in here.items() if name in known and known[name] != kind}
-    if not changes:
-        return
-    views.drop_focus(connection, database, source)
-    for name, kind in changes.items():
-        if wider(known[name], kind) != kind:
-            raise LoadLost(
-                f"{source.name}: column {name!r} became {known[name]} since this month was staged as {kind}; clear "
-                "load_raw of this month"
-            )
-        log.warning("%s: raw column %s is widened from %s to %s", source.name, name, known[name], kind)
-        connection.execute(
-            sql.SQL("alter table {} alter column {} type {}").format(
-                parent,
-                sql.Identifier(name),
-                sql.SQL(kind),
-            )
-        )
-    views.create_focus(connection, database)
+def _alter_type(connection: Connection, table: sql.Identifier, name: str, kind: str) -> None:
+    connection.execute(
+        sql.SQL("alter table {} alter column {} type {}").format(table, sql.Identifier(name), sql.SQL(kind))
+    )
 
 
 def _add_column(connection: Connection, table: sql.Identifier, name: str, kind: str) -> None:
@@ -218,7 +224,13 @@ def _comment_raw(connection: Connection, parent: sql.Identifier, source: Source)
     )
 
 
-def _write_raw_columns(connection: Connection, database: Database, load: Load, names: list[str]) -> None:
+def _write_raw_columns(
+    connection: Connection,
+    database: Database,
+    load: Load,
+    staged: sql.Identifier,
+    names: list[str],
+) -> None:
     """Record each column of the month: the exporter's name stands in the comment that `load_raw` left."""
     connection.execute(
         sql.SQL(
@@ -242,7 +254,7 @@ def _write_raw_columns(connection: Connection, database: Database, load: Load, n
         {
             "source": load.source,
             "month": load.billing_month,
-            "table": database.table(load.raw_table).as_string(connection),
+            "table": staged.as_string(connection),
             "names": names,
             "reserved": RESERVED,
         },
@@ -265,27 +277,6 @@ def _write_totals(connection: Connection, database: Database, load: Load) -> Non
             from {}
             group by account_id, coalesce(service, ''), charge_category, currency
             """
-        ).format(totals, database.table(load.normalized_table)),
+        ).format(totals, database.staging_table(load.normalized_table)),
         [load.load_id],
     )
-
-
-def _blockers(database: Database, source: Source) -> str:
-    """Return who holds locks on the source's tables, for the operator's eyes."""
-    with database.session() as connection:
-        rows = connection.execute(
-            """
-            select distinct activity.pid, activity.usename, date_trunc('second', now() - activity.xact_start)
-            from pg_locks as held
-            inner join pg_stat_activity as activity on activity.pid = held.pid
-            where
-                held.granted
-                and held.pid <> pg_backend_pid()
-                and held.relation = any(array[to_regclass(%s), to_regclass(%s)]::oid[])
-            """,
-            [
-                database.table(source.raw_table).as_string(connection),
-                database.table(source.normalized_table).as_string(connection),
-            ],
-        ).fetchall()
-    return ", ".join(f"pid {pid}, user {user}, in a transaction for {age}" for pid, user, age in rows) or "now gone"

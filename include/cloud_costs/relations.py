@@ -22,11 +22,11 @@ class Relations:
 
 
 def find_relations(connection: Connection, database: Database, load: Load) -> Relations | None:
-    """Find the tables of a load; None when its raw lines are gone."""
+    """Find the tables of a load; None when its raw lines are gone, or staged by a load that failed on the way."""
     status = history.current_status(connection, database, load)
     raw, raw_is_staged = _find(connection, database, load.raw_table)
     normalized, normalized_is_staged = _find(connection, database, load.normalized_table)
-    if raw is None:
+    if raw is None or (raw_is_staged and status not in ("staged", "rejected")):
         return None
     return Relations(load, status, raw, raw_is_staged, normalized, normalized_is_staged)
 

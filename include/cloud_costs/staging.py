@@ -12,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
 import pgpq
+import psycopg
 from pgpq import encoders, schema
 from psycopg import sql
 
@@ -37,7 +39,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class FileShape:
-    """What the footer of one file says: DuckDB's type of each column, and the number of rows."""
+    """What the footer of one file says: its columns with DuckDB's types, in order, and the number of rows."""
 
     file: StoredFile
     types: Mapping[str, str]
@@ -60,8 +62,14 @@ class _Stopped(Exception):
     """Another stream failed."""
 
 
-def read_shape(storage: Storage, delivery: Delivery, published: Mapping[str, str]) -> Shape:
-    """Read the footers of all files and decide the raw columns, wide enough for what is `published` already."""
+def read_shape(
+    storage: Storage, delivery: Delivery, published: Mapping[str, str], known: Mapping[str, str] = MappingProxyType({})
+) -> Shape:
+    """Read the footers of all files and decide the raw columns.
+
+    They are wide enough for the types that are `published` by raw name, and an exported column that is `known`
+    keeps its raw name.
+    """
     where = delivery.manifest.label
     files = []
     with open_reader(storage) as reader:
@@ -70,14 +78,33 @@ def read_shape(storage: Storage, delivery: Delivery, published: Mapping[str, str
                 path = _literal(storage.local_path(file.uri))
                 found = reader.execute(f"select * from {READ} limit 0", [path]).description or []  # noqa: S608
                 counted = reader.execute("select num_rows from parquet_file_metadata(?)", [path]).fetchone()
-                types = {column[0]: str(column[1]) for column in found}
+                elements = reader.execute("select name, num_children from parquet_schema(?)", [path]).fetchall()
+                types = dict(zip(_column_names(elements), (str(column[1]) for column in found), strict=True))
                 files.append(FileShape(file, types, counted[0] if counted else 0))
     originals = dict.fromkeys(name for file in files for name in file.types)
-    names = raw_names(originals)
+    names = raw_names(originals, known)
     by_file = {file.file.uri: {names[name]: postgres_type(kind) for name, kind in file.types.items()} for file in files}
     merged = merge_types(where, by_file, published)
     columns = tuple(Column(names[original], original, merged[names[original]]) for original in originals)
     return Shape(columns, tuple(files))
+
+
+def _column_names(elements: list[tuple[str, int | None]]) -> list[str]:
+    """Return the names of a file's columns as the exporter wrote them, from the elements of its schema.
+
+    DuckDB itself renames columns that differ in case alone, each file by the order that it has. The elements are
+    the tree in depth-first order, the root first. A name that is given twice is numbered.
+    """
+    names: list[str] = []
+    at = 1
+    while at < len(elements):
+        name = elements[at][0]
+        names.append(name if name not in names else f"{name} ({names.count(name) + 1})")
+        left = 1
+        while left:
+            left += (elements[at][1] or 0) - 1
+            at += 1
+    return names
 
 
 def create_raw_table(connection: Connection, table: sql.Identifier, columns: tuple[Column, ...], month: date) -> None:
@@ -114,19 +141,13 @@ def copy_files(
             pool.submit(_copy_file, database, storage, where, file, shape.columns, table, stop, progress)
             for file in shape.files
         ]
-        rows = 0
-        failure: BaseException | None = None
-        for copy in as_completed(copies):
-            try:
-                rows += copy.result()
-            except _Stopped:
-                pass
-            except BaseException as error:
-                failure = failure or error
-                stop.set()
-    if failure:
-        raise failure
-    return rows
+        try:
+            return sum(copy.result() for copy in as_completed(copies))
+        finally:
+            # After a failure, or an interrupt of this thread, the streams end with their batch at hand.
+            stop.set()
+            for copy in copies:
+                copy.cancel()
 
 
 def _copy_file(
@@ -139,8 +160,17 @@ def _copy_file(
     stop: threading.Event,
     progress: Progress | None,
 ) -> int:
-    here = [column for column in columns if column.original in shape.types]
-    select = ", ".join(duckdb_expression(c.original, shape.types[c.original], c.type) for c in here)
+    if stop.is_set():
+        raise _Stopped
+    by_original = {column.original: column for column in columns}
+    here = [by_original[original] for original in shape.types]
+    # By position: DuckDB folds names that differ in case alone.
+    aliases = [f"c{number}" for number in range(len(here))]
+    select = ", ".join(
+        f"{duckdb_expression(alias, kind, column.type)} as {alias}"
+        for alias, kind, column in zip(aliases, shape.types.values(), here, strict=True)
+    )
+    lines = f"select {select} from {READ} as lines({', '.join(aliases)})"  # noqa: S608
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
         table, sql.SQL(", ").join(sql.Identifier(column.name) for column in here)
     )
@@ -148,9 +178,9 @@ def _copy_file(
     with open_reader(storage) as reader, database.session() as connection:
         with read_errors(where, shape.file):
             path = _literal(storage.local_path(shape.file.uri))
-            batches = reader.execute(f"select {select} from {READ}", [path]).to_arrow_reader(BATCH_ROWS)  # noqa: S608
+            batches = reader.execute(lines, [path]).to_arrow_reader(BATCH_ROWS)
         encoder = _encoder(batches.schema, here)
-        with connection.cursor() as cursor:
+        with _copy_errors(where, shape.file), connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
                 copy.write(encoder.write_header())
                 while True:
@@ -172,6 +202,15 @@ def _copy_file(
         )
     log.info("%s: copied %s: %s rows, %s bytes", where, shape.file.uri, rows, shape.file.size)
     return rows
+
+
+@contextmanager
+def _copy_errors(where: str, file: StoredFile) -> Iterator[None]:
+    """Turn what PostgreSQL says of a value, such as a NUL in a text, into an error about the file."""
+    try:
+        yield
+    except psycopg.DataError as error:
+        raise DeliveryError(f"{where}: {file.uri}: {' '.join(str(error).split())}") from None
 
 
 def _encoder(arrow_schema: Any, columns: list[Column]) -> pgpq.ArrowToPostgresBinaryEncoder:
@@ -223,4 +262,6 @@ def read_errors(where: str, file: StoredFile) -> Iterator[None]:
             raise StorageUnavailable(message) from None
         if isinstance(error, duckdb.IOException) and "http" in words.lower():
             raise StorageUnavailable(message) from None
-        raise DeliveryError(f"{message} (the file is truncated, or not Parquet)") from None
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise DeliveryError(message) from None
+        raise DeliveryError(f"{message} (the file is damaged, or not Parquet)") from None

@@ -1,37 +1,50 @@
 """`refresh_views`: `<source>_focus`, `focus_costs` and `costs`, over every source that has a published month."""
 
 import logging
+from dataclasses import dataclass
 
 from psycopg import sql
 
-from cloud_costs import focus, sql_files
+from cloud_costs import focus, locks, sql_files
 from cloud_costs.config import Source
+from cloud_costs.locks import PATIENCE
 from cloud_costs.postgres import Connection, Database, columns_of
 
 log = logging.getLogger(__name__)
 
-LOCK_TIMEOUT = "10s"
+
+@dataclass(frozen=True)
+class Grant:
+    """A right on a view; no role means everyone."""
+
+    view: str
+    privilege: str
+    role: str | None
+    grantable: bool
 
 
-def refresh_views(database: Database) -> list[str]:
+def refresh_views(database: Database, patience: float = PATIENCE) -> list[str]:
     """Bring the views up to what is published, and return the names of those that changed.
 
     A view whose definition is the same is not touched, so that no reader waits. The views cover the sources in
-    the database: one that left the configuration keeps its history.
+    the database: one that left the configuration keeps its history. Raises `PublishBlocked` when a reader held
+    its lock on a view that has to change for `patience` seconds.
     """
-    with database.session() as connection, connection.transaction():
-        connection.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(LOCK_TIMEOUT)))
-        connection.execute(
-            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"cloud_costs views {database.schema}"]
-        )
-        changed = create_focus(connection, database)
-        changed += _create_costs(connection, database)
+
+    def refresh(connection: Connection) -> list[str]:
+        return create_focus(connection, database) + _create_costs(connection, database)
+
+    changed = locks.patiently(database, refresh, patience, "refresh_views", ("costs", "focus_costs"))
     log.info("refresh_views changed=%s", ",".join(changed) or "nothing")
     return changed
 
 
 def create_focus(connection: Connection, database: Database) -> list[str]:
     """Create or replace every `<source>_focus` and `focus_costs`; return the names of those that changed."""
+    # Held until the transaction ends: publishing a wider column makes the views too.
+    connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"cloud_costs views {database.schema}"]
+    )
     changed = []
     selects = []
     for name, format_name in _published(connection, database, "raw"):
@@ -55,10 +68,38 @@ def create_focus(connection: Connection, database: Database) -> list[str]:
     return changed
 
 
-def drop_focus(connection: Connection, database: Database, source: Source) -> None:
-    """Drop the views that read a raw table whose column type changes, in the transaction that creates them again."""
+def drop_focus(connection: Connection, database: Database, source: Source) -> list[Grant]:
+    """Drop the views that read a raw table whose column type changes, in the transaction that creates them again.
+
+    Returns the rights that were granted on them, for `grant` to give back.
+    """
+    grants = []
     for view in ("focus_costs", source.focus_view):
+        name = database.table(view).as_string(connection)
+        rows = connection.execute(
+            """
+            select privilege_type, case when grantee <> 0 then pg_get_userbyid(grantee) end, is_grantable
+            from pg_class, aclexplode(relacl)
+            where oid = to_regclass(%s) and grantee <> relowner
+            """,
+            [name],
+        ).fetchall()
+        grants += [Grant(view, *row) for row in rows]
         connection.execute(sql.SQL("drop view if exists {}").format(database.table(view)))
+    return grants
+
+
+def grant(connection: Connection, database: Database, grants: list[Grant]) -> None:
+    """Give rights on views back."""
+    for one in grants:
+        connection.execute(
+            sql.SQL("grant {} on {} to {} {}").format(
+                sql.SQL(one.privilege),
+                database.table(one.view),
+                sql.Identifier(one.role) if one.role else sql.SQL("public"),
+                sql.SQL("with grant option" if one.grantable else ""),
+            )
+        )
 
 
 def comment_costs(connection: Connection, kind: sql.SQL, relation: sql.Identifier) -> None:

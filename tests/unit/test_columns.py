@@ -1,0 +1,87 @@
+"""Raw columns: names that PostgreSQL takes, told apart for ever, and types that lose nothing."""
+
+import itertools
+
+import pytest
+
+from cloud_costs.columns import MAX_NAME_BYTES, merge_types, postgres_type, raw_names, wider
+from cloud_costs.errors import ColumnTypeError
+
+
+def test_athena_names_stay_as_they_are():
+    names = ["line_item_unblended_cost", "resource_tags_user_cost_center"]
+    assert raw_names(names) == {name: name for name in names}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["Name", "name", "NAME"])))
+def test_names_that_differ_in_case_alone_are_told_apart_whatever_their_order(order):
+    names = raw_names(order)
+    assert list(names) == list(order)
+    assert names["name"] == "name"
+    assert len(set(names.values())) == 3
+    assert names == raw_names(sorted(order))
+
+
+def test_known_column_keeps_its_name_when_another_comes():
+    assert raw_names(["name", "Name"], {"Name": "name"})["Name"] == "name"
+    assert raw_names(["name", "Name"], {"Name": "name"})["name"] != "name"
+
+
+def test_column_of_another_spelling_continues_the_known_one():
+    assert raw_names(["line_item_x"], {"LINE_ITEM_X": "line_item_x"}) == {"line_item_x": "line_item_x"}
+
+
+def test_long_names_fit_and_differ():
+    long = ["x" * 70 + "a", "x" * 70 + "b", "é" * 40, "é" * 41, "名" * 30]
+    names = raw_names(long)
+    assert len(set(names.values())) == len(long)
+    assert all(len(name.encode()) <= MAX_NAME_BYTES for name in names.values())
+
+
+def test_a_name_that_looks_like_a_digest_is_told_apart_too():
+    digested = raw_names(["name", "Name"])["Name"]
+    assert len(set(raw_names(["name", "Name", digested]).values())) == 3
+
+
+@pytest.mark.parametrize("name", ["billing_period", "Billing_Period"])
+def test_own_column_is_never_taken(name):
+    assert raw_names([name])[name].startswith("billing_period_")
+
+
+@pytest.mark.parametrize("name", ["", "\x00", "a\nb", "\ud800"])
+def test_hostile_names_get_a_name(name):
+    assert raw_names([name])[name].isprintable()
+
+
+@pytest.mark.parametrize(
+    ("duckdb_type", "expected"),
+    [
+        ("DECIMAL(10,2)[]", "jsonb"),
+        ("TIMESTAMP WITH TIME ZONE[]", "jsonb"),
+        ("MAP(VARCHAR, VARCHAR)", "jsonb"),
+        ("STRUCT(a BIGINT)", "jsonb"),
+        ("DECIMAL(38,18)", "numeric"),
+        ("TIMESTAMP_NS", "timestamp without time zone"),
+        ("TIMESTAMP WITH TIME ZONE", "timestamp without time zone"),
+        ("TIME WITH TIME ZONE", "text"),
+    ],
+)
+def test_types_map(duckdb_type, expected):
+    assert postgres_type(duckdb_type) == expected
+
+
+def test_wider_is_symmetric_and_never_text():
+    assert wider("integer", "bigint") == wider("bigint", "integer") == "bigint"
+    assert wider("bigint", "double precision") is None
+    assert wider("text", "numeric") is None
+
+
+def test_clash_between_files_names_column_types_and_both_files():
+    with pytest.raises(ColumnTypeError) as raised:
+        merge_types("cup 2025-01", {"f1": {"c": "text"}, "f2": {"c": "boolean"}}, {})
+    assert str(raised.value) == "cup 2025-01: column 'c' is boolean in f2, and text in f1; neither holds both"
+
+
+def test_clash_with_what_is_published_says_so():
+    with pytest.raises(ColumnTypeError, match="column 'c' is text in f1, and double precision in the published months"):
+        merge_types("cup 2025-01", {"f1": {"c": "text"}}, {"c": "double precision"})
