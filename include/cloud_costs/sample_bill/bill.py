@@ -31,6 +31,7 @@ class Bill:
     files: int = 2
     seed: int = 1
     layout: Layout = "overwrite"
+    net: bool = False
 
     def __post_init__(self) -> None:
         if not self.accounts or self.lines < 0 or self.files < 1:

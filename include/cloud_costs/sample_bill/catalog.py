@@ -1,5 +1,4 @@
-"""What is sold on the sample bill: services, the meters that price them, and the resources that run up the
-meters.
+"""What is sold on the sample bill: services and the meters that price them.
 
 Prices are near AWS's public ones, but nothing depends on that. Each meter's `service` is what a correct
 load must call the service of its lines; the columns it is read from differ on purpose: data transfer has a
@@ -10,40 +9,12 @@ go by their product name.
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from random import Random
 from typing import Any, TypeAlias
-
-from cloud_costs.sample_bill.bill import Bill
 
 Value: TypeAlias = str | Decimal | datetime
 Values: TypeAlias = dict[str, Value]
 
 MARKETPLACE = "AWS Marketplace"
-
-REGIONS = {
-    "us-east-1": ("", "US East (N. Virginia)"),
-    "us-west-2": ("USW2-", "US West (Oregon)"),
-    "eu-west-1": ("EU-", "EU (Ireland)"),
-    "ap-southeast-2": ("APS2-", "Asia Pacific (Sydney)"),
-}
-
-ODD_TAG_VALUES = (
-    "Zürich — Größe 42 ✓",
-    'say "hello", it\'s fine',
-    "C:\\data\\new\\table",
-    "tab\there\tand there",
-    "日本語のタグ 🚀",
-    " leading and trailing ",
-    "semi;colon,comma|pipe",
-    '{"json": [1, 2, null]}',
-    "NULL",
-    "\\N",
-    "%s %(x)s $1 --",
-    "é" * 256,
-)
-
-_ENVIRONMENTS = ("production", "staging", "development", "sandbox", "")
-_TEAMS = ("checkout", "search", "data-platform", "mobile", "security", "growth", "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,16 +45,6 @@ class Meter:
         if self.billing_entity == MARKETPLACE:
             return self.product_name
         return self.product_code if not self.servicecode else self.servicecode
-
-
-@dataclass(frozen=True, eq=False)
-class Resource:
-    """Something that runs up a meter, with every column that stays the same on all of its lines."""
-
-    meter: Meter
-    service: str
-    account: str
-    values: Values
 
 
 def _meter(code: str, name: str, family: str, usage: str, price: str, amounts: str = "1 1 1", **more: Any) -> Meter:
@@ -177,180 +138,104 @@ _LOGS: dict[str, Any] = {
 }
 
 METERS: tuple[Meter, ...] = (
-    box("m5.large", "0.0960000000", 4, 2, "8 GiB", weight=50),
-    box("c5.2xlarge", "0.3400000000", 16, 8, "16 GiB", weight=30),
-    box("r5.4xlarge", "1.0080000000", 32, 16, "128 GiB", weight=8),
-    box("t3.micro", "0.0104000000", 1, 2, "1 GiB", weight=20, amounts="1 4 0.25"),
+    box("m5.large", "0.0960000000", 4, 2, "8 GiB", weight=24),
+    box("c5.2xlarge", "0.3400000000", 16, 8, "16 GiB", weight=20),
+    box("r5.4xlarge", "1.0080000000", 32, 16, "128 GiB", weight=16),
+    box("m5.12xlarge", "2.3040000000", 96, 48, "192 GiB", weight=50),
+    box("c5.18xlarge", "3.0600000000", 144, 72, "144 GiB", weight=40),
+    box("g5.12xlarge", "5.6720000000", 96, 48, "192 GiB", weight=16),
+    box("t3.micro", "0.0104000000", 1, 2, "1 GiB", weight=12, amounts="1 4 0.25"),
     box("m5.large", "0.0347812500", 4, 2, "8 GiB", weight=16, **_SPOT),
     _meter("AmazonEC2", _EC2, "Storage", "EBS:VolumeUsage.gp3 CreateVolume-Gp3 GB-Mo", "0.0800000000",
-           "13 6720 0.0001", weight=40, **_EBS),
+           "13 672000 0.0001", weight=40, **_EBS),
     _meter("AmazonEC2", _EC2, "Storage Snapshot", "EBS:SnapshotUsage CreateSnapshot GB-Mo", "0.0500000000",
-           "1 9000 0.0000001", weight=12, resource="arn:aws:ec2:{region}:{account}:snapshot/snap-{:017x}"),
+           "1 900000000 0.0000001", weight=12, resource="arn:aws:ec2:{region}:{account}:snapshot/snap-{:017x}"),
     _meter("AmazonEC2", _EC2, "NAT Gateway", "NatGateway-Hours NatGateway Hrs", "0.0450000000", weight=10,
            resource="arn:aws:ec2:{region}:{account}:natgateway/nat-{:017x}"),
     _meter("AmazonEC2", _EC2, "Data Transfer", "DataTransfer-Out-Bytes RunInstances GB", "0.0900000000",
-           "1 9000000 0.0000001", weight=20, resource="i-{:017x}", **_TRANSFER),
+           "1 900000000 0.0000001", weight=20, resource="i-{:017x}", **_TRANSFER),
     _meter("AmazonEC2", _EC2, "Data Transfer", "DataTransfer-In-Bytes RunInstances GB", "0.0000000000",
            "1 900000 0.0000001", weight=20, resource="i-{:017x}", **_TRANSFER),
     _meter("AmazonEC2", _EC2, "Data Transfer", "DataTransfer-Regional-Bytes InterZone-Out GB", "0.0100000000",
-           "1 900000 0.0000001", weight=14, resource="i-{:017x}", **_TRANSFER),
+           "1 900000000 0.0000001", weight=14, resource="i-{:017x}", **_TRANSFER),
     _meter("AWSELB", "Elastic Load Balancing", "Load Balancer-Application",
            "LoadBalancerUsage LoadBalancing:Application Hrs", "0.0225000000", weight=12,
            resource="arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/app/web/{:016x}"),
-    database("db.r5.large", "0.2500000000", 4, 2, "16 GiB", weight=14),
-    database("db.m5.xlarge", "0.3560000000", 8, 4, "16 GiB", weight=8),
+    database("db.r5.large", "0.2500000000", 4, 2, "16 GiB", weight=8),
+    database("db.m5.4xlarge", "1.4240000000", 32, 16, "64 GiB", weight=14),
+    database("db.r5.12xlarge", "6.0000000000", 96, 48, "384 GiB", weight=12),
     _meter("AmazonRDS", _RDS, "Database Storage", "RDS:GP2-Storage CreateDBInstance:0014 GB-Mo",
            "0.1150000000",
-           "13 1344 0.001", weight=10, resource="arn:aws:rds:{region}:{account}:db:orders-{:06x}",
+           "13 134400 0.001", weight=10, resource="arn:aws:rds:{region}:{account}:db:orders-{:06x}",
            columns={"product_volume_type": "General Purpose"}),
     _meter("AmazonS3", _S3, "Storage", "TimedStorage-ByteHrs StandardStorage GB-Mo", "0.0230000000",
-           "1 800000 0.00001", weight=18, **_BUCKET),
-    _meter("AmazonS3", _S3, "API Request", "Requests-Tier1 PutObject Requests", "0.0000050000", "1 40000 1",
+           "1 40000000 0.00001", weight=40, **_BUCKET),
+    _meter("AmazonS3", _S3, "API Request", "Requests-Tier1 PutObject Requests", "0.0000050000", "1 1000000 1",
            weight=30, **_BUCKET),
-    _meter("AmazonS3", _S3, "API Request", "Requests-Tier2 GetObject Requests", "0.0000004000", "1 90000 1",
+    _meter("AmazonS3", _S3, "API Request", "Requests-Tier2 GetObject Requests", "0.0000004000", "1 9000000 1",
            weight=30, **_BUCKET),
     _meter("AmazonS3", _S3, "Data Transfer", "DataTransfer-Out-Bytes GetObject GB", "0.0900000000",
-           "1 900000 0.0000001", weight=14, resource="acme-{:06x}", **_TRANSFER),
+           "1 300000000 0.0000001", weight=14, resource="acme-{:06x}", **_TRANSFER),
     _meter("AWSLambda", _LAMBDA, "Serverless", "Lambda-GB-Second Invoke Lambda-GB-Second", "0.0000166667",
-           "1 900000 0.001", weight=24, resource="arn:aws:lambda:{region}:{account}:function:resize-{:06x}"),
-    _meter("AWSLambda", _LAMBDA, "Serverless", "Request Invoke Requests", "0.0000002000", "1 60000 1",
+           "1 90000000 0.001", weight=24, resource="arn:aws:lambda:{region}:{account}:function:resize-{:06x}"),
+    _meter("AWSLambda", _LAMBDA, "Serverless", "Request Invoke Requests", "0.0000002000", "1 3000000 1",
            weight=20,
            resource="arn:aws:lambda:{region}:{account}:function:resize-{:06x}"),
     _meter("AmazonCloudFront", _CDN, "Data Transfer", "US-DataTransfer-Out-Bytes GET GB", "0.0850000000",
-           "1 9000000 0.0000001", weight=14, resource="arn:aws:cloudfront::{account}:distribution/E{:012X}"),
+           "1 600000000 0.0000001", weight=14, resource="arn:aws:cloudfront::{account}:distribution/E{:012X}"),
     _meter("AmazonCloudFront", _CDN, "Request", "US-Requests-Tier2-HTTPS GET Requests", "0.0000010000",
-           "1 90000 1",
+           "1 3000000 1",
            weight=12, resource="arn:aws:cloudfront::{account}:distribution/E{:012X}"),
     _meter("AmazonDynamoDB", _DYNAMO, "Amazon DynamoDB PayPerRequest Throughput",
-           "ReadRequestUnits PayPerRequestThroughput ReadRequestUnits", "0.0000002500", "1 90000 0.5",
+           "ReadRequestUnits PayPerRequestThroughput ReadRequestUnits", "0.0000002500", "1 9000000 0.5",
            weight=20,
            resource="arn:aws:dynamodb:{region}:{account}:table/carts-{:06x}"),
     _meter("AmazonDynamoDB", _DYNAMO, "Amazon DynamoDB PayPerRequest Throughput",
-           "WriteRequestUnits PayPerRequestThroughput WriteRequestUnits", "0.0000012500", "1 90000 1",
+           "WriteRequestUnits PayPerRequestThroughput WriteRequestUnits", "0.0000012500", "1 3000000 1",
            weight=14,
            resource="arn:aws:dynamodb:{region}:{account}:table/carts-{:06x}"),
     _meter("AWSGlue", "AWS Glue", "AWS Glue", "ETL-DPU-Hour Jobrun DPU-Hour", "0.4400000000",
-           "1 40000 0.0001",
+           "1 400000 0.0001",
            weight=6, resource="arn:aws:glue:{region}:{account}:job/nightly-{:06x}"),
     _meter("AmazonAthena", "Amazon Athena", "Athena Queries", "DataScannedInTB RunQuery Terabytes",
            "5.0000000000",
-           "1 900000 0.0000001", weight=6, columns={"product_free_query_types": "DDL, failed queries"}),
+           "1 9000000 0.0000001", weight=6, columns={"product_free_query_types": "DDL, failed queries"}),
     _meter("AmazonCloudWatch", "AmazonCloudWatch", "Metric", "CW:MetricMonitorUsage MetricStorage Metrics",
-           "0.3000000000", "1 900 0.0001", weight=18),
+           "0.3000000000", "1 90000 0.0001", weight=18),
     _meter("AmazonCloudWatch", "AmazonCloudWatch", "Data Payload", "DataProcessing-Bytes PutLogEvents GB",
-           "0.5000000000", "1 900000 0.0000001", weight=14,
+           "0.5000000000", "1 90000000 0.0000001", weight=14,
            resource="arn:aws:logs:{region}:{account}:log-group:/app/{:06x}"),
+    _meter("awswaf", "AWS WAF", "Web Application Firewall", "RequestV2-Tier1 WAFRequests Requests",
+           "0.0000006000", "1 3000000 1", weight=8,
+           resource="arn:aws:wafv2:{region}:{account}:regional/webacl/shop/{:032x}"),
     _meter("awskms", "AWS Key Management Service", "API Request", "KMS-Requests Decrypt Requests",
            "0.0000030000",
-           "1 9000 1", weight=10, resource="arn:aws:kms:{region}:{account}:key/{:032x}"),
+           "1 900000 1", weight=10, resource="arn:aws:kms:{region}:{account}:key/{:032x}"),
     _meter("AWSQueueService", "Amazon Simple Queue Service", "API Request",
            "Requests-RBP SendMessage Requests",
-           "0.0000004000", "1 90000 1", weight=10, resource="arn:aws:sqs:{region}:{account}:mail-{:06x}",
+           "0.0000004000", "1 3000000 1", weight=10, resource="arn:aws:sqs:{region}:{account}:mail-{:06x}",
            columns={"product_queue_type": "Standard", "product_message_delivery_order": "Best effort"}),
     _meter("AmazonSNS", "Amazon Simple Notification Service", "API Request",
            "Requests-Tier1 Publish Requests",
-           "0.0000005000", "1 9000 1", weight=6, resource="arn:aws:sns:{region}:{account}:alerts-{:06x}"),
+           "0.0000005000", "1 900000 1", weight=6, resource="arn:aws:sns:{region}:{account}:alerts-{:06x}"),
     _meter("AmazonEKS", "Amazon Elastic Container Service for Kubernetes", "Compute",
            "AmazonEKS-Hours:perCluster CreateOperation Hours", "0.1000000000", weight=6,
            resource="arn:aws:eks:{region}:{account}:cluster/prod-{:04x}"),
     _meter("AmazonGuardDuty", "Amazon GuardDuty", "Security", "PaidEventsAnalyzed CloudTrailEvent Events",
-           "0.0000040000", "1 9000 1", weight=6),
+           "0.0000040000", "1 300000 1", weight=6),
     _meter("AWSCloudTrail", "AWS CloudTrail", "Management Tools", "FreeEventsRecorded None Events",
            "0.0000000000",
            "1 900 1", weight=10),
     _meter("AWSCloudTrail", "AWS CloudTrail", "", "InsightsEvents None Events", "0.0000035000", "1 9000 1",
            weight=4,
            servicecode=""),
-    _meter("AmazonRoute53", "Amazon Route 53", "", "DNS-Queries A Queries", "0.0000004000", "1 90000 1",
+    _meter("AmazonRoute53", "Amazon Route 53", "", "DNS-Queries A Queries", "0.0000004000", "1 1500000 1",
            weight=8,
            servicecode=""),
     _meter("dv2x4k7firewall9q", "Contoso Firewall \u201cPro\u201d, hourly", "",
            "SoftwareUsage:m5.large Hourly Hrs",
-           "0.4125000000", weight=5, **_FIREWALL),
+           "0.4125000000", weight=14, **_FIREWALL),
     _meter("8hj3logs5analytic", "Fabrikam Log Größen-Analyse", "", "MP:ingest_gb Ingest Units",
            "0.0312500000",
-           "1 9000 0.001", weight=4, **_LOGS),
+           "1 900000 0.001", weight=4, **_LOGS),
 )  # fmt: skip
-
-
-def resource_of(bill: Bill, meter: Meter, rng: Random) -> Resource:
-    """Return a made-up resource of one of the bill's accounts."""
-    account = bill.accounts[int(rng.random() ** 2 * len(bill.accounts))]
-    region = list(REGIONS)[int(rng.random() ** 2 * len(REGIONS))]
-    number = rng.getrandbits(128)
-    name = meter.resource
-    if name:
-        width = int(name.split(":0")[-1].rstrip("xX}")) if ":0" in name else 0
-        name = name.format(number % 16**width, region=region, account=account)
-    values = _priced(bill, meter, region, number) | _tags(meter, rng) | meter.columns
-    values |= {"line_item_usage_account_id": account, "line_item_resource_id": name}
-    return Resource(meter, meter.service, account, values)
-
-
-def _priced(bill: Bill, meter: Meter, region: str, number: int) -> Values:
-    code, location = REGIONS[region]
-    public = meter.rate if meter.public_rate is None else meter.public_rate
-    usage_type = code + meter.usage_type
-    values: Values = product_columns(meter.product_code, meter.product_name, meter.servicecode or "")
-    values |= {
-        "bill_billing_entity": meter.billing_entity,
-        "line_item_line_item_type": "Usage",
-        "line_item_usage_type": usage_type,
-        "line_item_operation": meter.operation,
-        "line_item_availability_zone": f"{region}{'abc'[number % 3]}" if meter.factor else "",
-        "line_item_unblended_rate": f"{meter.rate:.10f}",
-        "line_item_blended_rate": f"{meter.rate:.10f}",
-        "line_item_line_item_description": f"${meter.rate.normalize():f} per {meter.unit} {meter.usage_type}",
-        "product_product_family": meter.family,
-        "product_usagetype": usage_type,
-        "product_operation": meter.operation,
-        "product_region": region,
-        "product_region_code": region,
-        "product_location": location,
-        "product_location_type": "AWS Region",
-        "product_sku": f"{number % 36**12:016X}",
-        "pricing_currency": bill.currency,
-        "pricing_public_on_demand_rate": f"{public:.10f}",
-        "pricing_rate_id": str(number % 10**9),
-        "pricing_rate_code": f"{number % 36**12:016X}.JRTCKXETXF.6YS6EN2CT7",
-        "pricing_term": "" if "Spot" in meter.usage_type else "OnDemand",
-        "pricing_unit": meter.unit,
-    }
-    if meter.factor:
-        values["line_item_normalization_factor"] = Decimal(meter.factor)
-    if meter.servicecode == "AWSDataTransfer":
-        values |= {"product_from_location": location, "product_to_location": "External"}
-    return values
-
-
-def product_columns(code: str, name: str, servicecode: str) -> Values:
-    """Return the columns that say what was sold and by whom."""
-    return {
-        "line_item_product_code": code,
-        "line_item_legal_entity": "Amazon Web Services, Inc.",
-        "product_product_name": name,
-        "product_servicecode": servicecode,
-        "product_servicename": name if servicecode else "",
-    }
-
-
-def _tags(meter: Meter, rng: Random) -> Values:
-    """Return tag values; untaggable meters have none, and one value in forty is odd."""
-    if not meter.resource:
-        return {}
-    team = _TEAMS[int(rng.random() * len(_TEAMS))]
-    tags: Values = {
-        "resource_tags_aws_created_by": f"AssumedRole:AROA{rng.getrandbits(64):016X}:deploy",
-        "resource_tags_user_cost_center": f"{int(rng.random() * 40):04d}" if team else "",
-        "resource_tags_user_department": "engineering" if team else "",
-        "resource_tags_user_environment": _ENVIRONMENTS[int(rng.random() * len(_ENVIRONMENTS))],
-        "resource_tags_user_name": f"{team or 'unnamed'}-{rng.getrandbits(16):04x}",
-        "resource_tags_user_owner": f"{team}@example.com" if team else "",
-        "resource_tags_user_project": f"project-{int(rng.random() * 12)}",
-        "resource_tags_user_team": team,
-        "resource_tags_user_workload": "",
-    }
-    for key in ("resource_tags_user_name", "resource_tags_user_workload"):
-        if rng.random() < 0.025:
-            tags[key] = ODD_TAG_VALUES[int(rng.random() * len(ODD_TAG_VALUES))]
-    return tags

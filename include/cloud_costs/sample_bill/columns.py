@@ -1,8 +1,8 @@
 """The columns of a legacy CUR Parquet file, by their Athena names, in AWS's order.
 
-The set is that of an export with resource ids, Savings Plans, reservations and split cost allocation, but
-without the `line_item_net_*` family: a bill on the net basis is another bill. AWS drops and adds columns
-with the services and tags that a month uses; `column_names` imitates that with two of them.
+The set is that of an export with resource ids, Savings Plans, reservations, split cost allocation and one
+cost category; only a bill on the net basis has the `net` columns. AWS drops and adds columns with the
+services and tags that a month uses; `column_names` imitates that with two of them.
 """
 
 from datetime import date
@@ -20,7 +20,8 @@ _NAMES: dict[str, str] = {
     "line_item": """usage_account_id line_item_type usage_start_date usage_end_date product_code
         usage_type operation availability_zone resource_id usage_amount normalization_factor
         normalized_usage_amount currency_code unblended_rate unblended_cost blended_rate
-        blended_cost line_item_description tax_type legal_entity""",
+        blended_cost net_unblended_rate net_unblended_cost line_item_description tax_type
+        legal_entity""",
     "product": """product_name availability capacitystatus clock_speed current_generation
         database_engine dedicated_ebs_throughput deployment_option description durability
         ecu edition engine_code enhanced_networking_supported free_query_types from_location
@@ -39,17 +40,23 @@ _NAMES: dict[str, str] = {
         public_on_demand_rate purchase_option rate_code rate_id term unit""",
     "reservation": """amortized_upfront_cost_for_usage amortized_upfront_fee_for_billing_period
         availability_zone effective_cost end_time modification_status
-        normalized_units_per_reservation number_of_reservations recurring_fee_for_usage
+        net_amortized_upfront_cost_for_usage net_amortized_upfront_fee_for_billing_period
+        net_effective_cost net_recurring_fee_for_usage
+        net_unused_amortized_upfront_fee_for_billing_period net_unused_recurring_fee
+        net_upfront_value normalized_units_per_reservation number_of_reservations recurring_fee_for_usage
         reservation_a_r_n start_time subscription_id total_reserved_normalized_units
         total_reserved_units units_per_reservation
         unused_amortized_upfront_fee_for_billing_period unused_normalized_unit_quantity
         unused_quantity unused_recurring_fee upfront_value""",
     "savings_plan": """amortized_upfront_commitment_for_billing_period end_time instance_type_family
+        net_amortized_upfront_commitment_for_billing_period
+        net_recurring_commitment_for_billing_period net_savings_plan_effective_cost
         offering_type payment_option purchase_term recurring_commitment_for_billing_period
         region savings_plan_a_r_n savings_plan_effective_cost savings_plan_rate start_time
         total_commitment_to_date used_commitment""",
-    "split_line_item": """actual_usage parent_resource_id reserved_usage split_cost split_usage
-        split_usage_ratio unused_cost""",
+    "split_line_item": """actual_usage net_split_cost net_unused_cost parent_resource_id reserved_usage split_cost
+        split_usage split_usage_ratio unused_cost""",
+    "cost_category": "product_line",
     "resource_tags": """aws_autoscaling_group_name aws_created_by user_cost_center user_department
         user_environment user_name user_owner user_project user_team user_workload""",
 }
@@ -67,48 +74,29 @@ TIMESTAMPS = frozenset(
     }
 )
 
-DOUBLES = frozenset(
-    {
-        "line_item_usage_amount",
-        "line_item_normalization_factor",
-        "line_item_normalized_usage_amount",
-        "line_item_unblended_cost",
-        "line_item_blended_cost",
-        "pricing_public_on_demand_cost",
-        "reservation_amortized_upfront_cost_for_usage",
-        "reservation_amortized_upfront_fee_for_billing_period",
-        "reservation_effective_cost",
-        "reservation_recurring_fee_for_usage",
-        "reservation_unused_amortized_upfront_fee_for_billing_period",
-        "reservation_unused_normalized_unit_quantity",
-        "reservation_unused_quantity",
-        "reservation_unused_recurring_fee",
-        "reservation_upfront_value",
-        "savings_plan_amortized_upfront_commitment_for_billing_period",
-        "savings_plan_recurring_commitment_for_billing_period",
-        "savings_plan_savings_plan_effective_cost",
-        "savings_plan_savings_plan_rate",
-        "savings_plan_total_commitment_to_date",
-        "savings_plan_used_commitment",
-        "split_line_item_actual_usage",
-        "split_line_item_reserved_usage",
-        "split_line_item_split_cost",
-        "split_line_item_split_usage",
-        "split_line_item_split_usage_ratio",
-        "split_line_item_unused_cost",
-    }
+_ENDINGS_OF_DOUBLES = (
+    *("_cost", "_factor", "_quantity", "_fee", "_amount", "_discount", "_usage", "_usage_ratio"),
+    *("_fee_for_billing_period", "_commitment_for_billing_period", "_upfront_value"),
+    *("_savings_plan_rate", "_commitment_to_date", "_used_commitment"),
 )
+_ALWAYS_STRINGS = ("product_", "resource_tags_", "cost_category_")
 
 
-def column_names(month: date) -> list[str]:
+def column_names(month: date, net: bool = False) -> list[str]:
     """Return the month's columns: January lacks a tag that later months have, from March a product column
     is gone.
     """
     absent = {APPEARING_TAG} if month.month < 2 else {VANISHING_PRODUCT} if month.month >= 3 else set()
-    return [name for name in CATEGORIES if name not in absent]
+    return [name for name in CATEGORIES if name not in absent and (net or not is_net(name))]
+
+
+def is_net(name: str) -> bool:
+    """Return whether only a bill on the net basis has the column."""
+    category = CATEGORIES.get(name, "")
+    return name.removeprefix(category).startswith("_net_")
 
 
 def column_type(name: str) -> ColumnType:
-    if name in DOUBLES:
-        return "double"
-    return "timestamp" if name in TIMESTAMPS else "string"
+    if name in TIMESTAMPS:
+        return "timestamp"
+    return "double" if name.endswith(_ENDINGS_OF_DOUBLES) and not name.startswith(_ALWAYS_STRINGS) else "string"

@@ -49,7 +49,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def write_month(bill: Bill, month: date, bucket_dir: Path, *, version: int = 1) -> Truth:
     """Write one delivery of a month below `bucket_dir`, the root of the bucket, and return what it means."""
     month = month.replace(day=1)
-    tally = Tally()
+    tally = Tally("line_item_net_unblended_cost" if bill.net else "line_item_unblended_cost")
     keys = _write_data(bill, month, version, bucket_dir, tally.watch(plan_lines(bill, month, version)))
     if bill.layout == "overwrite":
         key = f"{range_key(bill, month)}/{bill.report}-create-table.sql"
@@ -82,7 +82,7 @@ def write_export(bill: Bill, months: Sequence[date], bucket_dir: Path) -> list[T
 
 def _write_data(bill: Bill, month: date, version: int, bucket_dir: Path, lines: Iterator[Line]) -> list[str]:
     """Write the lines in chunks of nearly equal size; the last takes what is over."""
-    schema = pa.schema([(name, _TYPES[column_type(name)]) for name in column_names(month)])
+    schema = pa.schema([(name, _TYPES[column_type(name)]) for name in column_names(month, bill.net)])
     files = file_count(bill, version)
     share = max(1, bill.lines // files)
     keys = []
@@ -140,7 +140,7 @@ def _manifest(bill: Bill, month: date, version: int, keys: list[str]) -> dict[st
         "account": bill.payer,
         "columns": [
             {"category": CATEGORIES[name], "name": name, "type": column_type(name).upper()}
-            for name in column_names(month)
+            for name in column_names(month, bill.net)
         ],
         "charset": "UTF-8",
         "compression": "Parquet",
@@ -158,7 +158,7 @@ def _manifest(bill: Bill, month: date, version: int, keys: list[str]) -> dict[st
 
 
 def _create_table(bill: Bill, month: date) -> str:
-    columns = ",\n".join(f"    {name} {column_type(name).upper()}" for name in column_names(month))
+    columns = ",\n".join(f"    {name} {column_type(name).upper()}" for name in column_names(month, bill.net))
     location = f"s3://{bill.bucket}/{report_key(bill)}/{bill.report}/"
     return f"CREATE EXTERNAL TABLE IF NOT EXISTS cur (\n{columns}\n)\nSTORED AS PARQUET\nLOCATION '{location}'\n"
 

@@ -1,9 +1,9 @@
-"""What a line is, and the calendar, ids and rounding that all planners of a month share.
+"""What a line is, and the calendar, ids, rounding and discounts that all planners of a month share.
 
 A line carries its filled columns by Athena name (money and amounts as Decimal) and the FOCUS charges behind
 it. Renderers read the columns, the truth adds up the charges; neither derives one from the other.
 
-Money has at most ten decimal places and fifteen significant digits: what a DOUBLE keeps, and what
+Money has at most twelve decimal places and fifteen significant digits: what a DOUBLE keeps, and what
 PostgreSQL's float8-to-numeric cast gives back.
 """
 
@@ -16,7 +16,8 @@ from random import Random
 from typing import NamedTuple
 
 from cloud_costs.sample_bill.bill import Bill, days_in, month_end, month_start
-from cloud_costs.sample_bill.catalog import Meter, Resource, Values, resource_of
+from cloud_costs.sample_bill.catalog import Values
+from cloud_costs.sample_bill.discounts import Discount, discounts_on
 
 ZERO = Decimal(0)
 _TEN_PLACES = Decimal("1E-10")
@@ -43,16 +44,25 @@ class Line(NamedTuple):
     split: bool = False
 
 
+class Product(NamedTuple):
+    """What a discount is given on: a product of one account."""
+
+    code: str
+    name: str
+    account: str
+
+
 @dataclass
 class Month:
-    """What the planners of one month share: the bill, its calendar, and the usage that fees and taxes are
-    levied on.
+    """What the planners of one month share: the bill, its calendar, and the usage that fees, discounts and
+    taxes are levied on.
     """
 
     bill: Bill
     month: date
     version: int
-    taxable: dict[tuple[str, str, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    taxable: dict[Product, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    discounts: dict[tuple[Product, Discount], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
 
     def __post_init__(self) -> None:
         self.days = days_in(self.month)
@@ -70,6 +80,28 @@ class Month:
             "line_item_currency_code": self.bill.currency,
             "line_item_usage_account_id": self.bill.payer,
         }
+
+    def basis(self, gross: Decimal, net: Decimal) -> Decimal:
+        """Return the amount that a correct load takes: the net twin where the export has one."""
+        return net if self.bill.net else gross
+
+    def discount(self, product: Product, cost: Decimal, times: Decimal | int = 1) -> Decimal:
+        """Give the discounts on `times` charges of a cost, to be charged back at the month's end; return
+        their sum.
+        """
+        return -sum(self.discount_columns(product, cost, times).values(), ZERO)
+
+    def discount_columns(self, product: Product, cost: Decimal, times: Decimal | int = 1) -> dict[str, Decimal]:
+        """Give the discounts on `times` charges of a cost; return them by column, below zero as AWS has
+        them.
+        """
+        columns = {}
+        for discount in discounts_on(product.code):
+            share = discount.share(cost) * times
+            if share:
+                self.discounts[product, discount] += share
+                columns[discount.column] = -share
+        return columns
 
     def month_span(self) -> Values:
         """Return the columns of a line that spans the month: AWS ends it a second before the next one."""
@@ -117,7 +149,10 @@ def money(value: Decimal) -> Decimal:
     return value.quantize(_TEN_PLACES, context=_DOUBLE)
 
 
-def resources(bill: Bill, topic: str, meters: tuple[Meter, ...], count: int) -> list[Resource]:
-    """Return `count` resources of each meter, meter by meter; they live on from month to month."""
-    rng = Random(f"{bill.seed}/{topic}")  # noqa: S311 - reproducible, not secret
-    return [resource_of(bill, meter, rng) for meter in meters for _ in range(count)]
+def costs(gross: Decimal, net: Decimal | None = None) -> Values:
+    """Return the cost columns of a line; without discounts of its own its net cost is its gross cost."""
+    return {
+        "line_item_unblended_cost": gross,
+        "line_item_blended_cost": gross,
+        "line_item_net_unblended_cost": gross if net is None else net,
+    }

@@ -16,20 +16,19 @@ from cloud_costs.sample_bill.usage import Split, Usage
 
 __all__ = ["Charge", "Line", "plan_lines"]
 
-_COMMITTED_PERCENT = 3
 _SPLIT_PERCENT = 2
 
 
 def plan_lines(bill: Bill, month: date, version: int = 1) -> Iterator[Line]:
     """Yield the month's lines: each day's usage, then what is charged for the month as a whole."""
     plan = Month(bill, month.replace(day=1), version)
-    commitments = plan_commitments(plan, _COMMITTED_PERCENT)
+    commitments = plan_commitments(plan)
     split, usage = Split(plan), Usage(plan)
     for day in range(plan.days):
         hours = plan.hours(day)
         rest = plan.day_lines(day)
         for commitment in commitments:
-            count = plan.share(day, _COMMITTED_PERCENT)
+            count = plan.share(day, commitment.percent)
             rest -= count * commitment.lines_per_use
             yield from commitment.day_lines(day, count, hours)
         count = plan.share(day, _SPLIT_PERCENT)

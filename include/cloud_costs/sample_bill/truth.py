@@ -34,8 +34,8 @@ class TruthRow:
 
 @dataclass(frozen=True)
 class Truth:
-    """One delivered month. `raw_cost` is the sum of unblended cost without split-cost rows; `raw_lines`
-    counts every line.
+    """One delivered month. `raw_cost` is the sum of unblended cost (or net unblended cost) without split-cost
+    rows; `raw_lines` counts every line.
 
     `raw_lines` is the lines of `rows` plus `negation_lines` plus `split_lines`. `invoices` holds the billed
     cost by invoice id, under '' that of lines not invoiced yet.
@@ -76,8 +76,9 @@ class _Sums:
 
 @dataclass
 class Tally:
-    """Adds up the truth of the lines that pass through it."""
+    """Adds up the truth of the lines that pass through it; `cost_column` is the cost on the bill's basis."""
 
+    cost_column: str
     groups: defaultdict[tuple[str, str, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))
     invoices: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     lines: int = 0
@@ -94,7 +95,7 @@ class Tally:
 
     def _add(self, line: Line) -> None:
         self.lines += 1
-        cost = line.values.get("line_item_unblended_cost", ZERO)
+        cost = line.values.get(self.cost_column, ZERO)
         if not isinstance(cost, Decimal):
             raise TypeError(f"a cost must be a Decimal, not {cost!r}")
         if line.split:

@@ -7,8 +7,9 @@ A version other than 1 restates every 41st amount, leaves out every 211th line a
 from collections.abc import Iterator
 from decimal import Decimal
 
-from cloud_costs.sample_bill.catalog import MARKETPLACE, METERS, Meter, Resource, Values
-from cloud_costs.sample_bill.lines import Charge, Line, Month, money, resources
+from cloud_costs.sample_bill.catalog import MARKETPLACE, METERS, Meter, Values
+from cloud_costs.sample_bill.lines import ZERO, Charge, Line, Month, Product, costs, money
+from cloud_costs.sample_bill.resources import Resource, resources
 
 _RESOURCES_PER_METER = 24
 _OPEN_LINES = 50  # on the last day one line in so many has no invoice yet
@@ -89,20 +90,26 @@ class Usage:
             **hour,
             **resource.values,
             "identity_line_item_id": plan.line_id(f"u{number}"),
-            "line_item_usage_amount": money(amount),
-            "line_item_unblended_cost": cost,
-            "line_item_blended_cost": cost,
+            "line_item_usage_amount": amount,
             "pricing_public_on_demand_cost": public,
         }
         if meter.factor:
             values["line_item_normalized_usage_amount"] = amount * meter.factor
         if meter.billing_entity == MARKETPLACE:
+            net = cost
             values["bill_invoice_id"] = plan.marketplace_invoice
         else:
-            plan.taxable[meter.product_code, meter.product_name, resource.account] += cost
+            product = Product(meter.product_code, meter.product_name, resource.account)
+            plan.taxable[product] += cost
+            # Discounts come with the invoice.
+            discounts = {} if is_open else plan.discount_columns(product, cost)
+            net = cost + sum(discounts.values(), ZERO)
+            values |= discounts
+        values |= costs(cost, net)
         if is_open:
             values["bill_invoice_id"] = ""
-        return Line(values, resource.service, resource.account, (Charge("Usage", cost, cost, public),))
+        billed = plan.basis(cost, net)
+        return Line(values, resource.service, resource.account, (Charge("Usage", billed, billed, public),))
 
 
 class Split:
@@ -127,8 +134,7 @@ class Split:
                 **pod.values,
                 "identity_line_item_id": self._plan.line_id(f"s{number}"),
                 "line_item_usage_amount": amount,
-                "line_item_unblended_cost": cost,
-                "line_item_blended_cost": cost,
+                **costs(cost),
                 "pricing_public_on_demand_cost": cost,
                 "split_line_item_parent_resource_id": "i-0f00ba4000000cafe",
                 "split_line_item_actual_usage": amount / 2,
@@ -136,7 +142,9 @@ class Split:
                 "split_line_item_split_usage": amount,
                 "split_line_item_split_usage_ratio": Decimal("0.125"),
                 "split_line_item_split_cost": cost,
+                "split_line_item_net_split_cost": cost,
                 "split_line_item_unused_cost": money(cost / 4),
+                "split_line_item_net_unused_cost": money(cost / 4),
             }
             yield Line(values, pod.service, pod.account, (), split=True)
 
