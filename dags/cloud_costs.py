@@ -19,7 +19,6 @@ every day and loads only the months that changed.
 **To load what is unchanged, or a range of months**, trigger the DAG and fill in the form.
 """
 
-import logging
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,11 +36,10 @@ from airflow.sdk import (
     task,
     task_group,
 )
+from airflow.sdk.exceptions import AirflowSkipException
 
 from cloud_costs import airflow_tasks
 from cloud_costs.months import MONTH_PATTERN
-
-log = logging.getLogger(__name__)
 
 COSTS = Asset("cloud_costs")
 PUBLISHED = AssetAlias("cloud_costs_published")
@@ -67,20 +65,13 @@ PARAMS = {
     ),
 }
 
+NEVER_PASSES = RetryRule("cloud_costs.errors.PermanentError", RetryAction.FAIL, reason="trying again changes nothing")
 RETRIES = {
     "retries": 3,
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=15),
-    "retry_policy": ExceptionRetryPolicy(
-        rules=[
-            RetryRule(
-                exception="cloud_costs.errors.PermanentError",
-                action=RetryAction.FAIL,
-                reason="trying again changes nothing",
-            )
-        ]
-    ),
+    "retry_policy": ExceptionRetryPolicy([NEVER_PASSES]),
 }
 
 
@@ -91,22 +82,22 @@ def list_manifests(params: dict[str, Any] | None = None, ti: Any = None) -> list
     return planned
 
 
-@task(map_index_template=LABEL)
+@task(map_index_template=LABEL, multiple_outputs=False)
 def load_raw(month: dict[str, str], params: Any = None, dag_run: Any = None, ti: Any = None) -> dict[str, Any]:
     return airflow_tasks.load_raw(month, params["raw_only"], dag_run.run_id, ti.map_index)
 
 
-@task(map_index_template=LABEL)
+@task(map_index_template=LABEL, multiple_outputs=False)
 def normalize(month: dict[str, str], load: Any) -> dict[str, Any]:
     return airflow_tasks.normalize(month, load)
 
 
-@task(map_index_template=LABEL)
+@task(map_index_template=LABEL, multiple_outputs=False)
 def audit(month: dict[str, str], load: Any) -> dict[str, Any]:
     return airflow_tasks.audit(month, load)
 
 
-@task(map_index_template=LABEL)
+@task(map_index_template=LABEL, multiple_outputs=False)
 def publish(month: dict[str, str], load: Any) -> dict[str, Any]:
     return airflow_tasks.publish(month, load)
 
@@ -120,10 +111,12 @@ def billing_month(month: dict[str, str]) -> Any:
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[PUBLISHED])
-def refresh_views(months: Any, params: Any = None, outlet_events: Any = None) -> None:
-    published = [month for month in months or () if month]
-    if not params["dry_run"]:
-        airflow_tasks.refresh_views()
+def refresh_views(months: Any, params: Any = None, ti: Any = None, outlet_events: Any = None) -> None:
+    if params["dry_run"] or ti.xcom_pull(task_ids="list_manifests") is None:
+        raise AirflowSkipException("a dry run, or there is no plan: the views stay as they are")
+    # Airflow hands over several months as a list, and a single one as itself.
+    published = months if isinstance(months, list) else [months] if months else []
+    airflow_tasks.refresh_views()
     if published:
         outlet_events[PUBLISHED].add(COSTS, extra={"months": published})
 

@@ -6,17 +6,20 @@ default credential chain.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import cast
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+from botocore import exceptions
 
 from cloud_costs.config import Source, schema_name
 from cloud_costs.environment import CONNECT_TIMEOUT, s3_storage
-from cloud_costs.errors import ConfigError
+from cloud_costs.errors import ConfigError, StorageDenied, StorageUnavailable
 from cloud_costs.postgres import Connection, Database
 from cloud_costs.storage import LocalStorage, Storage
 
@@ -24,6 +27,7 @@ COSTS_DB = "costs_db"
 # The Amazon provider takes the default credential chain for a connection that is not defined. That is meant
 # for its own default; for any other name it would hide a typing error.
 MAY_BE_UNDEFINED = "aws_default"
+SERVER_ERROR = 500
 
 
 def database(conn_id: str = COSTS_DB) -> Database:
@@ -48,9 +52,27 @@ def storage(source: Source) -> Storage:
         return LocalStorage()
     if source.conn_id != MAY_BE_UNDEFINED:
         _require(source.conn_id, "AWS")
-    hook = S3Hook(aws_conn_id=source.conn_id)
-    endpoint_url = hook.conn_config.get_service_endpoint_url("s3")
-    return s3_storage(hook.get_session(), source.conn_id, endpoint_url, hook.get_conn())
+    with _connection_errors(source.conn_id):
+        hook = S3Hook(aws_conn_id=source.conn_id)
+        endpoint_url = hook.conn_config.get_service_endpoint_url("s3")
+        return s3_storage(hook.get_session(), source.conn_id, endpoint_url, hook.get_conn())
+
+
+@contextmanager
+def _connection_errors(conn_id: str) -> Iterator[None]:
+    """Tell what a wrong AWS connection cannot pass from an STS that does not answer."""
+    where = f"the Airflow connection {conn_id!r} gives no access"
+    try:
+        yield
+    except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.MetadataRetrievalError) as error:
+        raise StorageUnavailable(f"{where}: {error}") from None
+    except exceptions.ClientError as error:
+        may_pass = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= SERVER_ERROR
+        raise (StorageUnavailable if may_pass else StorageDenied)(f"{where}: {error}") from None
+    except exceptions.BotoCoreError as error:
+        raise StorageDenied(f"{where}: {error}") from None
+    except (AirflowException, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _require(conn_id: str, kind: str) -> None:

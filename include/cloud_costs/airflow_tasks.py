@@ -16,13 +16,15 @@ from cloud_costs import plan as planning
 from cloud_costs import publish as publishing
 from cloud_costs import views
 from cloud_costs.config import Source, load_sources, pick_sources
-from cloud_costs.errors import ConfigError, PermanentError
+from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError
 from cloud_costs.history import Load, Run
 from cloud_costs.months import MonthRange, parse_month
 from cloud_costs.postgres import Database, apply_schema
 from cloud_costs.storage import Storage
 
 log = logging.getLogger(__name__)
+# The plan has a logger of its own, by which its lines are told from all others.
+plan_log = logging.getLogger(f"{__name__}.plan")
 
 Json = dict[str, Any]
 FAILED = ("failed", "upstream_failed")
@@ -55,7 +57,7 @@ def list_manifests(params: Mapping[str, Any], limit: int) -> tuple[list[dict[str
         limit=limit,
     )
     for line in plan.lines():
-        log.info("%s", line)
+        plan_log.info("%s", line)
     if plan.left:
         log.warning(
             "%s month(s) are left for the next run, this one takes %s: %s",
@@ -112,7 +114,7 @@ def report(
     problems = [error for _, error in sorted(failures.items())]
     if states.get("list_manifests") in FAILED:
         problems.append("list_manifests failed: its log says why")
-    errors = _errors_of_run(dag_run_id) if any(state in FAILED for state in states.values()) else {}
+    errors = _errors_of_run(dag_run_id) if any(_failed_step(states, at) for at in range(len(planned))) else {}
     for index, month in enumerate(planned):
         label = f"{month['source']} {month['billing_month']}"
         step = _failed_step(states, index)
@@ -136,13 +138,17 @@ def _failed_step(states: Mapping[str, str | None], index: int) -> str | None:
 def _errors_of_run(dag_run_id: str) -> dict[int, str]:
     """Return the newest recorded error of each mapped month of a run."""
     database = _database()
-    with database.session() as connection:
-        rows = connection.execute(
-            sql.SQL(
-                "select map_index, error from {} where dag_run_id = %s and error is not null order by load_id"
-            ).format(database.table("load_history")),
-            [dag_run_id],
-        ).fetchall()
+    try:
+        with database.session() as connection:
+            rows = connection.execute(
+                sql.SQL(
+                    "select map_index, error from {} where dag_run_id = %s and error is not null order by load_id"
+                ).format(database.table("load_history")),
+                [dag_run_id],
+            ).fetchall()
+    except CloudCostsError as error:
+        log.warning("%s", error)
+        return {}
     return dict(rows)
 
 
@@ -150,9 +156,15 @@ def _describe(database: Database, load: Load) -> Json:
     """Return the load as an asset event tells it; costs are text, so that no digit is lost."""
     with database.session() as connection:
         row = connection.execute(
-            sql.SQL("select version, rows, billed_cost::text from {} where load_id = %s").format(
-                database.table("load_history")
-            ),
+            sql.SQL(
+                """
+                select
+                    version,
+                    rows,
+                    (select jsonb_object_agg(cost.key, cost.value) from jsonb_each_text(billed_cost) as cost)
+                from {} where load_id = %s
+                """
+            ).format(database.table("load_history")),
             [load.load_id],
         ).fetchone()
     version, rows, billed_cost = row or (None, None, None)
