@@ -8,26 +8,25 @@ import json
 import os
 import re
 import secrets
-import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import psycopg
 import typer
+from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from cloud_costs import embedded_postgres
+from cloud_costs import embedded_postgres, local_airflow
 from cloud_costs.config import DEFAULT_SCHEMA
 from cloud_costs.embedded_postgres import Server
 from cloud_costs.months import month_label
@@ -40,10 +39,15 @@ POSTGRES = DEMO / "postgres"
 AIRFLOW = DEMO / "airflow"
 LOGS = DEMO / "logs"
 PASSWORDS = AIRFLOW / "passwords.json"
-PID_FILE = DEMO / "airflow.pid"
+RUNNING = DEMO / "airflow.json"
 COSTS_DATABASE = "costs"
 AIRFLOW_DATABASE = "airflow"
-SECONDS_TO_START = 120
+SECONDS_TO_RUN = 600
+# What would change the demo when the shell that starts it has it set.
+NOT_INHERITED = ("AIRFLOW", "CLOUD_COSTS_", "CUR_PATHS", "FORCE_COLOR", "PG", "POSTGRES_", "S3_BUCKET", "SYNC_SCHEDULE")
+
+PLAN_LOGGER = "cloud_costs.airflow_tasks.plan"
+PLAN_LINE = re.compile(rf"\S+ \[\w+ *\] (.*) \[{re.escape(PLAN_LOGGER)}\]")
 
 MONTHS = (date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1))
 BILLS = {
@@ -76,6 +80,7 @@ app = typer.Typer(help=__doc__, invoke_without_command=True, pretty_exceptions_e
 console = Console(highlight=False, soft_wrap=True)
 T = TypeVar("T")
 Totals = dict[tuple[str, ...], tuple[Decimal, ...]]
+Port = Annotated[int, typer.Option(envvar="AIRFLOW_PORT", min=1, max=65535, help="Port of the Airflow UI.")]
 
 
 @app.callback()
@@ -87,10 +92,14 @@ def demo(context: typer.Context) -> None:
     server = _step("PostgreSQL 18 from its wheel", _start_postgres)
     _step("Sample bill: two billing exports, three months each", _write_sample_bill)
     environment = _environment(server)
-    _step("Airflow's own database", lambda: _migrate(environment))
-    log = _step("The DAG cloud_costs", lambda: _run_dag(environment))
-    console.print()
-    _print_plan(log)
+    _step("Airflow's own database", lambda: _migrate(environment, server))
+    before = _count_loads(server)
+    log = _step("The DAG cloud_costs", lambda: _run_dag(environment, server))
+    console.print("\n[bold]The plan of list_manifests[/bold]")
+    for line in plan_lines(log):
+        console.print(f"  {line}", markup=False)
+    loaded = _count_loads(server) - before
+    console.print(f"{loaded} month(s) loaded" if loaded else "Nothing new: no delivery changed, and none was loaded")
     with psycopg.connect(server.uri(COSTS_DATABASE), options=f"-c search_path={DEFAULT_SCHEMA}") as connection:
         _print_services(connection)
         agree = _reconcile(connection)
@@ -106,29 +115,32 @@ def demo(context: typer.Context) -> None:
 
 
 @app.command()
-def up() -> None:
-    """Start the Airflow UI on port 8080 (AIRFLOW_PORT changes it) over the demo's database."""
-    port = int(os.environ.get("AIRFLOW_PORT") or 8080)
+def up(port: Port = 8080) -> None:
+    """Start the Airflow UI over the demo's database."""
+    running = local_airflow.find(RUNNING)
+    if not running:
+        _step(f"Port {port} is free", lambda: local_airflow.require_free(port))
     server = _step("PostgreSQL 18 from its wheel", _start_postgres)
     _step("Sample bill: two billing exports, three months each", _write_sample_bill)
-    environment = _environment(server) | {"AIRFLOW__API__PORT": str(port)}
-    environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] = f"http://127.0.0.1:{port}/execution/"
-    _step("Airflow's own database", lambda: _migrate(environment))
-    if _airflow_pid() is None:
-        _step("Airflow: scheduler, DAG processor, API server", lambda: _start_airflow(environment, port))
+    environment = _environment(server)
+    _step("Airflow's own database", lambda: _migrate(environment, server))
+    if running:
+        console.print(f"Airflow runs already; its port is {running.port}")
+    else:
+        running = _step(
+            "Airflow: API server, scheduler, DAG processor, triggerer",
+            lambda: local_airflow.start(environment, port, RUNNING, LOGS / "airflow.log", lambda: _has_dag(server)),
+        )
     password = json.loads(PASSWORDS.read_text())["admin"]
-    console.print(f"\nhttp://127.0.0.1:{port}/dags/cloud_costs   user admin, password {password}")
+    console.print(f"\nhttp://127.0.0.1:{running.port}/dags/cloud_costs   user admin, password {password}")
     console.print(f"Logs are in {LOGS.relative_to(ROOT)}; make down stops it.")
 
 
 @app.command()
 def down() -> None:
     """Stop Airflow and PostgreSQL; what was loaded stays."""
-    pid = _airflow_pid()
-    if pid is not None:
-        _stop_group(pid)
+    if local_airflow.stop(RUNNING):
         console.print("Airflow stopped")
-    PID_FILE.unlink(missing_ok=True)
     if POSTGRES.exists() and embedded_postgres.stop(POSTGRES):
         console.print("PostgreSQL stopped")
 
@@ -187,7 +199,7 @@ def _environment(server: Server) -> dict[str, str]:
     if not PASSWORDS.exists():
         PASSWORDS.touch(mode=0o600)
         PASSWORDS.write_text(json.dumps({"admin": secrets.token_urlsafe(12)}))
-    metadata = server.uri(AIRFLOW_DATABASE).split("://", 1)[1]
+    airflow_uri = server.uri(AIRFLOW_DATABASE).split("://", 1)[1]
     connection = {
         "conn_type": "postgres",
         "host": str(server.socket_dir),
@@ -195,14 +207,13 @@ def _environment(server: Server) -> dict[str, str]:
         "login": "postgres",
         "schema": COSTS_DATABASE,
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "POSTGRES_"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     return inherited | {
         "PYTHONPATH": str(ROOT / "include"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "CLOUD_COSTS_CONFIG": str(DEMO / "sources.yaml"),
         "AIRFLOW_HOME": str(AIRFLOW),
         "AIRFLOW_CONN_COSTS_DB": json.dumps(connection),
-        "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
@@ -211,46 +222,90 @@ def _environment(server: Server) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(PASSWORDS),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{metadata}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{airflow_uri}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(LOGS),
+        "NO_COLOR": "1",
         "NO_PROXY": "127.0.0.1,localhost",
     }
 
 
-def _migrate(environment: dict[str, str]) -> None:
+def _migrate(environment: dict[str, str], server: Server) -> None:
     """Make Airflow's tables; skipped when this version of Airflow made them already."""
-    from importlib.metadata import version
+    version = metadata.version("apache-airflow-core")
+    with psycopg.connect(server.uri(AIRFLOW_DATABASE), autocommit=True) as connection:
+        done = connection.execute(
+            "select shobj_description(oid, 'pg_database') from pg_database where datname = %s", [AIRFLOW_DATABASE]
+        ).fetchone()
+        if done != (version,):
+            _run_logged(["airflow", "db", "migrate"], environment, LOGS / "db-migrate.log")
+            connection.execute(
+                sql.SQL("comment on database {} is {}").format(sql.Identifier(AIRFLOW_DATABASE), sql.Literal(version))
+            )
 
-    marker = AIRFLOW / f"migrated-{version('apache-airflow-core')}"
-    if not marker.exists():
-        _run_logged(["airflow", "db", "migrate"], environment, LOGS / "db-migrate.log")
-        marker.touch()
 
+def _run_dag(environment: dict[str, str], server: Server) -> str:
+    """Run the DAG once and return the log of `list_manifests`.
 
-def _run_dag(environment: dict[str, str]) -> str:
-    """Run the DAG once, in a process of its own, and return its log."""
+    In a process of its own; when the UI is up, its scheduler runs it, because two would take each other's tasks.
+    """
     log = LOGS / "demo-run.log"
-    _run_logged(["airflow", "dags", "test", "cloud_costs"], environment, log)
-    return log.read_text(encoding="utf-8", errors="replace")
+    if not local_airflow.find(RUNNING):
+        _run_logged(["airflow", "dags", "test", "cloud_costs"], environment, log)
+        return log.read_text(encoding="utf-8", errors="replace")
+    run_id = f"demo__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+    _run_logged(["airflow", "dags", "trigger", "cloud_costs", "--run-id", run_id], environment, log)
+    state = _wait_for_run(server, run_id)
+    folder = LOGS / "dag_id=cloud_costs" / f"run_id={run_id}"
+    if state != "success":
+        raise RuntimeError(f"the run {run_id} is {state}; its logs are in {folder}")
+    attempts = sorted((folder / "task_id=list_manifests").glob("attempt=*.log"))
+    return "".join(path.read_text(encoding="utf-8", errors="replace") for path in attempts[-1:])
+
+
+def _wait_for_run(server: Server, run_id: str) -> str:
+    deadline = time.monotonic() + SECONDS_TO_RUN
+    while time.monotonic() < deadline and local_airflow.find(RUNNING):
+        with psycopg.connect(server.uri(AIRFLOW_DATABASE)) as connection:
+            row = connection.execute("select state from dag_run where run_id = %s", [run_id]).fetchone()
+        if row and row[0] in ("success", "failed"):
+            return str(row[0])
+        time.sleep(0.5)
+    return "not finished (is the DAG paused?)"
 
 
 def _run_logged(command: list[str], environment: dict[str, str], log: Path) -> None:
     with log.open("wb") as output:
-        program = Path(sys.executable).parent / command[0]
-        result = subprocess.run([str(program), *command[1:]], env=environment, stdout=output, stderr=output, cwd=DEMO)
+        result = subprocess.run(
+            [local_airflow.PROGRAM, *command[1:]], env=environment, stdout=output, stderr=output, cwd=DEMO
+        )
     if result.returncode:
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
         raise RuntimeError(f"{' '.join(command)} failed; the end of {log}:\n{tail}")
 
 
-def _print_plan(log: str) -> None:
-    """Print the plan as `list_manifests` logged it."""
-    lines = re.findall(r"((?:source  |(?:cup|ca) +20[0-9]{2}-).*?)(?: \[.*| logger=.*|)$", log, re.MULTILINE)
-    console.print("[bold]The plan of list_manifests[/bold]")
-    for line in dict.fromkeys(
-        line.rstrip() for line in lines if ("  " in line and "published" in line) or "  load" in line
-    ):
-        console.print(f"  {line}", markup=False)
+def plan_lines(log: str) -> list[str]:
+    """Return the lines of the plan in a log: its logger logs nothing else.
+
+    `airflow dags test` writes `2026-01-01T… [info     ] <line> [<logger>] loc=…`; a task's log file is JSON lines.
+    """
+    found = []
+    for line in log.splitlines():
+        if line.startswith("{"):
+            with suppress(ValueError):
+                entry = json.loads(line)
+                if entry.get("logger") == PLAN_LOGGER:
+                    found.append(str(entry["event"]).rstrip())
+        elif match := PLAN_LINE.match(line):
+            found.append(match[1].rstrip())
+    return found
+
+
+def _count_loads(server: Server) -> int:
+    """Return how many loads there have been."""
+    with psycopg.connect(server.uri(COSTS_DATABASE), options=f"-c search_path={DEFAULT_SCHEMA}") as connection:
+        known = connection.execute("select to_regclass('load_history')").fetchone()
+        row = connection.execute("select count(*) from load_history").fetchone() if known and known[0] else None
+    return int(row[0]) if row else 0
 
 
 def _print_services(connection: psycopg.Connection) -> None:
@@ -316,54 +371,10 @@ def _month_totals(source: str, month: Truth) -> Totals:
     }
 
 
-def _start_airflow(environment: dict[str, str], port: int) -> None:
-    log = (LOGS / "airflow.log").open("wb")
-    program = Path(sys.executable).parent / "airflow"
-    process = subprocess.Popen(
-        [str(program), "standalone"], env=environment, stdout=log, stderr=log, cwd=DEMO, start_new_session=True
-    )
-    PID_FILE.write_text(str(process.pid))
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not _is_healthy(port):
-        if process.poll() is not None or time.monotonic() > deadline:
-            _stop_group(process.pid)
-            PID_FILE.unlink(missing_ok=True)
-            raise RuntimeError(f"Airflow did not start on port {port}; its log is {LOGS / 'airflow.log'}")
-        time.sleep(0.5)
-
-
-def _is_healthy(port: int) -> bool:
-    """Return whether the API server answers and has the DAG."""
-    with suppress(urllib.error.URLError, ConnectionError, TimeoutError, ValueError):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5) as answer:
-            health = json.load(answer)
-        return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
-    return False
-
-
-def _airflow_pid() -> int | None:
-    """Return the process id of the demo's Airflow when it runs."""
-    with suppress(FileNotFoundError, ValueError, ProcessLookupError):
-        pid = int(PID_FILE.read_text())
-        os.kill(pid, 0)
-        return pid
-    return None
-
-
-def _stop_group(pid: int) -> None:
-    """End the process group of Airflow: all of it, and nothing else."""
-    for sent, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 5)):
-        with suppress(ProcessLookupError):
-            os.killpg(pid, sent)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            with suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-            try:
-                os.killpg(pid, 0)
-            except ProcessLookupError:
-                return
-            time.sleep(0.2)
+def _has_dag(server: Server) -> bool:
+    with psycopg.connect(server.uri(AIRFLOW_DATABASE)) as connection:
+        row = connection.execute("select count(*) from serialized_dag where dag_id = 'cloud_costs'").fetchone()
+    return bool(row and row[0])
 
 
 if __name__ == "__main__":
