@@ -31,6 +31,7 @@ FIXED_RELATIONS = (
     "published_months",
     "published_totals",
     "raw_columns",
+    "raw_columns_pkey",
     "restatements",
     "schema_versions",
 )
