@@ -95,7 +95,7 @@ def write_delivery(folder: Path, *files: Any, month: date = JANUARY, version: st
     """Write a delivery of the report `crafted` below `folder`; each file is a list of lines or an Arrow table."""
     keys, paths = [], []
     for number, content in enumerate(files, 1):
-        table = content if isinstance(content, pa.Table) else pa.Table.from_pylist(content)
+        table = content if isinstance(content, pa.Table) else _table(content)
         keys.append(f"crafted/crafted/year={month.year}/month={month.month}/crafted-{number:05d}.snappy.parquet")
         paths.append(folder / keys[-1])
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +110,11 @@ def write_delivery(folder: Path, *files: Any, month: date = JANUARY, version: st
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(manifest))
     return paths
+
+
+def _table(lines: list[dict[str, Any]]) -> Any:
+    names = dict.fromkeys(name for one in lines for name in one)
+    return pa.Table.from_pylist([{name: one.get(name) for name in names} for one in lines])
 
 
 def crafted_source(folder: Path, **settings: Any) -> Source:

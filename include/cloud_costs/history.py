@@ -204,7 +204,7 @@ def drop_dead_staging(connection: Connection, database: Database, own: int = 0) 
             select staged.relname
             from pg_class as staged
             left join {history} as load
-                on load.load_id = substring(staged.relname from '_([0-9]+)$')::bigint
+                on load.load_id = substring(staged.relname from '_([0-9]{{1,18}})$')::bigint
                 and (
                     (
                         load.status in ('staged', 'rejected')
@@ -219,7 +219,7 @@ def drop_dead_staging(connection: Connection, database: Database, own: int = 0) 
             where
                 staged.relnamespace = to_regnamespace(%s)
                 and staged.relkind = 'r'
-                and staged.relname ~ '^[a-z][a-z0-9_]*_[0-9]{{6}}_[0-9]+$'
+                and staged.relname ~ '^[a-z][a-z0-9_]*_[0-9]{{6}}_[0-9]{{1,18}}$'
                 and load.load_id is null
             """
         ).format(history=database.table("load_history")),

@@ -6,6 +6,7 @@ that takes time is done before: what is left under the lock is a change of the c
 """
 
 import logging
+import random
 import time
 
 from psycopg import sql
@@ -108,9 +109,14 @@ def _staged(connection: Connection, database: Database, load: Load) -> Relations
 
 
 def _lock(connection: Connection, database: Database, source: Source, found: Relations) -> None:
-    """Lock the partitioned tables, raw before normalized, and allow more time for their partitions."""
+    """Lock the partitioned tables, and allow more time for their partitions.
+
+    In any order: readers who join both lock them in the order of their query. One of the two orders always ends
+    where such a reader holds the second table and waits for the first, so that a fixed one could starve.
+    """
     parents = [source.raw_table] if found.raw_is_staged else []
     parents += [source.normalized_table] if found.normalized_is_staged else []
+    random.shuffle(parents)
     connection.execute(
         sql.SQL("lock table {} in access exclusive mode").format(
             sql.SQL(", ").join(sql.SQL("only {}").format(database.table(name)) for name in parents)
