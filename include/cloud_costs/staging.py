@@ -237,6 +237,8 @@ def open_reader(storage: Storage) -> Iterator[duckdb.DuckDBPyConnection]:
             "threads": 1,
             "memory_limit": "1GB",
             "preserve_insertion_order": False,
+            # Every byte is read once: a cache would only grow with the file.
+            "enable_external_file_cache": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         },

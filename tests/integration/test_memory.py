@@ -1,0 +1,62 @@
+"""Memory does not depend on the size of the month."""
+
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cloud_costs.sample_bill import Bill, write_month
+
+# Both fill row groups of 20,000 lines, as AWS's files do: what a stream holds is one of them.
+LINES = {"small": 40_000, "large": 120_000}
+SCRIPT = """
+import resource, sys
+from datetime import date
+import psycopg
+from cloud_costs.audit import audit
+from cloud_costs.config import Source
+from cloud_costs.load import load_raw
+from cloud_costs.normalize import normalize
+from cloud_costs.postgres import Database
+from cloud_costs.publish import publish
+from cloud_costs.storage import LocalStorage
+uri, schema, name, folder = sys.argv[1:]
+database = Database(lambda: psycopg.connect(uri), schema, "costs_db")
+source = Source(name=name, format="aws_cur", uri=folder)
+load = normalize(database, source, load_raw(database, LocalStorage(), source, date(2025, 1, 1)))
+audit(database, source, load)
+publish(database, source, load)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak(database, postgres, name: str, folder: Path) -> float:
+    """Return the most memory, in MB, that a process needs to bring the month in."""
+    include = str(Path(sys.modules["cloud_costs"].__file__ or "").parents[1])
+    finished = subprocess.run(
+        [sys.executable, "-c", SCRIPT, postgres.uri(), database.schema, name, f"file://{folder}/cup/{Bill().report}/"],
+        env={**os.environ, "PYTHONPATH": include},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return int(finished.stdout.splitlines()[-1]) / 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(resource, "RUSAGE_SELF"), reason="no getrusage here")
+def test_larger_month_takes_the_same_memory(database, postgres, tmp_path, query):
+    from pipeline import JANUARY
+
+    peaks = {}
+    for name, lines in LINES.items():
+        write_month(replace(Bill(), lines=lines, files=2), JANUARY, tmp_path / name)
+        peaks[name] = peak(database, postgres, name, tmp_path / name)
+    assert query("select max(rows) from load_history") > [(120_000,)]
+    assert peaks["large"] < 500, peaks
+    assert peaks["large"] / peaks["small"] < 1.25, peaks
