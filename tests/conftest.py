@@ -126,10 +126,11 @@ class S3Server:
     def upload(self, folder: Path, bucket: str, prefix: str = "") -> list[str]:
         """Put every file below the folder into the bucket, under its path as the key; return the keys."""
         keys = []
+        client = self.client()
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 keys.append(prefix + path.relative_to(folder).as_posix())
-                self.client().upload_file(str(path), bucket, keys[-1])
+                client.upload_file(str(path), bucket, keys[-1])
         return keys
 
     def connection(self) -> str:

@@ -15,7 +15,7 @@ from cloud_costs.formats import FORMATS
 from cloud_costs.history import drop_dead_staging
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.postgres import Database
-from cloud_costs.storage import Storage
+from cloud_costs.storage import Storage, labelled
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,9 @@ def list_manifests(
     failures: dict[str, CloudCostsError] = {}
     for source in sources:
         try:
-            planned += _plan_source(database, source, storage_of(source), months, force, raw_only)
+            with labelled(source.name):
+                storage = storage_of(source)
+            planned += _plan_source(database, source, storage, months, force, raw_only)
         except CloudCostsError as error:
             failures[source.name] = error
             log.error("%s", error)

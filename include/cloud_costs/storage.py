@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import duckdb
 
-from cloud_costs.errors import CloudCostsError, StorageDenied, StorageUnavailable
+from cloud_costs.errors import CloudCostsError, ConfigError, StorageDenied, StorageUnavailable
 
 # What S3's codes mean to the one who set up the connection.
 DENIED = {
@@ -105,10 +105,12 @@ def is_root(uri: str) -> bool:
 
 @contextmanager
 def labelled(label: str) -> Iterator[None]:
-    """Put what a storage error is about, such as `cup 2025-01`, before its message."""
+    """Put what an error of reaching the storage is about, such as `cup 2025-01`, before its message, once."""
     try:
         yield
-    except (StorageDenied, StorageUnavailable) as error:
+    except (ConfigError, StorageDenied, StorageUnavailable) as error:
+        if str(error).startswith((f"{label}:", f"{label} ")):
+            raise
         raise type(error)(f"{label}: {error}") from None
 
 

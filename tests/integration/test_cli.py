@@ -165,8 +165,7 @@ def test_raw_only_publishes_raw_and_no_costs(cli, cup, query):
     assert cli.lines("list-manifests", "--force")[1].endswith("load (forced)")
 
 
-@pytest.mark.parametrize("command", [["sync", "--dry-run"], ["list-manifests"]], ids=["sync", "list-manifests"])
-def test_months_and_sources_can_be_picked(cli, cup, sources, tmp_path, command):
+def test_months_and_sources_can_be_picked(cli, cup, sources, tmp_path):
     write_month(TINY, JANUARY, tmp_path / "eu")
     sources.write_text(
         sources.read_text()
@@ -176,7 +175,7 @@ def test_months_and_sources_can_be_picked(cli, cup, sources, tmp_path, command):
         cup.deliver(month)
 
     def planned(*arguments: str) -> list[str]:
-        return [" ".join(line.split()[:2]) for line in cli.lines(*command, *arguments)[1:]]
+        return [" ".join(line.split()[:2]) for line in cli.lines("list-manifests", *arguments)[1:]]
 
     assert planned() == ["cup 2025-03", "cup 2025-02", "cup 2025-01", "eu 2025-01"]
     assert planned("--source", "eu", "--source", "cup", "--to-month", "2025-01") == ["cup 2025-01", "eu 2025-01"]
@@ -254,7 +253,6 @@ def test_source_in_a_bucket_is_tested_with_credentials_from_the_environment(cli,
             ["list-manifests", "--to-month", "January"],
             "to_month: 'January' is not a month; write YYYY-MM, for example 2025-01",
         ),
-        (["sync", "--from-month", "2025-02", "--to-month", "2025-01"], "from_month 2025-02 is after to_month 2025-01"),
         (["test-source", "--source", "nope"], "sources: 'nope' is not configured; configured are cup"),
     ],
 )
@@ -267,9 +265,6 @@ def test_wrong_argument_is_told_on_one_line(cli, arguments, told):
     [
         ({"CLOUD_COSTS_CONFIG": "/nowhere/sources.yaml"}, "/nowhere/sources.yaml: no such file (CLOUD_COSTS_CONFIG"),
         ({"POSTGRES_HOST": ""}, "POSTGRES_HOST is not set; .env.example lists what the command line needs"),
-        ({"POSTGRES_SCHEMA": "Costs"}, "POSTGRES_SCHEMA: 'Costs' is not allowed"),
-        ({"POSTGRES_PORT": "pg"}, "POSTGRES_PORT: 'pg' is not a port; use a number from 1 to 65535"),
-        ({"POSTGRES_HOST": "/nowhere"}, "PostgreSQL (connection 'postgres@/nowhere:5432/postgres'): connection "),
         ({"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": "1"}, "PostgreSQL (connection 'postgres@127.0.0.1:1/postgres"),
         ({"POSTGRES_DB": "nope"}, 'database "nope" does not exist'),
         ({"POSTGRES_USER": "nope"}, 'role "nope" does not exist'),
@@ -317,12 +312,9 @@ def test_unknown_flag_and_command_are_usage_errors(cli):
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("level", ["warning", "nonsense"])
-def test_log_level_of_any_spelling_is_no_error(cli, cup, level):
+def test_log_level_that_is_none_is_no_error(cli, cup):
     cup.deliver()
-    done = cli.run("list-manifests", LOG_LEVEL=level)
-    assert done.returncode == 0
-    assert "Traceback" not in done.stderr
+    assert cli.lines("list-manifests", LOG_LEVEL="nonsense")
 
 
 def test_every_command_and_flag_has_help(cli):

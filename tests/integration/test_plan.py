@@ -12,7 +12,7 @@ from pipeline import JANUARY, load_month
 from cloud_costs import config
 from cloud_costs.config import Source
 from cloud_costs.environment import s3_storage
-from cloud_costs.errors import DeliveryError, StorageDenied, StorageUnavailable
+from cloud_costs.errors import ConfigError, DeliveryError, StorageDenied, StorageUnavailable
 from cloud_costs.months import MonthRange
 from cloud_costs.plan import Plan, list_manifests
 from cloud_costs.sample_bill import Bill, write_month
@@ -145,6 +145,14 @@ def test_all_sources_failing_is_tried_again_when_one_of_them_may_pass(database):
 
     with pytest.raises(StorageUnavailable, match="away for now"):
         list_manifests(database, [elsewhere("one"), elsewhere("two")], storage_of, EVERY_MONTH)
+
+
+def test_connection_that_fails_is_told_with_the_source_it_is_for(database):
+    def storage_of(source: Source) -> LocalStorage:
+        raise ConfigError("the Airflow connection 'aws_billing' is not defined")
+
+    with pytest.raises(ConfigError, match=r"^one: the Airflow connection 'aws_billing' is not defined$"):
+        list_manifests(database, [elsewhere("one")], storage_of, EVERY_MONTH)
 
 
 def test_unreadable_manifest_of_one_month_hinders_no_other_and_fails_when_it_is_loaded(database, cup, plan, caplog):

@@ -26,7 +26,7 @@ from cloud_costs.formats.aws_cur import find_manifests, read_delivery
 from cloud_costs.months import MonthRange, next_month
 from cloud_costs.sample_bill import Bill, write_month
 from cloud_costs.staging import open_reader
-from cloud_costs.storage import LocalStorage, S3Credentials
+from cloud_costs.storage import LocalStorage, S3Credentials, S3Storage
 
 SMALL = Bill(lines=60, files=2)
 SECRET = "wrong-secret-that-no-log-may-show"
@@ -451,6 +451,18 @@ def test_duckdb_is_given_the_region_where_the_bucket_is(s3):
     regions = {scope: secret.split("region=")[1].split(";")[0] for scope, secret in rows}
     assert regions == {f"s3://{bucket}/": "eu-central-1", "s3://": "us-east-1"}
     assert s3.secret not in str(rows)
+
+
+def test_bucket_with_dots_is_named_in_the_path_because_no_certificate_covers_it(s3):
+    plain = s3.new_bucket()
+    dotted = f"with.dots.{plain}"
+    s3.client().create_bucket(Bucket=dotted)
+    storage = S3Storage(s3.client(), lambda: S3Credentials("AKIA", SECRET), "aws_default")
+    for bucket in (plain, dotted):
+        storage.list_folder(f"s3://{bucket}/")
+    with open_reader(storage) as reader:
+        rows = reader.execute("select scope[1], secret_string like '%url_style=path%' from duckdb_secrets()").fetchall()
+    assert dict(rows) == {"s3://": False, f"s3://{plain}/": False, f"s3://{dotted}/": True}
 
 
 def test_local_folder_may_hold_spaces_and_any_letters(tmp_path):
