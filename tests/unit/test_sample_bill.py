@@ -17,6 +17,7 @@ import pytest
 from cloud_costs.sample_bill import (
     Bill,
     Truth,
+    parquet_files,
     plan_lines,
     read_truth,
     write_export,
@@ -504,7 +505,7 @@ def test_a_failing_delivery_leaves_the_manifest_alone(tmp_path: Path, monkeypatc
     def fail(*_: object) -> None:
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr(delivery_module, "_table", fail)
+    monkeypatch.setattr(parquet_files, "_array", fail)
     with pytest.raises(RuntimeError, match="disk full"):
         write_month(bill, JANUARY, tmp_path, version=2)
     assert contents(tmp_path) == before

@@ -19,6 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         files=options.files,
         seed=options.seed,
         layout=options.layout,
+        format=options.format,
+        file_type=options.file_type,
+        compression=options.compression,
+        net=options.net,
     )
     truths = write_export(bill, options.months, options.out_dir)
     write_truth(options.out_dir / "truth.json", truths)
@@ -49,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--report", default=default.report)
     parser.add_argument("--prefix", default=default.prefix)
     parser.add_argument("--layout", choices=("overwrite", "create-new"), default=default.layout)
+    parser.add_argument("--format", choices=("aws_cur", "aws_cur2", "aws_focus"), default=default.format)
+    parser.add_argument("--file-type", choices=("parquet", "csv"), default=default.file_type)
+    parser.add_argument(
+        "--compression", choices=("gzip", "zip", "none"), default=default.compression, help="of CSV files"
+    )
+    parser.add_argument("--net", action="store_true", help="put the bill on the net basis")
     parser.add_argument("--seed", type=int, default=default.seed)
     return parser
 

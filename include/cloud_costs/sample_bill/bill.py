@@ -1,19 +1,29 @@
-"""What to make, and every name and key that follows from it.
-
-A legacy CUR range is `YYYYMMDD-YYYYMMDD` with an exclusive end; in the Hive-style folders of the Athena
-integration the month is not padded; with an empty prefix AWS's keys begin with a slash.
-"""
+"""What to make: one billing export in one format, the versions of its months, and its calendar."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
+Format = Literal["aws_cur", "aws_cur2", "aws_focus"]
+FileType = Literal["parquet", "csv"]
+Compression = Literal["gzip", "zip", "none"]
 Layout = Literal["overwrite", "create-new"]
+Timestamps = Literal["ms", "us", "ns", "int96"]
+DataFiles = Literal["uri", "key", "object"]
+
+_ACCOUNT_NAMES = ("Acme Management", "Acme Shop", "Acme Data", "Acme Mobile", "Acme Security")
+_RENAMED = {"Acme Shop": "Acme Store"}
+_RENAMED_ON = 15  # the day of each month on which an account's name differs for the first time
 
 
 @dataclass(frozen=True)
 class Bill:
-    """One billing export to make; `lines` counts usage lines a month, the fixed lines come on top."""
+    """One billing export to make; `lines` counts usage lines a month, the fixed lines come on top.
+
+    All formats and file types of a bill mean the same. `net` puts it on the net basis: its files have net
+    columns, and its truth is theirs. `compression` is that of CSV files, `timestamps` the physical type in
+    Parquet files, `data_files` how the manifest of a CUR 2.0 or FOCUS export names its files.
+    """
 
     report: str = "CUP-Cost-Usage-Report"
     prefix: str = "cup"
@@ -31,11 +41,28 @@ class Bill:
     files: int = 2
     seed: int = 1
     layout: Layout = "overwrite"
+    format: Format = "aws_cur"
+    file_type: FileType = "parquet"
+    compression: Compression = "gzip"
+    timestamps: Timestamps = "ms"
+    data_files: DataFiles = "uri"
     net: bool = False
 
     def __post_init__(self) -> None:
         if not self.accounts or self.lines < 0 or self.files < 1:
             raise ValueError("a bill needs at least one account, lines >= 0 and files >= 1")
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the data files' names."""
+        if self.file_type == "parquet":
+            return "snappy.parquet"
+        return {"gzip": "csv.gz", "zip": "csv.zip", "none": "csv"}[self.compression]
+
+    @property
+    def root(self) -> str:
+        """The key above everything that belongs to the export."""
+        return f"{self.prefix}/{self.report}"
 
 
 def month_start(month: date) -> datetime:
@@ -52,10 +79,9 @@ def days_in(month: date) -> int:
     return (month_end(month) - month_start(month)).days
 
 
-def assembly_id(month: date, version: int) -> str:
-    """Return the delivery's id: AWS uses the UTC time of assembly, here days after the month's end."""
-    assembled = month_end(month) + timedelta(days=1 + version, hours=12, minutes=1, seconds=25)
-    return f"{assembled:%Y%m%dT%H%M%SZ}"
+def delivered_at(month: date, version: int) -> datetime:
+    """Return when a version was delivered: days after the month's end."""
+    return month_end(month) + timedelta(days=1 + version, hours=12, minutes=1, seconds=25)
 
 
 def file_count(bill: Bill, version: int) -> int:
@@ -65,26 +91,10 @@ def file_count(bill: Bill, version: int) -> int:
     return bill.files - 1 if version % 2 == 0 and bill.files > 1 else bill.files + 1
 
 
-def report_key(bill: Bill) -> str:
-    return f"{bill.prefix}/{bill.report}"
-
-
-def range_key(bill: Bill, month: date) -> str:
-    return f"{report_key(bill)}/{month_start(month):%Y%m%d}-{month_end(month):%Y%m%d}"
-
-
-def data_key(bill: Bill, month: date, version: int, number: int) -> str:
-    if bill.layout == "overwrite":
-        folder = f"{report_key(bill)}/{bill.report}/year={month.year}/month={month.month}"
-    else:
-        folder = f"{range_key(bill, month)}/{assembly_id(month, version)}"
-    return f"{folder}/{bill.report}-{number:05d}.snappy.parquet"
-
-
-def manifest_keys(bill: Bill, month: date, version: int) -> list[str]:
-    """Return the keys of the manifest, the one that every delivery overwrites last."""
-    name = f"{bill.report}-Manifest.json"
-    latest = f"{range_key(bill, month)}/{name}"
-    if bill.layout == "overwrite":
-        return [latest]
-    return [f"{range_key(bill, month)}/{assembly_id(month, version)}/{name}", latest]
+def account_name(bill: Bill, account: str, instant: datetime) -> str:
+    """Return the account's name at that time: one account is renamed on the 15th, and renamed back later."""
+    if account not in bill.accounts:
+        return _ACCOUNT_NAMES[0]
+    number = bill.accounts.index(account)
+    name = _ACCOUNT_NAMES[number] if number < len(_ACCOUNT_NAMES) else f"Acme {account}"
+    return _RENAMED.get(name, name) if instant.day >= _RENAMED_ON else name

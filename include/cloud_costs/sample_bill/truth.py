@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from cloud_costs.sample_bill.bill import Bill, assembly_id
+from cloud_costs.sample_bill.bill import Bill
 from cloud_costs.sample_bill.lines import ZERO, Line
 
 
@@ -18,7 +18,7 @@ class TruthRow:
     """The totals of one (billing month, service, account, charge category, currency).
 
     `lines` counts exported lines: a fee that FOCUS splits in two counts once, negations and split-cost rows
-    never.
+    never. A FOCUS export has charges for lines, so there the fee counts twice.
     """
 
     billing_month: date
@@ -34,8 +34,10 @@ class TruthRow:
 
 @dataclass(frozen=True)
 class Truth:
-    """One delivered month. `raw_cost` is the sum of unblended cost (or net unblended cost) without split-cost
-    rows; `raw_lines` counts every line.
+    """One delivered month; `assembly_id` is the delivery's id, whatever the format calls it.
+
+    `raw_cost` is the sum of the exported cost on the bill's basis, without split-cost rows; `raw_lines` counts
+    every exported line.
 
     `raw_lines` is the lines of `rows` plus `negation_lines` plus `split_lines`. `invoices` holds the billed
     cost by invoice id, under '' that of lines not invoiced yet.
@@ -76,9 +78,9 @@ class _Sums:
 
 @dataclass
 class Tally:
-    """Adds up the truth of the lines that pass through it; `cost_column` is the cost on the bill's basis."""
+    """Adds up the truth of the lines that pass through it."""
 
-    cost_column: str
+    bill: Bill
     groups: defaultdict[tuple[str, str, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))
     invoices: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     lines: int = 0
@@ -93,33 +95,44 @@ class Tally:
             self._add(line)
             yield line
 
+    def __post_init__(self) -> None:
+        self._cost_column = "line_item_net_unblended_cost" if self.bill.net else "line_item_unblended_cost"
+        self._by_charge = self.bill.format == "aws_focus"
+
     def _add(self, line: Line) -> None:
-        self.lines += 1
-        cost = line.values.get(self.cost_column, ZERO)
-        if not isinstance(cost, Decimal):
-            raise TypeError(f"a cost must be a Decimal, not {cost!r}")
-        if line.split:
-            self.split_lines += 1
-            self.split_cost += cost
-            return
-        self.cost += cost
-        self.negation_lines += not line.charges
+        if self._by_charge:
+            self.lines += len(line.charges)
+            self.cost += sum((charge.billed for charge in line.charges), ZERO)
+        else:
+            self._count(line)
         for charge in line.charges:
             sums = self.groups[line.service, line.account, charge.category]
             sums.billed += charge.billed
             sums.effective += charge.effective
             sums.list_cost += charge.list_cost
-            sums.lines += charge.lines
+            sums.lines += 1 if self._by_charge else charge.lines
             self.invoices[str(line.values["bill_invoice_id"])] += charge.billed
 
-    def truth(self, bill: Bill, month: date, version: int) -> Truth:
+    def _count(self, line: Line) -> None:
+        self.lines += 1
+        cost = line.values.get(self._cost_column, ZERO)
+        if not isinstance(cost, Decimal):
+            raise TypeError(f"a cost must be a Decimal, not {cost!r}")
+        if line.split:
+            self.split_lines += 1
+            self.split_cost += cost
+        else:
+            self.cost += cost
+            self.negation_lines += not line.charges
+
+    def truth(self, month: date, version: int, delivery_id: str) -> Truth:
         rows = tuple(
             TruthRow(
                 month,
                 service,
                 account,
                 category,
-                bill.currency,
+                self.bill.currency,
                 sums.billed,
                 sums.effective,
                 sums.list_cost,
@@ -128,7 +141,7 @@ class Tally:
             for (service, account, category), sums in sorted(self.groups.items())
         )
         return Truth(
-            month, version, assembly_id(month, version), bill.currency, rows, self.lines, self.cost,
+            month, version, delivery_id, self.bill.currency, rows, self.lines, self.cost,
             self.negation_lines, self.split_lines, self.split_cost, dict(sorted(self.invoices.items())),
         )  # fmt: skip
 
