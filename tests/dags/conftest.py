@@ -233,3 +233,13 @@ def run_dag(
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def new_bucket() -> Callable[[Any, Path], Bucket]:
+    return lambda s3, folder: Bucket(s3, s3.new_bucket(), folder)
+
+
+@pytest.fixture(scope="session")
+def airflow_command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    return run_airflow

@@ -213,7 +213,7 @@ def test_broken_delivery_is_not_tried_again(run_dag, bucket_on_s3, s3, query):
 
 def test_source_that_cannot_be_listed_hinders_no_other(run_dag, configure, bucket_on_s3, query):
     gone = {"name": "gone", "format": "aws_cur", "uri": "s3://no-such-bucket-here/cur/"}
-    typo = {"name": "typo", "format": "aws_cur", "uri": "s3://no-such-bucket-here/cur/", "conn_id": "aws_defualt"}
+    typo = {"name": "typo", "format": "aws_cur", "uri": "s3://no-such-bucket-here/x/", "conn_id": "aws_defualt"}
     configure(["cup"], more=[gone, typo])
     truth = bucket_on_s3.deliver("cup")
     run = run_dag()

@@ -1,0 +1,196 @@
+"""`make demo`, `make up` and `make down`, from a copy of the package under a path with a space."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+from cloud_costs import embedded_postgres
+from cloud_costs.demo import plan_lines
+
+ROOT = Path(__file__).parents[2]
+PLAN_LOGGER = "cloud_costs.airflow_tasks.plan"
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the package; its demo keeps everything in `.demo` beside it."""
+
+    root: Path
+
+    @property
+    def postgres(self) -> Path:
+        return self.root / ".demo" / "postgres"
+
+    def make(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Do what the Makefile's recipe of that name does."""
+        return subprocess.run(
+            [sys.executable, "-m", "cloud_costs.demo", *command],
+            env={**os.environ, "PYTHONPATH": str(self.root / "include"), **environment},
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def history(self) -> list[tuple[Any, ...]]:
+        server = embedded_postgres.start(self.postgres)
+        with psycopg.connect(server.uri("costs")) as connection:
+            return connection.execute("select * from cost_analytics.load_history order by load_id").fetchall()
+
+    def processes(self) -> list[str]:
+        """Return the processes that work in this copy, or were told of it."""
+        found = []
+        for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
+            words = [process.info["cwd"] or "", *(process.info["cmdline"] or [])]
+            if process.pid != os.getpid() and any(str(self.root) in word for word in words):
+                found.append(" ".join(words))
+        return found
+
+
+@pytest.fixture(scope="module")
+def copy() -> Iterator[Copy]:
+    # Not in pytest's own folder: pytest takes back what the server's user needs to enter it.
+    import tempfile
+
+    root = Path(tempfile.mkdtemp(prefix="cloud costs demo "))
+    for folder in ("include", "dags"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "sources.yaml"))
+    found = Copy(root)
+    yield found
+    found.make("down")
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def first(copy: Copy) -> subprocess.CompletedProcess[str]:
+    return copy.make()
+
+
+def answer(url: str, body: Any = None, token: str = "") -> Any:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), headers)  # noqa: S310
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as found:
+        text = found.read().decode()
+    return json.loads(text) if text.startswith(("{", "[")) else text
+
+
+@pytest.mark.slow
+def test_demo_loads_the_sample_bill_and_agrees_with_its_truth(
+    copy: Copy, first: subprocess.CompletedProcess[str]
+) -> None:
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "costs and truth agree to the last digit: USD " in first.stdout
+    assert "6 month(s) loaded" in first.stdout
+    plan = first.stdout.split("The plan of list_manifests\n")[1].split("6 month(s) loaded")[0].splitlines()
+    assert plan[0].split() == ["source", "month", "version", "published", "decision"]
+    assert [(line.split()[0], line.split()[1]) for line in plan[1:]] == [
+        (source, month) for month in ("2025-03", "2025-02", "2025-01") for source in ("ca", "cup")
+    ]
+    assert all(line.endswith("load (new)") for line in plan[1:])
+    assert "AmazonEC2" in first.stdout
+
+
+@pytest.mark.slow
+def test_demo_again_loads_nothing_new(copy: Copy, first: subprocess.CompletedProcess[str]) -> None:
+    before = copy.history()
+    again = copy.make()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Nothing new: no delivery changed, and none was loaded" in again.stdout
+    assert again.stdout.count("  unchanged") == 6
+    assert "costs and truth agree to the last digit" in again.stdout
+    assert len(before) == 6
+    assert copy.history() == before
+
+
+@pytest.mark.slow
+def test_airflow_comes_up_over_the_demo_and_goes_down_again(
+    copy: Copy, first: subprocess.CompletedProcess[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = copy.make("up", AIRFLOW_PORT=str(port))
+    assert refused.returncode == 1
+    assert f"port {port}: Address already in use; choose another one" in refused.stderr
+
+    up = copy.make("up", AIRFLOW_PORT=str(port))
+    assert up.returncode == 0, up.stdout + up.stderr
+    url = f"http://127.0.0.1:{port}"
+    assert f"{url}/dags/cloud_costs" in up.stdout
+    password = up.stdout.split("password ")[1].split()[0]
+    assert "<title>" in answer(f"{url}/")
+    token = answer(f"{url}/auth/token", {"username": "admin", "password": password})["access_token"]
+    runs = answer(f"{url}/api/v2/dags/cloud_costs/dagRuns?order_by=run_after", token=token)["dag_runs"]
+    assert "manual" in {run["run_type"] for run in runs}
+
+    # Up already: the same Airflow, whatever port is asked for. The demo leaves its run to that scheduler.
+    leader = json.loads((copy.root / ".demo" / "airflow.json").read_text())["pid"]
+    assert f"{url}/dags/cloud_costs" in copy.make("up", AIRFLOW_PORT="1").stdout
+    assert json.loads((copy.root / ".demo" / "airflow.json").read_text())["pid"] == leader
+    demo = copy.make()
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "Nothing new" in demo.stdout
+    assert demo.stdout.count("  unchanged") == 6
+    ids = {run["dag_run_id"] for run in answer(f"{url}/api/v2/dags/cloud_costs/dagRuns", token=token)["dag_runs"]}
+    assert any(run_id.startswith("demo__") for run_id in ids)
+
+    down = copy.make("down")
+    assert (down.returncode, down.stdout) == (0, "Airflow stopped\nPostgreSQL stopped\n")
+    assert copy.processes() == []
+    again = copy.make("down")
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+@pytest.mark.slow
+def test_demo_fails_when_costs_and_truth_differ(copy: Copy, first: subprocess.CompletedProcess[str]) -> None:
+    path = copy.root / ".demo" / "truth" / "cup.json"
+    right = path.read_text()
+    row = json.loads(right)[0]["rows"][0]
+    cost = json.dumps(row["billed_cost"])
+    path.write_text(right.replace(f'"billed_cost": {cost}', '"billed_cost": "0.0000000001"', 1))
+    assert path.read_text() != right
+    try:
+        wrong = copy.make()
+    finally:
+        path.write_text(right)
+    assert wrong.returncode == 1
+    assert "costs and truth differ in 1 of" in wrong.stdout
+    assert "agree" not in wrong.stdout
+
+
+def test_port_that_is_no_port_is_refused(copy: Copy) -> None:
+    refused = copy.make("up", AIRFLOW_PORT="http")
+    assert refused.returncode == 2
+    assert "AIRFLOW_PORT" in refused.stderr
+
+
+def test_plan_is_told_from_all_other_lines() -> None:
+    console = "2026-01-01T00:00:00Z [info     ] {} [{}] loc=x.py:1"
+    lines = [
+        console.format("source  month    decision", PLAN_LOGGER),
+        console.format("cup     2025-01  load (new)  ", PLAN_LOGGER),
+        console.format("cup 2025-01: published", "cloud_costs.airflow_tasks"),
+        "anything else",
+        json.dumps({"event": "ca      2025-01  unchanged", "logger": PLAN_LOGGER}),
+        json.dumps({"event": "ca 2025-01: published", "logger": "cloud_costs.airflow_tasks"}),
+        "{not json",
+    ]
+    assert plan_lines("\n".join(lines)) == [
+        "source  month    decision",
+        "cup     2025-01  load (new)",
+        "ca      2025-01  unchanged",
+    ]
