@@ -20,8 +20,8 @@ from cloud_costs.config import Source
 from cloud_costs.errors import AuditFailed, LoadLost
 from cloud_costs.history import Load, recorded_errors
 from cloud_costs.months import month_label
-from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
-from cloud_costs.relations import Relations, find_relations
+from cloud_costs.postgres import Connection, Database, database_errors_of
+from cloud_costs.relations import Relations, find_relations, lines_of
 from cloud_costs.sql_files import Check
 
 log = logging.getLogger(__name__)
@@ -66,8 +66,9 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
             raise LoadLost(
                 f"{load.label}: load {load.load_id} has nothing to audit any more; clear {task} of this month"
             )
+        parts = _parts(connection, database, source, found)
         results = [
-            _run(connection, database, source, found, check)
+            _run(connection, source, load, check, parts)
             for check in sql_files.read_checks()
             if not (load.raw_only and "normalized" in check.needs)
         ]
@@ -103,18 +104,29 @@ def _reject(database: Database, load: Load, found: Relations, failed: list[Resul
     raise error
 
 
-def _run(connection: Connection, database: Database, source: Source, found: Relations, check: Check) -> Result:
-    began = time.monotonic()
-    load = found.load
-    columns = columns_of(connection, found.raw)
+def _parts(connection: Connection, database: Database, source: Source, found: Relations) -> dict[str, sql.Composable]:
+    """Return what the `{places}` of the checks stand for. The sums that several checks compare are taken once."""
+    lines = lines_of(connection, database, source.format, found)
+    charges = focus.charges(lines, ())
+    for name, select in (
+        ("raw_totals", focus.raw_totals(lines)),
+        ("focus_totals", sql_files.compose(sql_files.read("focus/totals.sql"), charges=charges)),
+    ):
+        connection.execute(sql.SQL("create temp table {} as {}").format(sql.Identifier(name), select))
     parts: dict[str, sql.Composable] = {
         "schema": sql.Identifier(database.schema),
         "raw": found.raw,
-        "charges": focus.charges(source.format, found.raw, columns, ()),
-        "raw_totals": focus.raw_totals(source.format, found.raw, columns),
+        "charges": charges,
+        "raw_totals": sql.Identifier("pg_temp", "raw_totals"),
+        "focus_totals": sql.Identifier("pg_temp", "focus_totals"),
     }
     if found.normalized:
         parts["normalized"] = found.normalized
+    return parts
+
+
+def _run(connection: Connection, source: Source, load: Load, check: Check, parts: dict[str, sql.Composable]) -> Result:
+    began = time.monotonic()
     # Counted by the server: a check may find every line of the month.
     query = sql.SQL("select count(*) over () as {}, violation.* from (\n{}\n) as violation limit {}").format(
         sql.Identifier(COUNT),

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from cloud_costs import environment
 from cloud_costs.config import Source, load_sources, pick_sources
 from cloud_costs.errors import CloudCostsError
-from cloud_costs.formats import FORMATS
+from cloud_costs.formats import format_of
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.plan import Plan, PlannedMonth, list_manifests
 from cloud_costs.postgres import apply_schema
@@ -141,14 +141,15 @@ def _end(failures: Iterable[CloudCostsError]) -> None:
 
 def _describe(source: Source) -> str:
     storage = environment.storage(source)
-    found = FORMATS[source.format].find_manifests(source.name, source.uri, storage, MonthRange())
-    delivery = FORMATS[source.format].read_delivery(found[-1], storage)
-    first_file = read_shape(storage, replace(delivery, files=delivery.files[:1]), {})
+    found = format_of(source).find_manifests(source.name, source.uri, storage, MonthRange())
+    delivery = format_of(source).read_delivery(found[-1], storage)
+    first_file = read_shape(storage, replace(delivery, files=delivery.files[:1]), format_of(source), {})
+    rows = "" if first_file.files[0].rows is None else f"{first_file.files[0].rows} rows, "
     months = f"{month_label(found[0].billing_month)} to {month_label(found[-1].billing_month)}"
     return (
         f"{source.name}: {len(found)} month(s), {months}; the newest is version {delivery.version}, "
-        f"{len(delivery.files)} file(s), {delivery.size} bytes; the first has {first_file.rows} rows, "
-        f"{len(first_file.columns)} columns: ok"
+        f"{len(delivery.files)} file(s), {delivery.size} bytes; the first has "
+        f"{rows}{len(first_file.columns)} columns: ok"
     )
 
 

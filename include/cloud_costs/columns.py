@@ -6,7 +6,7 @@ lists become jsonb; a number that PostgreSQL has no integer for becomes numeric.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from cloud_costs.errors import ColumnTypeError
 
 RESERVED = "billing_period"
 MAX_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
+MAX_COLUMNS = 1599  # of PostgreSQL's 1,600, billing_period takes one
 
 # DuckDB's type: PostgreSQL's type, and the DuckDB type that pgpq encodes as it.
 TYPES = {
@@ -47,6 +48,9 @@ WIDER = {
     ("integer", "double precision"),
     ("bigint", "numeric"),
     ("real", "double precision"),
+    # PostgreSQL's own cast keeps the 15 significant digits that the exporter had.
+    ("double precision", "numeric"),
+    ("real", "numeric"),
     ("date", "timestamp without time zone"),
 }
 
@@ -117,14 +121,34 @@ def merge_types(where: str, files: Mapping[str, Mapping[str, str]], published: M
                     f"{where}: column {name!r} is {found} in {file}, and {known} in {known_from}; neither holds both"
                 )
             merged[name] = (joined, file if joined != known else known_from)
-    return {name: joined for name, (joined, _) in merged.items()}
+    return {
+        name: _staged_type(where, name, joined, {columns[name] for columns in files.values() if name in columns})
+        for name, (joined, _) in merged.items()
+    }
 
 
-def raw_names(originals: Iterable[str], known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+def _staged_type(where: str, name: str, joined: str, found: set[str]) -> str:
+    """Return the type to stage a column with: `publish` lets PostgreSQL widen floats to the numeric that is published.
+
+    DuckDB's cast to a decimal would keep digits that the exporter did not have.
+    """
+    floats = found & {"real", "double precision"}
+    if joined != "numeric" or not floats:
+        return joined
+    if floats == found:
+        return "double precision" if "double precision" in found else "real"
+    raise ColumnTypeError(f"{where}: column {name!r} is {' and '.join(sorted(found))} in files of one delivery")
+
+
+def raw_names(
+    originals: Iterable[str],
+    known: Mapping[str, str] = MappingProxyType({}),
+    rule: Callable[[str], str] = str.lower,
+) -> dict[str, str]:
     """Return the PostgreSQL name of each exported column: lower case, at most 63 bytes, all of them different.
 
-    A column that is `known` keeps its name for ever. Of new ones that differ in case alone, the lower-case one
-    takes the plain name, whatever their order in the file.
+    `rule` is the format's own spelling. A column that is `known` keeps its name for ever. Of new ones that the
+    rule spells alike, the one which is spelled so already takes the plain name, whatever their order in the file.
 
     >>> raw_names(["line_item_usage_account_id", "Billing_Period"])
     {'line_item_usage_account_id': 'line_item_usage_account_id', 'Billing_Period': 'billing_period_e1bbc1'}
@@ -132,13 +156,13 @@ def raw_names(originals: Iterable[str], known: Mapping[str, str] = MappingProxyT
     wanted = list(originals)
     names = {original: known[original] for original in wanted if original in known}
     taken = {RESERVED, *names.values()}
-    new = [original for original in wanted if original not in names]
-    for original in sorted(new, key=lambda original: (original != _plain_name(original), original)):
-        name = _plain_name(original)
+    plain = {original: _plain_name(rule(original)) for original in wanted if original not in names}
+    for original in sorted(plain, key=lambda original: (original != plain[original], original.swapcase())):
+        name = plain[original]
         digest = hashlib.sha256(original.encode(errors="surrogatepass")).hexdigest()
         length = 6
         while len(name.encode()) > MAX_NAME_BYTES or name in taken:
-            head = _plain_name(original).encode()[: MAX_NAME_BYTES - 1 - length].decode(errors="ignore")
+            head = plain[original].encode()[: MAX_NAME_BYTES - 1 - length].decode(errors="ignore")
             name = f"{head}_{digest[:length]}"
             length += 1
         taken.add(name)
@@ -146,5 +170,5 @@ def raw_names(originals: Iterable[str], known: Mapping[str, str] = MappingProxyT
     return {original: names[original] for original in wanted}
 
 
-def _plain_name(original: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "_", original.lower()) or "_"
+def _plain_name(name: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "_", name) or "_"

@@ -25,12 +25,16 @@ DEFAULT_PATH = Path(__file__).parents[1] / "config" / "sources.yaml"
 DEFAULT_SCHEMA = "cost_analytics"
 FIXED_RELATIONS = (
     "audit_results",
+    "aws_regions",
+    "aws_services",
     "costs",
     "focus_costs",
     "load_history",
     "published_months",
     "published_totals",
     "raw_columns",
+    "raw_months",
+    "raw_months_pkey",
     "raw_columns_pkey",
     "restatements",
     "schema_versions",
@@ -59,6 +63,7 @@ class Source(BaseModel):
     uri: str
     conn_id: str = Field(default="aws_default", pattern=r"^[A-Za-z0-9_.-]{1,250}$")
     first_month: Month | None = None
+    manifest: Literal["required", "none"] = "required"
     tags: tuple[str, ...] = ()
     checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
 

@@ -42,8 +42,15 @@ class Format:
     `find_manifests(source, uri, storage, months)` returns the newest manifest of each month in the range.
     `read_version(manifest, storage)` returns the version id that the manifest names.
     `read_delivery(manifest, storage)` reads the manifest and finds every file that it lists.
+    `find_months` is `find_manifests` for a bucket that holds no manifests.
+    `mapping` names the SQL in `include/sql/focus`; `raw_name` and `csv_type` give a CSV column its name and its
+    PostgreSQL type.
     """
 
     find_manifests: Callable[[str, str, Storage, MonthRange], list[Manifest]]
     read_version: Callable[[Manifest, Storage], str]
     read_delivery: Callable[[Manifest, Storage], Delivery]
+    find_months: Callable[[str, str, Storage, MonthRange], list[Manifest]]
+    mapping: str
+    raw_name: Callable[[str], str]
+    csv_type: Callable[[str], str]

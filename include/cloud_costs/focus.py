@@ -1,107 +1,175 @@
 """The FOCUS mapping of a format, composed for one raw relation.
 
-`include/sql/focus/<format>.sql` says what the provider's columns mean. This module only hands it the lines:
-each column it asks for, under one name and one type, whatever the month's export has.
+`include/sql/focus/<mapping>.sql` says what the provider's columns mean. This module only hands it the lines: each
+column that `<mapping>_columns.csv` lists, under one name and one type, whatever the month's export has.
 """
 
 import csv
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from psycopg import sql
 
 from cloud_costs import sql_files
+from cloud_costs.formats import FORMATS
+from cloud_costs.formats.aws_columns import athena_name
 
 TAG_PREFIX = "resource_tags_"
+TAG_MAPS = ("resource_tags", "tags")
 # jsonb_build_object takes at most 100 arguments.
 PAIRS_PER_CALL = 50
+
+Exported = Callable[[str], sql.Composable]
 
 
 @dataclass(frozen=True)
 class LineColumn:
-    """A column that a mapping reads: its type there, and its other names in exports."""
+    """A column that a mapping reads: its type there, and its other names in exports.
+
+    An alias `product->sku` is a key of a map column. The type `exported` is a boolean: whether the month's export
+    has the column that the alias names.
+    """
 
     name: str
     type: str
     aliases: tuple[str, ...]
 
 
-def charges(
-    format_name: str, raw: sql.Composable, columns: Mapping[str, str], tags: Sequence[str] | None
-) -> sql.Composed:
-    """Return the select of the FOCUS charges of a raw relation.
+@dataclass(frozen=True)
+class RawLines:
+    """A raw relation, its columns with their types, and the format of its source.
 
-    `columns` are the relation's columns and types; `tags` the tag keys to keep, or None for all of them.
+    `originals` are the exporter's names where they differ from the raw ones. `exported` tells in SQL whether the
+    month of a line had a column; without it, the relation is one month's.
     """
-    return sql_files.compose(sql_files.read(f"focus/{format_name}.sql"), lines=_lines(raw, columns, tags))
+
+    format: str
+    relation: sql.Composable
+    columns: Mapping[str, str]
+    schema: str
+    originals: Mapping[str, str]
+    exported: Exported | None = None
+
+    @property
+    def mapping(self) -> str:
+        return FORMATS[self.format].mapping
 
 
-def raw_totals(format_name: str, raw: sql.Composable, columns: Mapping[str, str]) -> sql.Composed:
+def charges(raw: RawLines, tags: Sequence[str] | None = None) -> sql.Composed:
+    """Return the select of the FOCUS charges of a raw relation; `tags` are the tag keys to keep, None is all."""
+    text = sql_files.read(f"focus/{raw.mapping}.sql")
+    return sql_files.compose(text, lines=_lines(raw, tags), schema=sql.Identifier(raw.schema))
+
+
+def raw_totals(raw: RawLines) -> sql.Composed:
     """Return the select of what the exported lines themselves sum to, by invoice and currency."""
-    return sql_files.compose(sql_files.read(f"focus/{format_name}_totals.sql"), lines=_lines(raw, columns, ()))
+    return sql_files.compose(sql_files.read(f"focus/{raw.mapping}_totals.sql"), lines=_lines(raw, ()))
 
 
-def line_columns() -> tuple[LineColumn, ...]:
-    """Return the columns that the AWS mappings read, from `include/sql/focus/aws_columns.csv`."""
-    rows = csv.DictReader(sql_files.read("focus/aws_columns.csv").splitlines())
+@cache
+def line_columns(mapping: str) -> tuple[LineColumn, ...]:
+    """Return the columns that a mapping reads, from `include/sql/focus/<mapping>_columns.csv`."""
+    rows = csv.DictReader(sql_files.read(f"focus/{mapping}_columns.csv").splitlines())
     return tuple(LineColumn(row["column"], row["type"], tuple(row["aliases"].split())) for row in rows)
 
 
-def tag_column(key: str) -> str:
-    """Return the raw column of a tag key, by AWS's naming rule for Athena.
-
-    >>> tag_column("user:costCenter")
-    'resource_tags_user_cost_center'
-
-    Source: AWS CUR user guide, `cur-ate-run`.
-    """
-    spaced = re.sub(r"([A-Z])", r"_\1", key).lower()
-    return TAG_PREFIX + re.sub(r"_+", "_", re.sub(r"[^a-z0-9]", "_", spaced)).strip("_")
+def _lines(raw: RawLines, tags: Sequence[str] | None) -> sql.Composed:
+    wanted = [sql.SQL("billing_period"), *(_line_column(column, raw) for column in line_columns(raw.mapping))]
+    pairs = _all_tags(raw) if tags is None else _named_tags(raw, tags)
+    wanted.append(sql.SQL("{} as tags").format(pairs))
+    return sql.SQL("select\n    {}\nfrom {}").format(sql.SQL(",\n    ").join(wanted), raw.relation)
 
 
-def _lines(raw: sql.Composable, columns: Mapping[str, str], tags: Sequence[str] | None) -> sql.Composed:
-    if tags is None:
-        pairs = {name.removeprefix(TAG_PREFIX): name for name in columns if name.startswith(TAG_PREFIX)}
+def _line_column(column: LineColumn, raw: RawLines) -> sql.Composed:
+    if column.type == "exported":
+        value = _is_exported(column.aliases[0], raw)
     else:
-        pairs = {key: tag_column(key) for key in tags if tag_column(key) in columns}
-    wanted = [sql.SQL("billing_period"), *(_line_column(column, columns) for column in line_columns())]
-    wanted.append(sql.SQL("{} as tags").format(_tags(pairs)))
-    return sql.SQL("select\n    {}\nfrom {}").format(sql.SQL(",\n    ").join(wanted), raw)
-
-
-def _line_column(column: LineColumn, columns: Mapping[str, str]) -> sql.Composed:
-    there = [name for name in (column.name, *column.aliases) if name in columns]
-    values = [_typed(name, columns[name], column.type) for name in there]
-    target = sql.SQL(column.type)
-    if not values:
-        value: sql.Composable = sql.SQL("null::{}").format(target)
-    elif len(values) == 1:
-        value = values[0]
-    else:
-        value = sql.SQL("coalesce({})").format(sql.SQL(", ").join(values))
+        value = _coalesced(list(_values(column, raw)), column.type)
     return sql.SQL("{} as {}").format(value, sql.Identifier(column.name))
 
 
-def _typed(name: str, found: str, wanted: str) -> sql.Composed:
-    """Return a raw column in the type that the mapping reads; AWS writes the absent string as ''."""
-    value: sql.Composable = sql.Identifier(name)
+def _is_exported(name: str, raw: RawLines) -> sql.Composable:
+    if raw.exported and name in raw.columns:
+        return raw.exported(name)
+    return sql.Literal(name in raw.columns)
+
+
+def _values(column: LineColumn, raw: RawLines) -> Iterator[sql.Composable]:
+    """Yield every column, or key of a map, that holds what the mapping asks for."""
+    for alias in (column.name, *column.aliases):
+        name, _, key = alias.partition("->")
+        if name not in raw.columns:
+            continue
+        if not key:
+            yield _typed(sql.Identifier(name), raw.columns[name], column.type)
+        elif raw.columns[name] == "jsonb":
+            yield _typed(_in_map(name, key), "text", column.type)
+
+
+def _in_map(name: str, key: str) -> sql.Composed:
+    return sql.SQL("({} ->> {})").format(sql.Identifier(name), sql.Literal(key))
+
+
+def _coalesced(values: Sequence[sql.Composable], target: str) -> sql.Composable:
+    if not values:
+        return sql.SQL("null::{}").format(sql.SQL(target))
+    return values[0] if len(values) == 1 else sql.SQL("coalesce({})").format(sql.SQL(", ").join(values))
+
+
+def _typed(value: sql.Composable, found: str, wanted: str) -> sql.Composable:
+    """Return a raw value in the type that the mapping reads; AWS writes the absent string as ''."""
     if found == "text":
         value = sql.SQL("nullif({}, '')").format(value)
     if found == wanted or (found, wanted) == ("timestamp without time zone", "timestamp"):
-        return sql.Composed([value])
+        return value
     return sql.SQL("{}::{}").format(value, sql.SQL(wanted))
 
 
-def _tags(pairs: Mapping[str, str]) -> sql.Composable:
-    if not pairs:
-        return sql.SQL("'{{}}'::jsonb").format()
-    items = [
-        sql.SQL("{}::text, nullif({}::text, '')").format(sql.Literal(key), sql.Identifier(column))
-        for key, column in pairs.items()
+def _all_tags(raw: RawLines) -> sql.Composable:
+    pairs = [(key, sql.SQL("nullif({}::text, '')").format(sql.Identifier(name))) for key, name in _tag_columns(raw)]
+    maps = [
+        sql.SQL("coalesce({}, '{{}}')").format(sql.Identifier(name))
+        for name in TAG_MAPS
+        if raw.columns.get(name) == "jsonb"
     ]
-    calls = [
-        sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(items[start : start + PAIRS_PER_CALL]))
+    return _merged([*maps, *_objects(pairs)])
+
+
+def _tag_columns(raw: RawLines) -> Iterator[tuple[str, str]]:
+    """Yield each column of its own that holds a tag, with the tag's key as the exporter wrote it."""
+    for name in raw.columns:
+        if name.startswith(TAG_PREFIX):
+            yield raw.originals.get(name, name).removeprefix("resourceTags/").removeprefix(TAG_PREFIX), name
+
+
+def _named_tags(raw: RawLines, tags: Sequence[str]) -> sql.Composable:
+    found = ((key, list(_tag_values(raw, key))) for key in tags)
+    return _merged(_objects([(key, _coalesced(values, "text")) for key, values in found if values]))
+
+
+def _tag_values(raw: RawLines, key: str) -> Iterator[sql.Composable]:
+    """Yield where the value of a tag key may stand: a column of its own, or a map under one of its spellings."""
+    columns = dict(_tag_columns(raw))
+    column = columns.get(key) or columns.get(athena_name(key)) or TAG_PREFIX + athena_name(key)
+    if column in raw.columns:
+        yield sql.SQL("nullif({}::text, '')").format(sql.Identifier(column))
+    spellings = dict.fromkeys((key, athena_name(key), "resourceTags/" + key.removeprefix("user:")))
+    for name in TAG_MAPS:
+        if raw.columns.get(name) == "jsonb":
+            for spelling in spellings:
+                yield sql.SQL("nullif({}, '')").format(_in_map(name, spelling))
+
+
+def _objects(pairs: Sequence[tuple[str, sql.Composable]]) -> list[sql.Composable]:
+    items = [sql.SQL("{}::text, {}").format(sql.Literal(key), value) for key, value in pairs]
+    return [
+        sql.SQL("jsonb_strip_nulls(jsonb_build_object({}))").format(
+            sql.SQL(", ").join(items[start : start + PAIRS_PER_CALL])
+        )
         for start in range(0, len(items), PAIRS_PER_CALL)
     ]
-    return sql.SQL("jsonb_strip_nulls({})").format(sql.SQL(" || ").join(calls))
+
+
+def _merged(objects: Sequence[sql.Composable]) -> sql.Composable:
+    return sql.SQL(" || ").join(objects) if objects else sql.SQL("'{{}}'::jsonb").format()

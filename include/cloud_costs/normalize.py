@@ -8,10 +8,11 @@ from psycopg import sql
 from cloud_costs import focus, sql_files
 from cloud_costs.config import Source
 from cloud_costs.errors import LoadLost
+from cloud_costs.focus import RawLines
 from cloud_costs.history import Load, mark, recorded_errors
 from cloud_costs.months import month_label
-from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
-from cloud_costs.relations import Relations, find_relations, published_load
+from cloud_costs.postgres import Connection, Database, database_errors_of
+from cloud_costs.relations import Relations, find_relations, lines_of, published_load
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,11 @@ def normalize(database: Database, source: Source, load: Load) -> Load:
     ):
         connection.execute(sql.SQL("set local work_mem to {}").format(sql.Literal(WORK_MEM)))
         found = _lines_of_month(connection, database, load)
-        columns = columns_of(connection, found.raw)
+        lines = lines_of(connection, database, source.format, found)
         if not load.raw_only:
-            rows = _derive(connection, database, source, found, columns)
+            rows = _derive(connection, database, source, found.load, lines)
         if found.raw_is_staged:
-            _record_billed_cost(connection, database, found, focus.raw_totals(source.format, found.raw, columns))
+            _record_billed_cost(connection, database, found.load, focus.raw_totals(lines))
     log.info(
         "normalize source=%s month=%s load=%s rows=%s seconds=%.1f",
         *(load.source, month_label(load.billing_month), found.load.load_id, rows, time.monotonic() - began),
@@ -64,17 +65,14 @@ def _lines_of_month(connection: Connection, database: Database, load: Load) -> R
     return found
 
 
-def _derive(
-    connection: Connection, database: Database, source: Source, found: Relations, columns: dict[str, str]
-) -> int:
+def _derive(connection: Connection, database: Database, source: Source, load: Load, lines: RawLines) -> int:
     """Create the normalized staging table, ready to become the month's partition."""
-    load = found.load
     table = database.staging_table(load.normalized_table)
     month = sql.Literal(load.billing_month)
     connection.execute(sql.SQL("drop table if exists {}").format(table))
     select = sql_files.compose(
         sql_files.read("normalize.sql"),
-        charges=focus.charges(source.format, found.raw, columns, source.tags),
+        charges=focus.charges(lines, source.tags),
         billing_period=month,
         source=sql.Literal(source.name),
         raw_table=sql.Literal(source.raw_table),
@@ -90,7 +88,7 @@ def _derive(
     return rows
 
 
-def _record_billed_cost(connection: Connection, database: Database, found: Relations, totals: sql.Composed) -> None:
+def _record_billed_cost(connection: Connection, database: Database, load: Load, totals: sql.Composed) -> None:
     """Write what the raw lines sum to, by currency, without a float on the way."""
     connection.execute(
         sql.SQL(
@@ -105,6 +103,6 @@ def _record_billed_cost(connection: Connection, database: Database, found: Relat
             )
             where load_id = {}
             """
-        ).format(database.table("load_history"), totals, sql.Literal(found.load.load_id))
+        ).format(database.table("load_history"), totals, sql.Literal(load.load_id))
     )
-    mark(connection, database, found.load, status="staged", error=None, finished=None)
+    mark(connection, database, load, status="staged", error=None, finished=None)

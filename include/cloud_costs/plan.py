@@ -11,7 +11,7 @@ from psycopg import sql
 from cloud_costs.config import Source
 from cloud_costs.delivery import Manifest
 from cloud_costs.errors import CloudCostsError, TransientError
-from cloud_costs.formats import FORMATS
+from cloud_costs.formats import format_of
 from cloud_costs.history import drop_dead_staging
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.postgres import Database
@@ -132,7 +132,7 @@ def _plan_source(
     first = max((month for month in (months.first, source.first_month) if month), default=None)
     if first and months.last and first > months.last:
         return []
-    found = FORMATS[source.format].find_manifests(source.name, source.uri, storage, MonthRange(first, months.last))
+    found = format_of(source).find_manifests(source.name, source.uri, storage, MonthRange(first, months.last))
     return [
         _decide(source, storage, manifest, published.get(manifest.billing_month), force, raw_only) for manifest in found
     ]
@@ -167,7 +167,7 @@ def _decide(
             return replace(month, reason="only raw is published")
         return replace(month, decision="unchanged", reason="")
     try:
-        version = FORMATS[source.format].read_version(manifest, storage)
+        version = format_of(source).read_version(manifest, storage)
     except CloudCostsError as error:
         # The month is loaded all the same: its own task then fails with this error and hinders no other month.
         log.error("%s", error)

@@ -1,5 +1,6 @@
 """PostgreSQL: connections whose errors say what to do, the schemas, and the numbered DDL."""
 
+import csv
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
+from psycopg.types.json import Jsonb
 
 from cloud_costs import sql_files
 from cloud_costs.errors import CloudCostsError, DatabaseDenied, DatabaseUnavailable
@@ -27,6 +29,8 @@ SESSION = """
     set client_encoding to 'UTF8';
     set application_name to 'cloud_costs'
 """
+# Reference data of the FOCUS mappings, each a table and a file of this name in include/sql/focus.
+REFERENCE_TABLES = ("aws_services", "aws_regions")
 TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
 
 
@@ -129,7 +133,38 @@ def apply_schema(database: Database) -> list[str]:
             text = sql_files.read(f"schema/{file}")
             connection.execute(sql_files.compose(text, schema=sql.Identifier(database.schema)))
             connection.execute(sql.SQL("insert into {} (name) values (%s)").format(versions), [file])
+        for name in REFERENCE_TABLES:
+            _fill_reference(connection, database, name)
     return missing
+
+
+def _fill_reference(connection: Connection, database: Database, name: str) -> None:
+    """Bring a reference table to what its file in `include/sql/focus` holds; rows that are the same are not touched."""
+    rows = list(csv.DictReader(sql_files.read(f"focus/{name}.csv").splitlines()))
+    key, *others = rows[0]
+    columns = sql.SQL(", ").join(sql.Identifier(column) for column in rows[0])
+    wanted = sql.SQL("select {} from jsonb_populate_recordset(null::{}, %s)").format(columns, database.table(name))
+    connection.execute(
+        sql.SQL("delete from {table} where {key} not in (select {key} from ({wanted}) as wanted)").format(
+            table=database.table(name), key=sql.Identifier(key), wanted=wanted
+        ),
+        [Jsonb(rows)],
+    )
+    connection.execute(
+        sql.SQL(
+            "insert into {table} as known ({columns}) {wanted} on conflict ({key}) do update set {assignments} "
+            "where (known.*) is distinct from (excluded.*)"
+        ).format(
+            table=database.table(name),
+            columns=columns,
+            wanted=wanted,
+            key=sql.Identifier(key),
+            assignments=sql.SQL(", ").join(
+                sql.SQL("{name} = excluded.{name}").format(name=sql.Identifier(other)) for other in others
+            ),
+        ),
+        [Jsonb(rows)],
+    )
 
 
 def columns_of(connection: Connection, relation: sql.Identifier) -> dict[str, str]:
@@ -140,6 +175,19 @@ def columns_of(connection: Connection, relation: sql.Identifier) -> dict[str, st
         from pg_attribute
         where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
         order by attnum
+        """,
+        [relation.as_string(connection)],
+    ).fetchall()
+    return dict(rows)
+
+
+def comments_of(connection: Connection, relation: sql.Identifier) -> dict[str, str]:
+    """Return the comments on the columns of a relation, where there are any."""
+    rows = connection.execute(
+        """
+        select attname, col_description(attrelid, attnum)
+        from pg_attribute
+        where attrelid = to_regclass(%s) and attnum > 0 and col_description(attrelid, attnum) is not null
         """,
         [relation.as_string(connection)],
     ).fetchall()

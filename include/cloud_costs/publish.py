@@ -155,6 +155,15 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
         if name not in here:
             _add_column(connection, staged, name, kind)
     _write_raw_columns(connection, database, load, staged, list(here))
+    connection.execute(
+        sql.SQL(
+            """
+            insert into {} (source, billing_period, columns) values (%s, %s, %s)
+            on conflict (source, billing_period) do update set columns = excluded.columns
+            """
+        ).format(database.table("raw_months")),
+        [load.source, load.billing_month, [name for name in here if name != RESERVED]],
+    )
     return changes
 
 

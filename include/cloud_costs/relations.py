@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from cloud_costs import history
+from cloud_costs.focus import RawLines
 from cloud_costs.history import Load
-from cloud_costs.postgres import Connection, Database
+from cloud_costs.postgres import Connection, Database, columns_of, comments_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ def find_relations(connection: Connection, database: Database, load: Load) -> Re
     if raw is None or (raw_is_staged and status not in ("staged", "rejected")):
         return None
     return Relations(load, status, raw, raw_is_staged, normalized, normalized_is_staged)
+
+
+def lines_of(connection: Connection, database: Database, format_name: str, found: Relations) -> RawLines:
+    """Return the raw lines of a load, for the FOCUS mapping."""
+    columns = columns_of(connection, found.raw)
+    return RawLines(format_name, found.raw, columns, database.schema, comments_of(connection, found.raw))
 
 
 def published_load(connection: Connection, database: Database, load: Load) -> Load | None:

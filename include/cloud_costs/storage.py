@@ -4,6 +4,7 @@ boto3 lists and DuckDB's httpfs extension streams. A key is used byte for byte a
 AWS keys begin with `/` or contain `//` (docs/adr/0006-boto3-for-listing.md).
 """
 
+import io
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import duckdb
 
@@ -37,6 +38,9 @@ DENIED = {
     "InvalidObjectState": "the object is archived; restore it first",
 }
 S3_OPERATIONS = {"ListObjectsV2", "HeadObject", "GetObject"}
+# Read at once from a large object, and how often one piece is tried.
+PIECE_BYTES = 4 << 20
+PIECE_TRIES = 3
 MISSING = {"404", "NoSuchKey", "NotFound"}
 # Refusals with a 4xx status that pass.
 PASSING = {"RequestTimeout", "OperationAborted", "Throttling", "ThrottlingException", "TooManyRequests"}
@@ -80,6 +84,9 @@ class Storage(Protocol):
 
     def read(self, uri: str) -> bytes:
         """Return a small object (a manifest) whole."""
+
+    def open(self, file: StoredFile) -> BinaryIO:
+        """Open a large object to read it in pieces; a piece of another version than `file` is an error."""
 
     def local_path(self, uri: str) -> str:
         """Return the name by which DuckDB opens the object."""
@@ -143,6 +150,10 @@ class LocalStorage:
     def read(self, uri: str) -> bytes:
         with _local_errors(uri):
             return Path(self.local_path(uri)).read_bytes()
+
+    def open(self, file: StoredFile) -> BinaryIO:
+        with _local_errors(file.uri):
+            return Path(self.local_path(file.uri)).open("rb")
 
     def local_path(self, uri: str) -> str:
         return uri.removeprefix("file://")
@@ -228,6 +239,17 @@ class S3Storage:
         with self._errors(uri):
             return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
 
+    def open(self, file: StoredFile) -> BinaryIO:
+        def read(start: int, end: int) -> bytes:
+            bucket, key = _split(file.uri)
+            with self._errors(file.uri):
+                found = self._client.get_object(
+                    Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=f'"{file.etag}"'
+                )
+                return bytes(found["Body"].read())
+
+        return io.BufferedReader(_Pieces(read, file.size), PIECE_BYTES)
+
     def local_path(self, uri: str) -> str:
         return uri
 
@@ -244,6 +266,41 @@ class S3Storage:
 
     def _errors(self, uri: str) -> AbstractContextManager[None]:
         return s3_errors(uri, self._conn_id)
+
+
+class _Pieces(io.RawIOBase):
+    """A file that is read by ranges: it can seek, as zip asks for, and a broken connection costs one piece."""
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
+        self._read, self._size, self._at = read, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._at + len(buffer), self._size)
+        if end <= self._at:
+            return 0
+        for left in reversed(range(PIECE_TRIES)):
+            try:
+                piece = self._read(self._at, end)
+                break
+            except StorageUnavailable:
+                if not left:
+                    raise
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
 
 
 def _create_secret(
@@ -309,7 +366,7 @@ def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
     words = " ".join(str(error).split())
     if code in MISSING:
         return StorageUnavailable(f"{uri}: no such object ({connection}, {code})")
-    if 400 <= status < 500 and status not in (408, 409, 429) and code not in PASSING:
+    if 400 <= status < 500 and status not in (408, 409, 412, 429) and code not in PASSING:
         return StorageDenied(f"{uri}: {words} ({connection})")
     return StorageUnavailable(f"{uri}: {words} ({connection})")
 

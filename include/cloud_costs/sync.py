@@ -12,7 +12,7 @@ from cloud_costs.normalize import normalize
 from cloud_costs.plan import Plan, PlannedMonth
 from cloud_costs.postgres import Database
 from cloud_costs.publish import publish
-from cloud_costs.staging import Progress
+from cloud_costs.shape import Progress
 from cloud_costs.storage import Storage
 from cloud_costs.views import refresh_views
 

@@ -7,6 +7,7 @@ from psycopg import sql
 
 from cloud_costs import focus, locks, sql_files
 from cloud_costs.config import Source
+from cloud_costs.focus import RawLines
 from cloud_costs.locks import PATIENCE
 from cloud_costs.postgres import Connection, Database, columns_of
 
@@ -48,10 +49,8 @@ def create_focus(connection: Connection, database: Database) -> list[str]:
     changed = []
     selects = []
     for name, format_name in _published(connection, database, "raw"):
-        raw = database.table(f"raw_{name}")
         view = f"{name}_focus"
-        select = focus.charges(format_name, raw, columns_of(connection, raw), None)
-        changed += _create(connection, database, view, select)
+        changed += _create(connection, database, view, focus.charges(_lines(connection, database, name, format_name)))
         columns = sql.SQL(",\n    ").join(
             sql.Identifier(column) for column in columns_of(connection, database.table(view))
         )
@@ -66,6 +65,22 @@ def create_focus(connection: Connection, database: Database) -> list[str]:
     if selects:
         changed += _create(connection, database, "focus_costs", sql.SQL("\nunion all\n").join(selects))
     return changed
+
+
+def _lines(connection: Connection, database: Database, name: str, format_name: str) -> RawLines:
+    """Return the raw lines of all published months of a source."""
+    raw = database.table(f"raw_{name}")
+    rows = connection.execute(
+        sql.SQL("select column_name, original_name from {} where source = %s").format(database.table("raw_columns")),
+        [name],
+    ).fetchall()
+
+    def exported(column: str) -> sql.Composed:
+        return sql.SQL(
+            "billing_period = any(array(select billing_period from {} where source = {} and {} = any(columns)))"
+        ).format(database.table("raw_months"), sql.Literal(name), sql.Literal(column))
+
+    return RawLines(format_name, raw, columns_of(connection, raw), database.schema, dict(rows), exported)
 
 
 def drop_focus(connection: Connection, database: Database, source: Source) -> list[Grant]:

@@ -2,7 +2,8 @@
 --
 -- A commitment's unused part comes as one charge for the whole billing period; it is spread evenly over the
 -- days of its charge period, the last day taking what rounding leaves, so that the effective cost does not
--- spike on the first and its sum is exact. Billed cost stays on the day it was charged.
+-- spike on the first and its sum is exact. Billed cost stays on the day it was charged. An account has one name in
+-- a month, the latest.
 
 with charges as (
     {charges}
@@ -30,7 +31,7 @@ totals as (
         tags,
         sum(billedcost) as cost,
         sum(effectivecost) as effective_cost,
-        sum(listcost) as list_cost,
+        coalesce(sum(listcost), 0) as list_cost,
         sum(x_lineitems) as line_items
     from charges
     group by
@@ -46,6 +47,16 @@ totals as (
         invoiceid,
         providername,
         tags
+),
+
+named as (
+    select
+        totals.*,
+        first_value(totals.subaccountname) over (
+            partition by totals.billingaccountid, totals.subaccountid
+            order by totals.subaccountname is null asc, totals.first_date desc, totals.subaccountname asc
+        ) as account_name
+    from totals
 )
 
 select
@@ -53,7 +64,7 @@ select
     {billing_period}::date as billing_period,
     totals.billingaccountid as billing_account_id,
     totals.subaccountid as account_id,
-    totals.subaccountname as account_name,
+    totals.account_name,
     totals.servicename as service,
     totals.regionid as region,
     totals.chargecategory as charge_category,
@@ -74,13 +85,13 @@ select
     {source}::text as source,
     {raw_table}::text as source_table,
     now() as sync_timestamp
-from totals
+from named as totals
 cross join lateral generate_series(0, totals.days - 1) as day (number)
 group by
     totals.first_date + day.number,
     totals.billingaccountid,
     totals.subaccountid,
-    totals.subaccountname,
+    totals.account_name,
     totals.servicename,
     totals.regionid,
     totals.chargecategory,

@@ -19,6 +19,7 @@ LINES = {
     "billing_period_is_the_months": [line(bill_billing_period_start_date=datetime(2024, 12, 1))],
     "costs_are_finite": [line(line_item_unblended_cost=float("nan")), line(line_item_unblended_cost=float("inf"))],
     "dimensions_are_filled": [line(line_item_usage_account_id="", line_item_currency_code="")] * 12,
+    "gross_equals_net": [line(line_item_net_unblended_cost=1.25)],
     "line_item_types_are_known": [line(line_item_line_item_type="Surprise")],
     "savings_plan_usage_is_negated": [
         line(line_item_line_item_type="SavingsPlanCoveredUsage", savings_plan_savings_plan_a_r_n="arn:1"),
@@ -90,7 +91,10 @@ def test_tables_that_break_a_check_are_caught(database, cup, query, check):
     [
         # Every Savings Plan negation counts as a charge, twice the purchase of a fee, tax left out.
         ("is distinct from 'SavingsPlanNegation'", "is distinct from 'Nothing'"),
-        ("when is_unused or line_item_line_item_type = 'SavingsPlanCoveredUsage' then 0", "when false then 0"),
+        (
+            "when part.is_unused or lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then 0",
+            "when false then 0",
+        ),
         ("is distinct from 'SavingsPlanNegation'", "not in ('SavingsPlanNegation', 'Tax')"),
     ],
 )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
 
-from cloud_costs import staging
+from cloud_costs import parquet_files, staging
 from cloud_costs.errors import DeliveryError
 from cloud_costs.load import load_raw
 from cloud_costs.storage import LocalStorage
@@ -89,7 +89,7 @@ def test_session_settings_of_the_role_do_not_matter(database, cup, query, postgr
 
 def test_failing_stream_stops_the_others_and_its_error_is_raised(database, bucket, query, monkeypatch):
     source = crafted_source(bucket)
-    monkeypatch.setattr(staging, "BATCH_ROWS", 10)
+    monkeypatch.setattr(parquet_files, "BATCH_ROWS", 10)
     broken = [line()] * 50 + [line(line_item_line_item_description="a\x00b")]
     paths = write_delivery(bucket, [line(line_item_line_item_description="")] * 2000, broken, [line()] * 100)
     copied = []
@@ -108,7 +108,7 @@ def test_failing_stream_stops_the_others_and_its_error_is_raised(database, bucke
 
 def test_streams_end_before_load_raw_does(database, bucket, monkeypatch):
     source = crafted_source(bucket)
-    monkeypatch.setattr(staging, "BATCH_ROWS", 10)
+    monkeypatch.setattr(parquet_files, "BATCH_ROWS", 10)
     write_delivery(bucket, [line()] * 100, [line(line_item_line_item_description="a\x00b")])
     with pytest.raises(DeliveryError):
         load_raw(database, LocalStorage(), source, JANUARY, progress=lambda rows: time.sleep(0.01))

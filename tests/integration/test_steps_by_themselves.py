@@ -122,13 +122,13 @@ def test_killed_load_is_marked_and_its_tables_dropped(database, cup, query, post
     truth = cup.deliver()
     script = f"""
 import threading, psycopg
-from cloud_costs import staging
+from cloud_costs import parquet_files
 from cloud_costs.config import Source
 from cloud_costs.load import load_raw
 from cloud_costs.postgres import Database
 from cloud_costs.storage import LocalStorage
 from datetime import date
-staging.BATCH_ROWS = 10
+parquet_files.BATCH_ROWS = 10
 def progress(rows):
     print("copying", flush=True)
     threading.Event().wait()
@@ -227,7 +227,7 @@ def test_interrupt_stops_the_streams_and_leaves_nothing(database, bucket, query,
     """Airflow ends a task by an exception in the main thread, while the streams run in others."""
     source = crafted_source(bucket)
     write_delivery(bucket, *[[line()] * 200] * 6)
-    monkeypatch.setattr("cloud_costs.staging.BATCH_ROWS", 10)
+    monkeypatch.setattr("cloud_costs.parquet_files.BATCH_ROWS", 10)
     copied = []
 
     def slow(rows):

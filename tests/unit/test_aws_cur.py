@@ -325,7 +325,7 @@ def test_manifest_with_a_byte_order_mark_and_unknown_keys_is_read(report):
         (["a/1.parquet", "a/2.parquet", "a/1.parquet"], "lists 'a/1.parquet' twice"),
         (["a/../../x.parquet"], "lists 'a/../../x.parquet', outside its folder"),
         (["../x.parquet"], "lists '../x.parquet', outside its folder"),
-        (["cup/R/20250101-20250201/R-1.csv.gz"], "lists 'cup/R/.*csv.gz'; only Parquet is supported: set the report's"),
+        (["cup/R/20250101-20250201/R-1.orc"], "lists 'cup/R/.*orc', which is neither Parquet nor CSV"),
     ],
 )
 def test_file_list_that_cannot_be_loaded_is_told(report, keys, said):

@@ -14,7 +14,7 @@ def test_every_check_says_what_it_protects_and_what_to_do():
         assert check.severity in ("error", "warning")
         assert len(check.protects) > 20
         assert len(check.action) > 20
-        assert check.needs <= {"schema", "raw", "charges", "raw_totals", "normalized"}
+        assert check.needs <= {"schema", "raw", "charges", "raw_totals", "focus_totals", "normalized"}
 
 
 def test_header_goes_on_over_lines():

@@ -1,10 +1,11 @@
-"""`aws_cur`: the legacy AWS Cost and Usage Report, Parquet.
+"""`aws_cur`: the legacy AWS Cost and Usage Report, Parquet and CSV.
 
 AWS lays a report out below its report folder, `<prefix>/<report>/`:
 
     <range>/<report>-Manifest.json                               the newest delivery of the month
     <range>/<assemblyId>/<report>-Manifest.json                  create-new: each delivery's own
-    <range>/<assemblyId>/<report>-00001.snappy.parquet           create-new
+    <range>/<assemblyId>/<report>-00001.snappy.parquet           create-new; CSV: .csv.gz, .zip
+    <range>/<report>-00001.csv.gz                                overwrite, CSV
     <report>/year=2025/month=1/<report>-00001.snappy.parquet     overwrite, with the Athena integration
 
 `<range>` is `20250101-20250201`, its end exclusive. A source's uri names the report folder or the Athena
@@ -15,26 +16,23 @@ Sources: AWS CUR user guide, `access-cur-s3`, `what-is-cur`; keys and manifests 
 """
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field
 
 from cloud_costs.delivery import Delivery, Manifest
-from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageDenied
-from cloud_costs.months import MonthRange, month_label, next_month
-from cloud_costs.storage import Folder, Storage, StoredFile, folder_name, is_root, labelled, parent_folder
-from cloud_costs.validation import explain
+from cloud_costs.errors import DeliveryError, StorageDenied
+from cloud_costs.formats.manifests import find_files, listed_folder, newest_manifest, read_content, refuse_keys
+from cloud_costs.months import MonthRange, next_month
+from cloud_costs.storage import Folder, Storage, folder_name, is_root, labelled, parent_folder
 
 RANGE = re.compile(r"([12][0-9]{3})(0[1-9]|1[0-2])01-([0-9]{6})01")
-ASSEMBLY_TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 # What follows the report folder in a data file's key: overwrite with Athena, then create-new.
 IN_REPORT = re.compile(
     r"(?:\A|/)((?:[^/]+/year=[0-9]{4}/month=[0-9]{1,2}/|[0-9]{8}-[0-9]{8}/(?:[^/]+/)?)[^/]+)\Z",
 )
-BOM = b"\xef\xbb\xbf"
 
 
 def _start(text: str) -> str:
@@ -71,12 +69,28 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
         others = [month for month in report.months if month not in months]
         found: dict[date, Manifest] = {}
         for month in sorted(set(report.months) - set(others)):
-            newest = _newest_manifest(source, month, report.months[month], storage)
+            newest = newest_manifest(source, month, report.months[month], storage)
             if newest:
                 found[month] = Manifest(source, month, newest)
     if not found and not others:
         raise DeliveryError(_nothing_found(source, uri, report.folder))
     return list(found.values())
+
+
+def find_months(source: str, uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
+    """Return what stands for the manifest of each month where the bucket holds data files alone."""
+    uri = uri.removesuffix("/") + "/"
+    with labelled(source):
+        report = _find_report(uri, storage)
+        found = [
+            listing
+            for month, folders in sorted(report.months.items())
+            for folder in folders[-1:]
+            if month in months and (listing := listed_folder(source, month, folder, storage))
+        ]
+    if not report.months:
+        raise DeliveryError(_nothing_found(source, uri, report.folder))
+    return found
 
 
 def read_version(manifest: Manifest, storage: Storage) -> str:
@@ -91,26 +105,9 @@ def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
     file that is not there, naming every place that was tried.
     """
     content = _read_content(manifest, storage)
-    _refuse_keys(content, manifest)
-    with labelled(manifest.label):
-        return Delivery(manifest, content.assembly_id, _find_files(content, manifest, storage))
-
-
-def _refuse_keys(content: _Content, manifest: Manifest) -> None:
-    if not content.report_keys:
-        raise DeliveryError(f"{manifest.label}: manifest {manifest.file.uri} lists no files (reportKeys is empty)")
-    repeated = sorted(key for key, count in Counter(content.report_keys).items() if count > 1)
-    if repeated:
-        raise DeliveryError(f"{manifest.label}: manifest {manifest.file.uri} lists {repeated[0]!r} twice")
-    outside = [key for key in content.report_keys if ".." in key.split("/")]
-    if outside:
-        raise DeliveryError(f"{manifest.label}: manifest {manifest.file.uri} lists {outside[0]!r}, outside its folder")
-    other = [key for key in content.report_keys if not key.endswith(".parquet")]
-    if other:
-        raise DeliveryError(
-            f"{manifest.label}: manifest {manifest.file.uri} lists {other[0]!r}; only Parquet is supported: set the "
-            "report's data integration to Athena"
-        )
+    refuse_keys(content.report_keys, "reportKeys", manifest)
+    places = (lambda key: _by_manifest(key, manifest), lambda key: _as_listed(key, content.bucket, manifest))
+    return Delivery(manifest, content.assembly_id, find_files(content.report_keys, places, manifest, storage))
 
 
 @dataclass(frozen=True)
@@ -199,38 +196,6 @@ def _month_of(name: str) -> date | None:
     return month if f"{next_month(month):%Y%m}" == match[3] else None
 
 
-def _newest_manifest(source: str, month: date, folders: list[str], storage: Storage) -> StoredFile | None:
-    """Return the month's own manifest; where a copy left it out, the newest of the deliveries' manifests."""
-    for uri in folders:
-        folder = storage.list_folder(uri)
-        if manifest := _manifest_in(source, month, folder):
-            return manifest
-        deliveries = [
-            (_age_key(folder_name(assembly), found), found)
-            for assembly in folder.folders
-            if (found := _manifest_in(source, month, storage.list_folder(assembly)))
-        ]
-        if deliveries:
-            return max(deliveries, key=lambda delivery: delivery[0])[1]
-    return None
-
-
-def _age_key(assembly_id: str, manifest: StoredFile) -> tuple[str, datetime]:
-    """Order deliveries: by the UTC timestamp that an assemblyId is today, else by the object's own time."""
-    return (assembly_id if ASSEMBLY_TIME.fullmatch(assembly_id) else "", manifest.modified)
-
-
-def _manifest_in(source: str, month: date, folder: Folder) -> StoredFile | None:
-    manifests = [file for file in folder.files if file.name.endswith("-Manifest.json")]
-    if len(manifests) > 1:
-        names = ", ".join(file.name for file in manifests)
-        raise DeliveryError(
-            f"{source} {month_label(month)}: {folder.uri} holds manifests of several reports ({names}); "
-            "give each report a folder of its own"
-        )
-    return manifests[0] if manifests else None
-
-
 def _nothing_found(source: str, uri: str, report: Folder) -> str:
     seen = [folder_name(folder) + "/" for folder in report.folders] + [file.name for file in report.files]
     there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "") if seen else "nothing"
@@ -242,56 +207,19 @@ def _nothing_found(source: str, uri: str, report: Folder) -> str:
 
 
 def _read_content(manifest: Manifest, storage: Storage) -> _Content:
-    where = f"{manifest.label}: manifest {manifest.file.uri}"
-    with labelled(manifest.label):
-        text = storage.read(manifest.file.uri)
-    if not text:
-        raise DeliveryError(f"{where} is empty")
-    try:
-        content = _Content.model_validate_json(text.removeprefix(BOM))
-    except ValidationError as error:
-        if error.errors()[0]["type"] == "json_invalid":
-            raise DeliveryError(f"{where} is not JSON: {error.errors()[0]['msg']}") from None
-        raise DeliveryError(f"{where} is not a CUR manifest: {explain(error)}") from None
+    content = read_content(manifest, storage, _Content, "a CUR manifest")
     if content.billing_month != manifest.billing_month:
-        raise DeliveryError(f"{where} is of the billing period {content.billing_period.start}")
+        raise DeliveryError(
+            f"{manifest.label}: manifest {manifest.file.uri} is of the billing period {content.billing_period.start}"
+        )
     return content
 
 
-def _find_files(content: _Content, manifest: Manifest, storage: Storage) -> tuple[StoredFile, ...]:
-    """Find every listed file: below the report folder that the manifest lies in, else where the keys say.
+def _by_manifest(key: str, manifest: Manifest) -> str:
+    """Return where the file is below the report folder that the manifest lies in.
 
-    A bucket is often a copy of the one that the manifest names, so the place by the manifest comes first. All
-    files come from one place: two places may hold two deliveries.
+    A bucket is often a copy of the one that the manifest names, so this place comes first.
     """
-    missing = []
-    for place in (_by_manifest, _as_listed):
-        uris = [place(key, content.bucket, manifest) for key in content.report_keys]
-        files = [_stat_or_none(uri, manifest, storage) for uri in uris]
-        if all(files):
-            return tuple(file for file in files if file)
-        missing.append((files.index(None), uris[files.index(None)]))
-    key = content.report_keys[missing[0][0]]
-    places = " nor at ".join(dict.fromkeys(uri for _, uri in missing))
-    raise DeliveryNotReady(
-        f"{manifest.label}: manifest {manifest.file.uri} lists {key!r}, which is neither at {places}"
-        if missing[0][1] != missing[1][1]
-        else f"{manifest.label}: manifest {manifest.file.uri} lists {key!r}, which is not at {places}"
-    )
-
-
-def _stat_or_none(uri: str, manifest: Manifest, storage: Storage) -> StoredFile | None:
-    """Return the file; one in a bucket that is not the source's own may be missing or forbidden alike."""
-    own = uri.split("/")[:3] == manifest.file.uri.split("/")[:3]
-    try:
-        return storage.stat(uri)
-    except StorageDenied:
-        if own:
-            raise
-        return None
-
-
-def _by_manifest(key: str, bucket: str, manifest: Manifest) -> str:
     in_report = IN_REPORT.search(key)
     if not in_report:
         return manifest.file.folder + key.rsplit("/", 1)[-1]
@@ -304,7 +232,7 @@ def _by_manifest(key: str, bucket: str, manifest: Manifest) -> str:
 def _as_listed(key: str, bucket: str, manifest: Manifest) -> str:
     if manifest.file.uri.startswith("s3://"):
         return f"s3://{bucket}/{key}"
-    return _by_manifest(key, bucket, manifest)
+    return _by_manifest(key, manifest)
 
 
 def _report_of(manifest: Manifest) -> str:

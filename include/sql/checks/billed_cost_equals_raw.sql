@@ -3,20 +3,6 @@
 -- action: do not publish by hand; the FOCUS mapping does not know these lines: report them with their line item
 --   types
 
-with raw_totals as (
-    {raw_totals}
-),
-
-focus_totals as (
-    select
-        invoiceid as invoice_id,
-        billingcurrency as currency,
-        sum(billedcost) as billed_cost,
-        sum(x_lineitems) as line_items
-    from ({charges}) as charges
-    group by invoiceid, billingcurrency
-)
-
 select
     coalesce(raw_totals.invoice_id, focus_totals.invoice_id) as invoice_id,
     coalesce(raw_totals.currency, focus_totals.currency) as currency,
@@ -24,8 +10,8 @@ select
     focus_totals.billed_cost as focus_cost,
     raw_totals.line_items as raw_lines,
     focus_totals.line_items as focus_lines
-from raw_totals
-full join focus_totals
+from {raw_totals} as raw_totals
+full join {focus_totals} as focus_totals
     on
         coalesce(raw_totals.invoice_id, '') = coalesce(focus_totals.invoice_id, '')
         and coalesce(raw_totals.currency, '') = coalesce(focus_totals.currency, '')

@@ -2,18 +2,7 @@
 -- protects: from daily totals that do not sum to the charges they are made of
 -- action: clear normalize of this month; if it happens again, report it with the sums below
 
-with focus_totals as (
-    select
-        invoiceid as invoice_id,
-        billingcurrency as currency,
-        sum(billedcost) as cost,
-        sum(effectivecost) as effective_cost,
-        sum(listcost) as list_cost
-    from ({charges}) as charges
-    group by invoiceid, billingcurrency
-),
-
-normalized_totals as (
+with normalized_totals as (
     select
         invoice_id,
         currency,
@@ -28,18 +17,18 @@ normalized_totals as (
 select
     coalesce(focus_totals.invoice_id, normalized_totals.invoice_id) as invoice_id,
     coalesce(focus_totals.currency, normalized_totals.currency) as currency,
-    focus_totals.cost as focus_cost,
+    focus_totals.billed_cost as focus_cost,
     normalized_totals.cost as normalized_cost,
     focus_totals.effective_cost as focus_effective_cost,
     normalized_totals.effective_cost as normalized_effective_cost,
     focus_totals.list_cost as focus_list_cost,
     normalized_totals.list_cost as normalized_list_cost
-from focus_totals
+from {focus_totals} as focus_totals
 full join normalized_totals
     on
         coalesce(focus_totals.invoice_id, '') = coalesce(normalized_totals.invoice_id, '')
         and coalesce(focus_totals.currency, '') = coalesce(normalized_totals.currency, '')
 where
-    coalesce(focus_totals.cost, 0) <> coalesce(normalized_totals.cost, 0)
+    coalesce(focus_totals.billed_cost, 0) <> coalesce(normalized_totals.cost, 0)
     or coalesce(focus_totals.effective_cost, 0) <> coalesce(normalized_totals.effective_cost, 0)
     or coalesce(focus_totals.list_cost, 0) <> coalesce(normalized_totals.list_cost, 0)

@@ -7,7 +7,7 @@ select
     invoiceid as invoice_id,
     billingcurrency as currency,
     subaccountid as account_id,
-    x_servicecode as savings_plan_arn,
+    commitmentdiscountid as savings_plan_arn,
     billedcost as difference
 from ({charges}) as charges
 where chargecategory = 'Adjustment'

@@ -1,24 +1,63 @@
--- AWS Cost and Usage Report lines as FOCUS 1.2 charges, one row per charge. The lines hold the columns of
--- aws_columns.csv, absent ones as typed nulls, '' as null, and every number as numeric.
+-- AWS Cost and Usage Report lines (legacy and CUR 2.0) as FOCUS 1.2 charges, one row per charge. The lines hold
+-- the columns of aws_columns.csv, absent ones as typed nulls, '' as null, and every number as numeric.
 --
--- The basis is gross: U is line_item_unblended_cost, and discounts are lines of their own. Amortized amounts
--- follow the AWS Cloud Intelligence Dashboards (summary_view.sql). A recurring fee is two charges: the purchase
--- (what is billed, effective cost 0) and the part of the commitment that nobody used (billed 0), because FOCUS
--- 1.2 says of EffectiveCost that over a commitment's term its usage sums to what its purchases billed.
--- Negations undo covered usage that is billed 0 here, so they are dropped; where the two do not cancel, the
+-- A payer's month is on one basis. It is net where the export has line_item_net_unblended_cost, and gross
+-- elsewhere; on both, discounts are lines of their own, which are 0 on the net basis. U is that cost of a line.
+-- Amortized amounts follow the AWS Cloud Intelligence Dashboards (summary_view.sql). A recurring fee is two
+-- charges: the purchase (what is billed, effective cost 0) and the part of the commitment that nobody used (billed
+-- 0), because FOCUS 1.2 says of EffectiveCost that over a commitment's term its usage sums to what its purchases
+-- billed. Negations undo covered usage that is billed 0 here, so they are dropped; where the two do not cancel, the
 -- difference is an adjustment of its own, so that the billed cost still sums to the invoice.
 -- Split cost allocation lines (EKSPod-EC2, ECSTask-EC2) repeat the cost of the instance below them: excluded.
+-- Columns that CUR cannot fill are null, and docs/focus-conformance.md says why.
 
 with lines as not materialized (
     {lines}
+),
+
+on_basis as not materialized (
+    select
+        *,
+        coalesce(case when is_net then line_item_net_unblended_cost else line_item_unblended_cost end, 0)
+            as unblended_cost,
+        coalesce(
+            case
+                when is_net then savings_plan_net_savings_plan_effective_cost
+                else savings_plan_savings_plan_effective_cost
+            end,
+            0
+        ) as savings_plan_effective_cost,
+        coalesce(case when is_net then reservation_net_effective_cost else reservation_effective_cost end, 0)
+            as reservation_effective_cost_on_basis,
+        case
+            when is_net
+                then
+                    coalesce(reservation_net_unused_amortized_upfront_fee_for_billing_period, 0)
+                    + coalesce(reservation_net_unused_recurring_fee, 0)
+            else
+                coalesce(reservation_unused_amortized_upfront_fee_for_billing_period, 0)
+                + coalesce(reservation_unused_recurring_fee, 0)
+        end as reservation_unused_cost
+    from lines
 ),
 
 charges as not materialized (
     select
         lines.*,
         part.is_unused,
-        coalesce(lines.line_item_unblended_cost, 0) as unblended_cost,
-        coalesce(lines.savings_plan_savings_plan_arn, lines.reservation_reservation_arn) as commitment_arn,
+        coalesce(lines.savings_plan_savings_plan_a_r_n, lines.reservation_reservation_a_r_n) as commitment_arn,
+        coalesce(lines.product_servicecode, lines.line_item_product_code) as service_code,
+        -- AWS writes 'global' for what belongs to no region, where FOCUS has null.
+        nullif(lines.product_region_code, 'global') as region_id,
+        case
+            when position(':capacity-reservation/' in lines.line_item_resource_id) > 0
+                then lines.line_item_resource_id
+        end as capacity_reservation_id,
+        case when part.is_unused then 0 else coalesce(lines.pricing_public_on_demand_cost, 0) end as list_cost,
+        case
+            when part.is_unused or lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then 0
+            else lines.unblended_cost
+        end as billed_cost,
         case
             when part.is_unused then 'Usage'
             when lines.line_item_line_item_type in (
@@ -27,11 +66,48 @@ charges as not materialized (
             when lines.line_item_line_item_type = 'Credit' then 'Credit'
             when lines.line_item_line_item_type = 'Tax' then 'Tax'
             when lines.line_item_line_item_type = 'Refund' and lines.line_item_tax_type is not null then 'Tax'
-            when lines.line_item_line_item_type = 'Refund' and lines.savings_plan_savings_plan_arn is not null
+            when lines.line_item_line_item_type = 'Refund' and lines.savings_plan_savings_plan_a_r_n is not null
                 then 'Purchase'
             else 'Usage'
-        end as charge_category
-    from lines
+        end as charge_category,
+        case
+            when part.is_unused and lines.line_item_line_item_type = 'SavingsPlanRecurringFee'
+                then
+                    coalesce(lines.savings_plan_total_commitment_to_date, 0)
+                    - coalesce(lines.savings_plan_used_commitment, 0)
+            when part.is_unused then lines.reservation_unused_cost
+            when lines.line_item_line_item_type in ('SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee') then 0
+            when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then lines.savings_plan_effective_cost
+            when lines.line_item_line_item_type = 'DiscountedUsage' then lines.reservation_effective_cost_on_basis
+            when lines.line_item_line_item_type = 'Fee' and lines.reservation_reservation_a_r_n is not null then 0
+            when
+                lines.line_item_line_item_type = 'Refund'
+                and lines.line_item_tax_type is null
+                and lines.savings_plan_savings_plan_a_r_n is not null
+                then 0
+            else lines.unblended_cost
+        end as effective_cost,
+        -- A Savings Plan is committed to in money, a reservation in instance hours.
+        case
+            when lines.savings_plan_savings_plan_a_r_n is not null and part.is_unused
+                then
+                    coalesce(lines.savings_plan_total_commitment_to_date, 0)
+                    - coalesce(lines.savings_plan_used_commitment, 0)
+            when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then lines.savings_plan_effective_cost
+            when lines.line_item_line_item_type = 'SavingsPlanRecurringFee'
+                then lines.savings_plan_total_commitment_to_date
+            when lines.line_item_line_item_type = 'SavingsPlanUpfrontFee' then lines.unblended_cost
+            when lines.reservation_reservation_a_r_n is null then null
+            when part.is_unused then lines.reservation_unused_quantity
+            when lines.line_item_line_item_type = 'DiscountedUsage' then lines.line_item_usage_amount
+            when lines.line_item_line_item_type in ('RIFee', 'Fee')
+                then coalesce(lines.reservation_total_reserved_units, lines.line_item_usage_amount)
+        end as commitment_quantity,
+        case
+            when part.is_unused and lines.line_item_line_item_type = 'RIFee' then lines.reservation_unused_quantity
+            else lines.line_item_usage_amount
+        end as pricing_quantity
+    from on_basis as lines
     -- The second row exists for recurring fees only.
     inner join (values (false), (true)) as part (is_unused)
         on not part.is_unused or lines.line_item_line_item_type in ('RIFee', 'SavingsPlanRecurringFee')
@@ -46,12 +122,16 @@ uncancelled as not materialized (
         bill_billing_period_start_date,
         bill_billing_period_end_date,
         bill_payer_account_id,
+        bill_invoicing_entity,
+        line_item_legal_entity,
         line_item_usage_account_id,
         line_item_currency_code,
         bill_invoice_id,
-        savings_plan_savings_plan_arn,
-        sum(line_item_unblended_cost) as unblended_cost
-    from lines
+        savings_plan_savings_plan_a_r_n,
+        max(bill_payer_account_name) as bill_payer_account_name,
+        max(line_item_usage_account_name) as line_item_usage_account_name,
+        sum(unblended_cost) as unblended_cost
+    from on_basis
     where
         line_item_line_item_type in ('SavingsPlanCoveredUsage', 'SavingsPlanNegation')
         and coalesce(line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
@@ -60,109 +140,165 @@ uncancelled as not materialized (
         bill_billing_period_start_date,
         bill_billing_period_end_date,
         bill_payer_account_id,
+        bill_invoicing_entity,
+        line_item_legal_entity,
         line_item_usage_account_id,
         line_item_currency_code,
         bill_invoice_id,
-        savings_plan_savings_plan_arn
-    having sum(line_item_unblended_cost) <> 0
+        savings_plan_savings_plan_a_r_n
+    having sum(unblended_cost) <> 0
 )
 
 select
-    billing_period,
-    line_item_availability_zone as availabilityzone,
+    charges.billing_period,
+    charges.line_item_availability_zone as availabilityzone,
+    charges.billed_cost as billedcost,
+    charges.bill_payer_account_id as billingaccountid,
+    charges.bill_payer_account_name as billingaccountname,
+    case when charges.bill_payer_account_id is not null then 'Management Account' end as billingaccounttype,
+    charges.line_item_currency_code as billingcurrency,
+    charges.bill_billing_period_end_date as billingperiodend,
+    charges.bill_billing_period_start_date as billingperiodstart,
+    charges.capacity_reservation_id as capacityreservationid,
     case
-        when is_unused or line_item_line_item_type = 'SavingsPlanCoveredUsage' then 0
-        else unblended_cost
-    end as billedcost,
-    bill_payer_account_id as billingaccountid,
-    bill_payer_account_name as billingaccountname,
-    'Management Account' as billingaccounttype,
-    line_item_currency_code as billingcurrency,
-    bill_billing_period_end_date as billingperiodend,
-    bill_billing_period_start_date as billingperiodstart,
-    charge_category as chargecategory,
+        when charges.capacity_reservation_id is null or charges.charge_category <> 'Usage' then null
+        when charges.line_item_usage_type ~ 'Unused(Box|Ded)' then 'Unused'
+        else 'Used'
+    end as capacityreservationstatus,
+    charges.charge_category as chargecategory,
     case
         when
-            line_item_line_item_type = 'Refund'
-            and line_item_usage_start_date < bill_billing_period_start_date
+            charges.line_item_line_item_type = 'Refund'
+            and charges.line_item_usage_start_date < charges.bill_billing_period_start_date
             then 'Correction'
     end as chargeclass,
-    line_item_line_item_description as chargedescription,
+    coalesce(charges.line_item_line_item_description, charges.line_item_line_item_type) as chargedescription,
     case
-        when charge_category = 'Purchase' and line_item_line_item_type in ('SavingsPlanRecurringFee', 'RIFee')
+        when charges.line_item_line_item_type in ('SavingsPlanRecurringFee', 'RIFee') and not charges.is_unused
             then 'Recurring'
-        when charge_category in ('Purchase', 'Credit', 'Tax') then 'One-Time'
+        when charges.charge_category in ('Purchase', 'Credit', 'Tax') then 'One-Time'
         else 'Usage-Based'
     end as chargefrequency,
-    line_item_usage_end_date as chargeperiodend,
-    line_item_usage_start_date as chargeperiodstart,
+    charges.line_item_usage_end_date as chargeperiodend,
+    charges.line_item_usage_start_date as chargeperiodstart,
     case
-        when savings_plan_savings_plan_arn is not null then 'Spend'
-        when reservation_reservation_arn is not null then 'Usage'
+        when charges.savings_plan_savings_plan_a_r_n is not null then 'Spend'
+        when charges.reservation_reservation_a_r_n is not null then 'Usage'
     end as commitmentdiscountcategory,
-    commitment_arn as commitmentdiscountid,
+    charges.commitment_arn as commitmentdiscountid,
+    null as commitmentdiscountname,
+    charges.commitment_quantity as commitmentdiscountquantity,
     case
-        when is_unused then 'Unused'
-        when line_item_line_item_type in ('SavingsPlanCoveredUsage', 'DiscountedUsage') then 'Used'
+        when charges.is_unused then 'Unused'
+        when charges.charge_category = 'Usage' and charges.commitment_arn is not null then 'Used'
     end as commitmentdiscountstatus,
     case
-        when savings_plan_savings_plan_arn is not null then 'Savings Plan'
-        when reservation_reservation_arn is not null then 'Reservation'
+        when charges.savings_plan_savings_plan_a_r_n is not null then 'Savings Plan'
+        when charges.reservation_reservation_a_r_n is not null then 'Reserved Instance'
     end as commitmentdiscounttype,
     case
-        when charge_category = 'Usage' and not is_unused then line_item_usage_amount
+        when charges.commitment_quantity is null then null
+        when charges.savings_plan_savings_plan_a_r_n is not null then charges.line_item_currency_code
+        else 'Hrs'
+    end as commitmentdiscountunit,
+    case
+        when charges.charge_category = 'Usage' and not charges.is_unused and charges.pricing_unit is not null
+            then charges.line_item_usage_amount
     end as consumedquantity,
     case
-        when charge_category = 'Usage' and not is_unused then pricing_unit
+        when
+            charges.charge_category = 'Usage' and not charges.is_unused and charges.line_item_usage_amount is not null
+            then charges.pricing_unit
     end as consumedunit,
     case
-        when line_item_line_item_type = 'SavingsPlanRecurringFee' and is_unused
-            then coalesce(savings_plan_total_commitment_to_date, 0) - coalesce(savings_plan_used_commitment, 0)
-        when line_item_line_item_type = 'RIFee' and is_unused
-            then
-                coalesce(reservation_unused_amortized_upfront_fee_for_billing_period, 0)
-                + coalesce(reservation_unused_recurring_fee, 0)
-        when line_item_line_item_type in ('SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee') then 0
-        when line_item_line_item_type = 'SavingsPlanCoveredUsage'
-            then coalesce(savings_plan_savings_plan_effective_cost, 0)
-        when line_item_line_item_type = 'DiscountedUsage' then coalesce(reservation_effective_cost, 0)
-        when line_item_line_item_type = 'Fee' and reservation_reservation_arn is not null then 0
-        when line_item_line_item_type = 'Refund' and charge_category = 'Purchase' then 0
-        else unblended_cost
-    end as effectivecost,
-    bill_invoice_id as invoiceid,
-    coalesce(bill_invoicing_entity, line_item_legal_entity) as invoiceissuername,
-    case when is_unused then 0 else coalesce(pricing_public_on_demand_cost, 0) end as listcost,
+        when charges.is_unused then 0
+        when charges.line_item_line_item_type = 'DiscountedUsage' then charges.list_cost
+        else charges.unblended_cost
+    end as contractedcost,
+    null as contractedunitprice,
+    charges.effective_cost as effectivecost,
+    charges.bill_invoice_id as invoiceid,
+    coalesce(charges.bill_invoicing_entity, charges.line_item_legal_entity) as invoiceissuername,
+    charges.list_cost as listcost,
     case
-        when charge_category = 'Tax' then null
-        when line_item_line_item_type in ('SavingsPlanCoveredUsage', 'DiscountedUsage') or is_unused
+        when charges.charge_category in ('Usage', 'Purchase') then charges.pricing_public_on_demand_rate
+    end as listunitprice,
+    case
+        when charges.charge_category not in ('Usage', 'Purchase') then null
+        when charges.is_unused or charges.line_item_line_item_type in ('SavingsPlanCoveredUsage', 'DiscountedUsage')
             then 'Committed'
-        when position('Spot' in line_item_usage_type) > 0 then 'Dynamic'
+        when position('Spot' in charges.line_item_usage_type) > 0 then 'Dynamic'
         else 'Standard'
     end as pricingcategory,
-    'AWS' as providername,
-    product_region_code as regionid,
-    line_item_resource_id as resourceid,
+    coalesce(charges.pricing_currency, charges.line_item_currency_code) as pricingcurrency,
+    null as pricingcurrencycontractedunitprice,
     case
-        when bill_billing_entity = 'AWS Marketplace' and product_product_name is not null then product_product_name
-        else coalesce(product_servicecode, line_item_product_code)
+        when coalesce(charges.pricing_currency, charges.line_item_currency_code) = charges.line_item_currency_code
+            then charges.effective_cost
+    end as pricingcurrencyeffectivecost,
+    null as pricingcurrencylistunitprice,
+    case
+        when charges.charge_category in ('Usage', 'Purchase') and charges.pricing_unit is not null
+            then charges.pricing_quantity
+    end as pricingquantity,
+    case
+        when charges.charge_category in ('Usage', 'Purchase') and charges.pricing_quantity is not null
+            then charges.pricing_unit
+    end as pricingunit,
+    'AWS' as providername,
+    case
+        when charges.bill_billing_entity = 'AWS Marketplace' then charges.line_item_legal_entity
+        else 'AWS'
+    end as publishername,
+    charges.region_id as regionid,
+    case when charges.region_id is not null then coalesce(regions.region_name, charges.region_id) end as regionname,
+    charges.line_item_resource_id as resourceid,
+    null as resourcename,
+    case
+        when charges.line_item_resource_id is not null
+            then coalesce(charges.product_product_family, charges.line_item_product_code)
+    end as resourcetype,
+    coalesce(services.service_category, 'Other') as servicecategory,
+    case
+        when charges.bill_billing_entity = 'AWS Marketplace' and charges.product_product_name is not null
+            then charges.product_product_name
+        else charges.service_code
     end as servicename,
-    product_sku as skuid,
-    line_item_usage_type as skumeter,
-    pricing_rate_code as skupriceid,
-    line_item_usage_account_id as subaccountid,
-    line_item_usage_account_name as subaccountname,
-    'Member Account' as subaccounttype,
-    tags,
-    -- The exported line behind the charge: unique in its month together with the interval.
-    identity_line_item_id as x_lineitemid,
-    line_item_line_item_type as x_lineitemtype,
-    case when is_unused then 0 else 1 end as x_lineitems,
-    line_item_operation as x_operation,
-    line_item_product_code as x_servicecode,
-    identity_time_interval as x_timeinterval,
+    coalesce(services.service_subcategory, 'Other (Other)') as servicesubcategory,
+    case when charges.charge_category <> 'Tax' then charges.product_sku end as skuid,
+    case
+        when charges.charge_category <> 'Tax' and charges.product_sku is not null then charges.line_item_usage_type
+    end as skumeter,
+    case
+        when charges.charge_category <> 'Tax' and charges.pricing_rate_code is not null
+            then jsonb_strip_nulls(
+                jsonb_build_object(
+                    'CoreCount', case when charges.product_vcpu ~ '^[0-9]+$' then charges.product_vcpu::integer end,
+                    'InstanceSeries', charges.product_instance_type_family,
+                    'InstanceType', charges.product_instance_type,
+                    'MemorySize', substring(charges.product_memory from '^([0-9]+([.][0-9]+)?) GiB$')::numeric,
+                    'OperatingSystem', charges.product_operating_system,
+                    'StorageClass', charges.product_storage_class
+                )
+            )
+    end as skupricedetails,
+    case when charges.charge_category <> 'Tax' then charges.pricing_rate_code end as skupriceid,
+    charges.line_item_usage_account_id as subaccountid,
+    charges.line_item_usage_account_name as subaccountname,
+    case
+        when charges.line_item_usage_account_id = charges.bill_payer_account_id then 'Management Account'
+        when charges.line_item_usage_account_id is not null then 'Member Account'
+    end as subaccounttype,
+    charges.tags,
+    charges.discount as x_discounts,
+    charges.identity_line_item_id as x_lineitemid,
+    case when charges.is_unused then 0 else 1 end as x_lineitems,
+    charges.line_item_line_item_type as x_lineitemtype,
+    charges.line_item_operation as x_operation,
+    charges.service_code as x_servicecode,
+    charges.identity_time_interval as x_timeinterval,
     coalesce(
-        line_item_line_item_type in (
+        charges.line_item_line_item_type in (
             'BundledDiscount',
             'Credit',
             'Discount',
@@ -181,52 +317,81 @@ select
             'Usage'
         ),
         false
-    ) as x_typeisknown
+    ) as x_typeisknown,
+    charges.line_item_usage_type as x_usagetype
 from charges
+left join {schema}.aws_services as services on charges.service_code = services.code
+left join {schema}.aws_regions as regions on charges.region_id = regions.region_id
 union all
 select
-    billing_period,
+    uncancelled.billing_period,
     null as availabilityzone,
-    unblended_cost as billedcost,
-    bill_payer_account_id as billingaccountid,
-    null as billingaccountname,
-    'Management Account' as billingaccounttype,
-    line_item_currency_code as billingcurrency,
-    bill_billing_period_end_date as billingperiodend,
-    bill_billing_period_start_date as billingperiodstart,
+    uncancelled.unblended_cost as billedcost,
+    uncancelled.bill_payer_account_id as billingaccountid,
+    uncancelled.bill_payer_account_name as billingaccountname,
+    case when uncancelled.bill_payer_account_id is not null then 'Management Account' end as billingaccounttype,
+    uncancelled.line_item_currency_code as billingcurrency,
+    uncancelled.bill_billing_period_end_date as billingperiodend,
+    uncancelled.bill_billing_period_start_date as billingperiodstart,
+    null as capacityreservationid,
+    null as capacityreservationstatus,
     'Adjustment' as chargecategory,
     null as chargeclass,
     'Savings Plan covered usage and negation that do not cancel' as chargedescription,
     'One-Time' as chargefrequency,
-    bill_billing_period_end_date as chargeperiodend,
-    bill_billing_period_start_date as chargeperiodstart,
-    null as commitmentdiscountcategory,
-    null as commitmentdiscountid,
+    uncancelled.bill_billing_period_end_date as chargeperiodend,
+    uncancelled.bill_billing_period_start_date as chargeperiodstart,
+    case when uncancelled.savings_plan_savings_plan_a_r_n is not null then 'Spend' end as commitmentdiscountcategory,
+    uncancelled.savings_plan_savings_plan_a_r_n as commitmentdiscountid,
+    null as commitmentdiscountname,
+    null as commitmentdiscountquantity,
     null as commitmentdiscountstatus,
-    null as commitmentdiscounttype,
+    case when uncancelled.savings_plan_savings_plan_a_r_n is not null then 'Savings Plan' end as commitmentdiscounttype,
+    null as commitmentdiscountunit,
     null as consumedquantity,
     null as consumedunit,
-    unblended_cost as effectivecost,
-    bill_invoice_id as invoiceid,
-    null as invoiceissuername,
+    uncancelled.unblended_cost as contractedcost,
+    null as contractedunitprice,
+    uncancelled.unblended_cost as effectivecost,
+    uncancelled.bill_invoice_id as invoiceid,
+    coalesce(uncancelled.bill_invoicing_entity, uncancelled.line_item_legal_entity) as invoiceissuername,
     0 as listcost,
+    null as listunitprice,
     null as pricingcategory,
+    uncancelled.line_item_currency_code as pricingcurrency,
+    null as pricingcurrencycontractedunitprice,
+    uncancelled.unblended_cost as pricingcurrencyeffectivecost,
+    null as pricingcurrencylistunitprice,
+    null as pricingquantity,
+    null as pricingunit,
     'AWS' as providername,
+    'AWS' as publishername,
     null as regionid,
+    null as regionname,
     null as resourceid,
-    'Savings Plans for AWS Compute usage' as servicename,
+    null as resourcename,
+    null as resourcetype,
+    'Other' as servicecategory,
+    'ComputeSavingsPlans' as servicename,
+    'Other (Other)' as servicesubcategory,
     null as skuid,
     null as skumeter,
+    null::jsonb as skupricedetails,
     null as skupriceid,
-    line_item_usage_account_id as subaccountid,
-    null as subaccountname,
-    'Member Account' as subaccounttype,
+    uncancelled.line_item_usage_account_id as subaccountid,
+    uncancelled.line_item_usage_account_name as subaccountname,
+    case
+        when uncancelled.line_item_usage_account_id = uncancelled.bill_payer_account_id then 'Management Account'
+        when uncancelled.line_item_usage_account_id is not null then 'Member Account'
+    end as subaccounttype,
     '{{}}'::jsonb as tags,
+    null::jsonb as x_discounts,
     null as x_lineitemid,
-    'SavingsPlanNegation' as x_lineitemtype,
     0 as x_lineitems,
+    'SavingsPlanNegation' as x_lineitemtype,
     null as x_operation,
-    savings_plan_savings_plan_arn as x_servicecode,
+    'ComputeSavingsPlans' as x_servicecode,
     null as x_timeinterval,
-    true as x_typeisknown
+    true as x_typeisknown,
+    null as x_usagetype
 from uncancelled

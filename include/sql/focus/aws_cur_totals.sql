@@ -4,7 +4,9 @@
 select
     bill_invoice_id as invoice_id,
     line_item_currency_code as currency,
-    coalesce(sum(line_item_unblended_cost), 0) as billed_cost,
+    coalesce(sum(case when is_net then line_item_net_unblended_cost else line_item_unblended_cost end), 0)
+        as billed_cost,
+    coalesce(sum(line_item_unblended_cost), 0) as gross_cost,
     count(*) filter (where line_item_line_item_type is distinct from 'SavingsPlanNegation') as line_items
 from (
     {lines}

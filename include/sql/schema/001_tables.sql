@@ -76,6 +76,33 @@ create table {schema}.raw_columns (
 comment on table {schema}.raw_columns is
 'One row per source and raw column: the exporter''s name, the type, the first and last month seen.';
 
+create table {schema}.raw_months (
+    source text not null,
+    billing_period date not null,
+    columns text[] not null,
+    primary key (source, billing_period)
+);
+
+comment on table {schema}.raw_months is
+'One row per source and published month: the raw columns that the month''s export had. A raw column that is not
+among them is NULL for the month because it was not exported.';
+
+create table {schema}.aws_services (
+    code text primary key,
+    service_category text not null,
+    service_subcategory text not null
+);
+
+comment on table {schema}.aws_services is
+'One row per AWS product code: its FOCUS ServiceCategory and ServiceSubcategory. Kept by the package.';
+
+create table {schema}.aws_regions (
+    region_id text primary key,
+    region_name text not null
+);
+
+comment on table {schema}.aws_regions is 'One row per AWS region: its name. Kept by the package.';
+
 create table {schema}.audit_results (
     load_id bigint not null references {schema}.load_history on delete cascade,
     source text not null,

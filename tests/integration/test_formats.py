@@ -1,0 +1,124 @@
+"""Every AWS format, file type and layout: the same bill gives the same costs, to the last digit."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from pipeline import JANUARY, cost_totals, load_month, truth_totals
+
+from cloud_costs.config import Source
+from cloud_costs.sample_bill import Bill, write_month
+
+BILL = Bill(lines=300, files=2)
+FORMATS = {
+    "cur parquet": replace(BILL),
+    "cur csv.gz": replace(BILL, file_type="csv"),
+    "cur csv.zip": replace(BILL, file_type="csv", compression="zip"),
+    "cur csv": replace(BILL, file_type="csv", compression="none"),
+    "cur2 parquet": replace(BILL, format="aws_cur2"),
+    "cur2 csv.gz": replace(BILL, format="aws_cur2", file_type="csv"),
+    "cur2 keys": replace(BILL, format="aws_cur2", data_files="key"),
+    "cur2 objects": replace(BILL, format="aws_cur2", data_files="object"),
+    "focus parquet": replace(BILL, format="aws_focus"),
+    "focus csv.gz": replace(BILL, format="aws_focus", file_type="csv"),
+}
+
+
+def source_of(bill, bucket, **options):
+    return Source(
+        name="cup",
+        format=bill.format,
+        uri=f"file://{bucket}/{bill.prefix}/{bill.report}/",
+        tags=("user:team", "user:environment"),
+        **options,
+    )
+
+
+@pytest.mark.parametrize("layout", ["overwrite", "create-new"])
+@pytest.mark.parametrize("bill", FORMATS.values(), ids=FORMATS)
+def test_every_format_gives_the_truth(database, query, bucket, bill, layout):
+    bill = replace(bill, layout=layout)
+    write_month(bill, JANUARY, bucket)
+    truth = write_month(bill, JANUARY, bucket, version=2)
+    load_month(database, source_of(bill, bucket), JANUARY)
+    totals = cost_totals(query, "cup", JANUARY)
+    expected = truth_totals(truth)
+    if bill.format == "aws_focus":
+        # A FOCUS export does not tell which charges are of one line.
+        totals = {key: values[:3] for key, values in totals.items()}
+        expected = {key: values[:3] for key, values in expected.items()}
+    assert totals == expected
+    assert query("select count(*) from audit_results where not passed and severity = 'error'") == [(0,)]
+
+
+@pytest.mark.parametrize("timestamps", ["ms", "us", "ns", "int96"])
+@pytest.mark.parametrize("form", ["aws_cur", "aws_cur2", "aws_focus"])
+def test_timestamps_of_every_precision_are_the_same(database, query, bucket, form, timestamps):
+    bill = replace(BILL, format=form, timestamps=timestamps, lines=50, files=1)
+    truth = write_month(bill, JANUARY, bucket)
+    load_month(database, source_of(bill, bucket), JANUARY)
+    assert query("select sum(cost), min(date)::text, max(date)::text from costs") == [
+        (truth.billed_cost, "2025-01-01", "2025-01-31")
+    ]
+
+
+@pytest.mark.parametrize("form", ["aws_cur", "aws_cur2"])
+@pytest.mark.parametrize("file_type", ["parquet", "csv"])
+def test_net_basis_gives_its_truth(database, query, bucket, form, file_type):
+    bill = replace(BILL, format=form, file_type=file_type, net=True)
+    truth = write_month(bill, JANUARY, bucket)
+    gross = truth_totals(write_month(replace(bill, net=False), JANUARY, bucket.parent / "gross"))
+    load_month(database, source_of(bill, bucket), JANUARY)
+    assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
+    assert query("select sum(cost) from costs") == [(sum((values[0] for values in gross.values()), Decimal()),)]
+    assert query("select violations from audit_results where check_name = 'gross_equals_net'") == [(0,)]
+
+
+def test_net_and_gross_months_of_one_source_keep_their_basis(database, query, bucket):
+    february = JANUARY.replace(month=2)
+    truths = [
+        write_month(replace(BILL, net=True), JANUARY, bucket),
+        write_month(BILL, february, bucket),
+    ]
+    for month in (JANUARY, february):
+        load_month(database, source_of(BILL, bucket), month)
+    for truth in truths:
+        focus = query(
+            "select sum(BilledCost), sum(EffectiveCost) from focus_costs where billing_period = %s", truth.billing_month
+        )
+        assert focus == [(truth.billed_cost, truth.effective_cost)]
+
+
+@pytest.mark.parametrize("form", ["aws_cur", "aws_cur2", "aws_focus"])
+@pytest.mark.parametrize("layout", ["overwrite", "create-new"])
+def test_bucket_without_manifests_loads_the_newest_delivery(database, query, bucket, form, layout):
+    bill = replace(BILL, format=form, layout=layout, lines=50, files=1)
+    if layout == "create-new":
+        write_month(bill, JANUARY, bucket, version=1)
+    truth = write_month(bill, JANUARY, bucket, version=2)
+    for path in bucket.rglob("*-Manifest.json"):
+        path.unlink()
+    load_month(database, source_of(bill, bucket, manifest="none"), JANUARY)
+    assert query("select sum(cost) from costs") == [(truth.billed_cost,)]
+    assert query("select version like 'no-manifest-%%' from load_history") == [(True,)]
+
+
+def test_source_moves_from_csv_to_parquet_and_back(database, query, bucket):
+    csv, parquet = replace(BILL, file_type="csv"), BILL
+    for month, bill in ((1, csv), (2, parquet), (3, csv)):
+        truth = write_month(bill, JANUARY.replace(month=month), bucket)
+        load_month(database, source_of(bill, bucket), truth.billing_month)
+        assert cost_totals(query, "cup", truth.billing_month) == truth_totals(truth)
+    assert query("select type from raw_columns where column_name = 'line_item_unblended_cost'") == [("numeric",)]
+
+
+def test_source_moves_from_parquet_to_csv(database, query, bucket):
+    for month, file_type in ((1, "parquet"), (2, "csv")):
+        bill = replace(BILL, file_type=file_type, lines=50)
+        truth = write_month(bill, JANUARY.replace(month=month), bucket)
+        load_month(database, source_of(bill, bucket), truth.billing_month)
+    assert query("select type from raw_columns where column_name = 'line_item_unblended_cost'") == [("numeric",)]
+    assert query("select sum(BilledCost) from focus_costs where billing_period = '2025-02-01'") == [
+        (truth.billed_cost,)
+    ]
+    assert query("select count(*) from focus_costs where billing_period = '2025-01-01'") > [(300,)]
