@@ -1,0 +1,87 @@
+"""The queries in the documentation give the results that are printed under them.
+
+They run on the demo's sample bill. `UPDATE_DOCS=1 make test ARGS="-k docs_examples"` writes what they give now.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pipeline import load_month
+from psycopg.types.json import set_json_loads
+
+from cloud_costs import demo
+from cloud_costs.config import load_sources
+from cloud_costs.postgres import Database
+from cloud_costs.sample_bill import write_export
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("README.md", "docs/tables.md", "docs/operations.md")
+EXAMPLE = re.compile(
+    r"(?<=^```sql\n)(?P<query>[^`]+)(?P<between>^```\n\n^```text\n)(?P<result>[^`]*)(?=^```$)", re.MULTILINE
+)
+
+
+@pytest.fixture
+def run(database: Database, bucket: Path, tmp_path: Path) -> Callable[[str], str]:
+    """Load what the demo loads, and return a function that runs a query on it and prints the result."""
+    folders = {name: f"file://{bucket / bill.prefix / bill.report}/" for name, bill in demo.BILLS.items()}
+    (tmp_path / "sources.yaml").write_text(demo.SOURCES.format(**folders))
+    for source in load_sources({"CLOUD_COSTS_CONFIG": str(tmp_path / "sources.yaml")}):
+        write_export(demo.BILLS[source.name], demo.MONTHS, bucket)
+        for month in demo.MONTHS:
+            load_month(database, source, month)
+
+    def run(query: str) -> str:
+        with database.session() as connection:
+            # As PostgreSQL prints it: no float on the way.
+            set_json_loads(lambda data: data.decode() if isinstance(data, bytes) else data, connection)
+            connection.execute(f'set search_path to "{database.schema}"')
+            return table(connection.execute(query))
+
+    return run
+
+
+def table(cursor: psycopg.Cursor[Any]) -> str:
+    """Print a result as psql does, numbers to the right."""
+    rows = cursor.fetchall()
+    header = [column.name for column in cursor.description or ()]
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    right = [any(isinstance(row[at], int | Decimal) for row in rows) for at in range(len(header))]
+
+    def line(values: list[str]) -> str:
+        return " | ".join(
+            value.rjust(width) if at_right else value.ljust(width)
+            for value, width, at_right in zip(values, widths, right, strict=True)
+        ).rstrip()
+
+    return "\n".join([line(header), "-+-".join("-" * width for width in widths), *map(line, cells), ""])
+
+
+def test_printed_results_are_what_the_queries_give(run: Callable[[str], str]) -> None:
+    stale = []
+    for page in PAGES:
+        path = ROOT / page
+        text = path.read_text(encoding="utf-8")
+        new = EXAMPLE.sub(lambda match: match["query"] + match["between"] + run(match["query"]), text)
+        if os.environ.get("UPDATE_DOCS"):
+            path.write_text(new, encoding="utf-8")
+        elif new != text:
+            stale += [
+                f"{page}:\n{match['query']}{run(match['query'])}"
+                for match in EXAMPLE.finditer(text)
+                if run(match["query"]) != match["result"]
+            ]
+    assert not stale, "results that are not those of the query any more:\n" + "\n".join(stale)
+
+
+def test_examples_are_found() -> None:
+    found = {page: len(EXAMPLE.findall((ROOT / page).read_text(encoding="utf-8"))) for page in PAGES}
+    assert found["README.md"] >= 1, found
+    assert found["docs/tables.md"] >= 5, found
