@@ -19,8 +19,8 @@ from cloud_costs.errors import DeliveryError, StorageDenied, StorageUnavailable
 from cloud_costs.shape import Copy, FileShape
 from cloud_costs.storage import Storage, StoredFile
 
-# Measured best on 155 columns: larger batches cost memory, smaller ones calls.
-BATCH_ROWS = 5_000
+# Measured on 155 columns and two streams: 5,000 rows take a quarter more memory and no less time.
+BATCH_ROWS = 2_000
 READ = "read_parquet(?, hive_partitioning=false)"
 
 
