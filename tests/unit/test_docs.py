@@ -168,7 +168,9 @@ def test_documented_commands_and_targets_exist() -> None:
 
 def test_every_task_is_documented() -> None:
     assert len(task_ids()) > 5
-    assert unnamed([f"`{name}`" for name in task_ids()], text_of(OPERATIONS)) == []
+    rows = re.findall(r"^\| `(\w+)` \| ", text_of(OPERATIONS).partition("## Errors")[0], re.MULTILINE)
+    assert set(rows) == set(task_ids()) - {"billing_month"}
+    assert "`billing_month`" in text_of(OPERATIONS)
     assert unnamed([f"`{name}`" for name in task_ids()], ast.get_docstring(DAG) or "") == []
 
 
