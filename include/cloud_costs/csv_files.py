@@ -1,8 +1,9 @@
 """CSV files: the bytes go from storage to COPY as they are, and PostgreSQL parses and types them.
 
 No parser of ours stands between the bill and the table: money is read by PostgreSQL's own numeric, exactly, and a
-value that is none rejects the file with its line and column. Plain files, gzip and zip are read in pieces; memory
-does not depend on their size.
+value that is none rejects the file with its line and column. Lines are counted as an editor does: the header is
+line 1, and a line break inside quotes begins a new line. Plain files, gzip and zip are read in pieces; memory does
+not depend on their size.
 """
 
 import csv
@@ -11,8 +12,10 @@ import io
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import IO
 
 import psycopg
@@ -20,13 +23,14 @@ from psycopg import sql
 
 from cloud_costs.columns import MAX_COLUMNS
 from cloud_costs.delivery import Format
-from cloud_costs.errors import DeliveryError
+from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageUnavailable
 from cloud_costs.shape import Copy, FileShape
 from cloud_costs.storage import Storage, StoredFile
 
 CHUNK_BYTES = 1 << 20
 HEADER_BYTES = 1 << 20
 BOM = b"\xef\xbb\xbf"
+BROKEN = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
 def is_csv(file: StoredFile) -> bool:
@@ -39,27 +43,35 @@ def read_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> 
 
     Raises `DeliveryError` for a file that cannot be read, or members of a zip with different headers.
     """
-    with file_errors(where, file), _members(storage, file) as members:
-        headers = [_read_header(where, file, member) for member in members]
+    with file_errors(storage, where, file), _members(storage, file) as members:
+        headers = {name: _read_header(where, name, member).columns for name, member in members}
     if not headers:
         raise DeliveryError(f"{where}: {file.uri}: the zip file holds no CSV file")
-    if any(header != headers[0] for header in headers):
-        raise DeliveryError(f"{where}: {file.uri}: the CSV files in the zip file have different columns")
-    return FileShape(file, {name: form.csv_type(form.raw_name(name)) for name in headers[0]})
+    first, *others = headers
+    for name in others:
+        if headers[name] != headers[first]:
+            raise DeliveryError(f"{where}: {name}: other columns than {first} has")
+    return FileShape(file, {name: form.csv_type(form.raw_name(name)) for name in headers[first]})
 
 
 def copy_file(copy: Copy) -> int:
     """Copy one file and return the number of its rows, as PostgreSQL counted them."""
     nulls = sql.SQL(", ").join(sql.Identifier(column.name) for column in copy.columns)
     # An absent value is NULL, quoted or not.
-    options = sql.SQL("format csv, encoding 'utf8', null '', force_null ({})").format(nulls)
+    # The header goes along: PostgreSQL learns from it how lines end, and counts them from there.
+    options = sql.SQL("format csv, header, encoding 'utf8', null '', force_null ({})").format(nulls)
     where, file = copy.where, copy.shape.file
     rows = 0
-    with copy.database.session() as connection, file_errors(where, file), _members(copy.storage, file) as members:
-        for member in members:
-            _read_header(where, file, member)
-            with connection.cursor() as cursor:
+    with (
+        copy.database.session() as connection,
+        file_errors(copy.storage, where, file),
+        _members(copy.storage, file) as members,
+    ):
+        for name, member in members:
+            header = _read_header(where, name, member)
+            with value_errors(where, name), connection.cursor() as cursor:
                 with cursor.copy(copy.statement(options)) as writer:
+                    writer.write(header.line)
                     while chunk := member.read(CHUNK_BYTES):
                         copy.report(chunk.count(b"\n"))
                         writer.write(chunk)
@@ -68,57 +80,86 @@ def copy_file(copy: Copy) -> int:
 
 
 @contextmanager
-def _members(storage: Storage, file: StoredFile) -> Iterator[Iterator[IO[bytes]]]:
-    """Open the CSV files that a file is or holds, one after the other."""
+def _members(storage: Storage, file: StoredFile) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
+    """Open the CSV files that a file is or holds, one after the other, each with what to call it in a message."""
     with ExitStack() as stack:
         stored = stack.enter_context(storage.open(file))
         yield _unpacked(stack, stored, file)
 
 
-def _unpacked(stack: ExitStack, stored: IO[bytes], file: StoredFile) -> Iterator[IO[bytes]]:
+def _unpacked(stack: ExitStack, stored: IO[bytes], file: StoredFile) -> Iterator[tuple[str, IO[bytes]]]:
     if file.name.endswith(".zip"):
         archive = stack.enter_context(zipfile.ZipFile(stored))
-        for name in sorted(name for name in archive.namelist() if name.endswith(".csv")):
+        for name in sorted(name for name in archive.namelist() if name.lower().endswith(".csv")):
             with archive.open(name) as member:
-                yield member
+                yield f"{file.uri} ({name})", member
     elif file.name.endswith(".gz"):
-        yield stack.enter_context(io.BufferedReader(gzip.GzipFile(fileobj=stored)))
+        yield file.uri, stack.enter_context(io.BufferedReader(gzip.GzipFile(fileobj=stored)))
     else:
-        yield stored
+        yield file.uri, stored
 
 
-def _read_header(where: str, file: StoredFile, member: IO[bytes]) -> list[str]:
+@dataclass(frozen=True)
+class _Header:
+    """The first line of a file, without the byte order mark, and the columns that it names."""
+
+    line: bytes
+    columns: list[str]
+
+
+def _read_header(where: str, name: str, member: IO[bytes]) -> _Header:
     """Read the first line, and leave the member at the second."""
-    line = member.readline(HEADER_BYTES)
+    line = member.readline(HEADER_BYTES).removeprefix(BOM)
     if not line.strip():
-        raise DeliveryError(f"{where}: {file.uri}: the file is empty; not even a header is there")
+        raise DeliveryError(f"{where}: {name}: the file is empty; not even a header is there")
+    if len(line) >= HEADER_BYTES - len(BOM) and not line.endswith(b"\n"):
+        raise DeliveryError(f"{where}: {name}: the header is not CSV: no line ends within {HEADER_BYTES} bytes")
     try:
-        header = next(csv.reader(io.StringIO(line.removeprefix(BOM).decode("utf-8"), newline=""), strict=True))
+        header, *others = csv.reader(io.StringIO(line.decode("utf-8"), newline=""), strict=True)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DeliveryError(f"{where}: {file.uri}: the header is not CSV: {error}") from None
-    repeated = sorted({name for name in header if header.count(name) > 1})
+        raise DeliveryError(f"{where}: {name}: the header is not CSV: {error}") from None
+    if others:
+        raise DeliveryError(f"{where}: {name}: the lines end with a carriage return alone; expected a line feed")
+    repeated = [column for column, count in Counter(header).items() if count > 1]
     if repeated:
-        raise DeliveryError(f"{where}: {file.uri}: the header names {repeated[0]!r} twice")
+        raise DeliveryError(f"{where}: {name}: the header names {repeated[0]!r} twice")
     if len(header) > MAX_COLUMNS:
-        raise DeliveryError(f"{where}: {file.uri}: {len(header)} columns; PostgreSQL takes {MAX_COLUMNS} at most")
-    return header
+        raise DeliveryError(f"{where}: {name}: {len(header)} columns; PostgreSQL takes {MAX_COLUMNS} at most")
+    return _Header(line, header)
 
 
 @contextmanager
-def file_errors(where: str, file: StoredFile) -> Iterator[None]:
-    """Turn what the unpacking and PostgreSQL say of a file into an error that names it, and line and column."""
+def file_errors(storage: Storage, where: str, file: StoredFile) -> Iterator[None]:
+    """Turn what the unpacking and the storage say of a file into an error that names it.
+
+    Raises `DeliveryNotReady` where the object is no longer the one that was listed.
+    """
+    try:
+        yield
+    except BROKEN as error:
+        raise DeliveryError(f"{where}: {file.uri}: {error} (the file is damaged)") from None
+    except StorageUnavailable as error:
+        if storage.stat(file.uri) == file:
+            raise
+        raise DeliveryNotReady(f"{where}: {file.uri} changed while it was read ({error})") from None
+
+
+@contextmanager
+def value_errors(where: str, name: str) -> Iterator[None]:
+    """Turn what PostgreSQL says of a value into an error that names the file, the line and the column."""
     try:
         yield
     except psycopg.DataError as error:
-        raise DeliveryError(f"{where}: {file.uri}: {_place(error)}{error.diag.message_primary}") from None
-    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise DeliveryError(f"{where}: {file.uri}: {error} (the file is damaged)") from None
+        raise DeliveryError(f"{where}: {name}: {_place(error)}{error.diag.message_primary}") from None
+    except psycopg.errors.ProgramLimitExceeded as error:
+        # Lines are stored by the thousand: which of them it was, PostgreSQL does not say.
+        raise DeliveryError(f"{where}: {name}: PostgreSQL cannot hold a line: {error.diag.message_primary}") from None
 
 
-def _place(error: psycopg.DataError) -> str:
-    """Return the line of the file, its header counted, and the column that PostgreSQL names."""
+def _place(error: psycopg.Error) -> str:
+    """Return the line of the file and the column that PostgreSQL names."""
     context = error.diag.context or ""
     line = re.search(r"line ([0-9]+)", context)
     column = re.search(r"column (.+?)(?:: |$)", context)
-    place = f"line {int(line[1]) + 1}" if line else ""
+    place = f"line {line[1]}" if line else ""
     return f"{place}, column {column[1]}: " if line and column else f"{place}: " if line else ""

@@ -27,8 +27,8 @@ Exported = Callable[[str], sql.Composable]
 class LineColumn:
     """A column that a mapping reads: its type there, and its other names in exports.
 
-    An alias `product->sku` is a key of a map column. The type `exported` is a boolean: whether the month's export
-    has the column that the alias names.
+    An alias `product->sku` is a key of a map column. The type `exported` is a boolean: whether the column that
+    the alias names holds values in the month.
     """
 
     name: str
@@ -40,8 +40,8 @@ class LineColumn:
 class RawLines:
     """A raw relation, its columns with their types, and the format of its source.
 
-    `originals` are the exporter's names where they differ from the raw ones. `exported` tells in SQL whether the
-    month of a line had a column; without it, the relation is one month's.
+    `originals` are the exporter's names where they differ from the raw ones. `exported` tells in SQL whether a
+    column holds values in the month of a line.
     """
 
     format: str
@@ -49,7 +49,7 @@ class RawLines:
     columns: Mapping[str, str]
     schema: str
     originals: Mapping[str, str]
-    exported: Exported | None = None
+    exported: Exported
 
     @property
     def mapping(self) -> str:
@@ -90,9 +90,7 @@ def _line_column(column: LineColumn, raw: RawLines) -> sql.Composed:
 
 
 def _is_exported(name: str, raw: RawLines) -> sql.Composable:
-    if raw.exported and name in raw.columns:
-        return raw.exported(name)
-    return sql.Literal(name in raw.columns)
+    return raw.exported(name) if name in raw.columns else sql.Literal(False)
 
 
 def _values(column: LineColumn, raw: RawLines) -> Iterator[sql.Composable]:

@@ -104,6 +104,10 @@ def _copy_errors(where: str, file: StoredFile) -> Iterator[None]:
         yield
     except psycopg.DataError as error:
         raise DeliveryError(f"{where}: {file.uri}: {' '.join(str(error).split())}") from None
+    except psycopg.errors.ProgramLimitExceeded as error:
+        raise DeliveryError(
+            f"{where}: {file.uri}: PostgreSQL cannot hold a line: {error.diag.message_primary}"
+        ) from None
 
 
 def _encoder(arrow_schema: Any, columns: tuple[Column, ...]) -> pgpq.ArrowToPostgresBinaryEncoder:

@@ -19,7 +19,7 @@ from cloud_costs.history import Load, current_status, mark, recorded_errors
 from cloud_costs.locks import PATIENCE
 from cloud_costs.months import month_label
 from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
-from cloud_costs.relations import Relations, find_relations
+from cloud_costs.relations import Relations, filled_columns, find_relations
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +155,7 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
         if name not in here:
             _add_column(connection, staged, name, kind)
     _write_raw_columns(connection, database, load, staged, list(here))
+    columns = {name: kind for name, kind in here.items() if name != RESERVED}
     connection.execute(
         sql.SQL(
             """
@@ -162,7 +163,7 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
             on conflict (source, billing_period) do update set columns = excluded.columns
             """
         ).format(database.table("raw_months")),
-        [load.source, load.billing_month, [name for name in here if name != RESERVED]],
+        [load.source, load.billing_month, filled_columns(connection, source.format, staged, columns)],
     )
     return changes
 

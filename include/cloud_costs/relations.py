@@ -1,11 +1,13 @@
 """Where a load's rows are now: staged, published, or gone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from cloud_costs import history
-from cloud_costs.focus import RawLines
+from cloud_costs.focus import RawLines, line_columns
+from cloud_costs.formats import FORMATS
 from cloud_costs.history import Load
 from cloud_costs.postgres import Connection, Database, columns_of, comments_of
 
@@ -35,7 +37,31 @@ def find_relations(connection: Connection, database: Database, load: Load) -> Re
 def lines_of(connection: Connection, database: Database, format_name: str, found: Relations) -> RawLines:
     """Return the raw lines of a load, for the FOCUS mapping."""
     columns = columns_of(connection, found.raw)
-    return RawLines(format_name, found.raw, columns, database.schema, comments_of(connection, found.raw))
+    filled = filled_columns(connection, format_name, found.raw, columns)
+    originals = comments_of(connection, found.raw)
+    return RawLines(
+        format_name, found.raw, columns, database.schema, originals, lambda name: sql.Literal(name in filled)
+    )
+
+
+def filled_columns(
+    connection: Connection, format_name: str, raw: sql.Identifier, columns: Mapping[str, str]
+) -> list[str]:
+    """Return the columns of one month, without those that a mapping asks about and that hold nothing but 0 or NULL.
+
+    A CUR 2.0 export has its net columns for every payer, and fills them for those with a discount.
+    """
+    asked = {column.aliases[0] for column in line_columns(FORMATS[format_name].mapping) if column.type == "exported"}
+    filled = []
+    for name in columns:
+        if name in asked:
+            row = connection.execute(
+                sql.SQL("select exists (select 1 from {} where {}::numeric <> 0)").format(raw, sql.Identifier(name))
+            ).fetchone()
+            if not row or not row[0]:
+                continue
+        filled.append(name)
+    return filled
 
 
 def published_load(connection: Connection, database: Database, load: Load) -> Load | None:

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from psycopg import sql
 
 from cloud_costs import csv_files, parquet_files
-from cloud_costs.columns import RESERVED, Column, merge_types, raw_names
+from cloud_costs.columns import MAX_COLUMNS, RESERVED, Column, merge_types, raw_names
 from cloud_costs.delivery import Delivery, Format
+from cloud_costs.errors import DeliveryError
 from cloud_costs.parquet_files import open_reader
 from cloud_costs.postgres import Connection, Database
 from cloud_costs.shape import Copy, FileShape, Progress, Shape, Stopped
@@ -32,7 +33,7 @@ def read_shape(
     """Read the footers or headers of all files and decide the raw columns.
 
     They are wide enough for every file, joinable with the types that are `published` by raw name, and an exported
-    column that is `known` keeps its raw name.
+    column that is `known` keeps its raw name. Raises `DeliveryError` for more columns than a table can have.
     """
     where = delivery.manifest.label
     with open_reader(storage) as reader:
@@ -47,6 +48,12 @@ def read_shape(
     names = raw_names(originals, known, form.raw_name if is_csv else str.lower)
     by_file = {file.file.uri: {names[name]: kind for name, kind in file.types.items()} for file in files}
     merged = merge_types(where, by_file, published)
+    together = len({*merged, *published} - {RESERVED})
+    if together > MAX_COLUMNS:
+        raise DeliveryError(
+            f"{where}: {len(merged)} columns in all files, {together} with those of the published months; PostgreSQL "
+            f"takes {MAX_COLUMNS} at most: leave columns out of the export, or load it as a source of another name"
+        )
     return Shape(tuple(Column(names[original], original, merged[names[original]]) for original in originals), files)
 
 

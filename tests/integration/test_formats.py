@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from pipeline import JANUARY, cost_totals, load_month, truth_totals
+from pipeline import JANUARY, cost_totals, crafted_source, line, load_month, truth_totals, write_delivery
 
 from cloud_costs.config import Source
 from cloud_costs.sample_bill import Bill, write_month
@@ -71,6 +71,16 @@ def test_net_basis_gives_its_truth(database, query, bucket, form, file_type):
     load_month(database, source_of(bill, bucket), JANUARY)
     assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
     assert query("select sum(cost) from costs") == [(sum((values[0] for values in gross.values()), Decimal()),)]
+    assert query("select violations from audit_results where check_name = 'gross_equals_net'") == [(0,)]
+
+
+def test_empty_net_column_leaves_the_month_on_the_gross_basis(database, query, bucket):
+    """A CUR 2.0 export may have its net columns without a discount to fill them."""
+    source = crafted_source(bucket)
+    write_delivery(bucket, [line(line_item_net_unblended_cost=0.0), line(line_item_net_unblended_cost=None)])
+    load_month(database, source, JANUARY)
+    assert query("select sum(cost) from costs") == [(Decimal("3.0"),)]
+    assert query("select sum(BilledCost) from focus_costs") == [(Decimal("3.0"),)]
     assert query("select violations from audit_results where check_name = 'gross_equals_net'") == [(0,)]
 
 

@@ -84,8 +84,8 @@ create table {schema}.raw_months (
 );
 
 comment on table {schema}.raw_months is
-'One row per source and published month: the raw columns that the month''s export had. A raw column that is not
-among them is NULL for the month because it was not exported.';
+'One row per source and published month: the raw columns that the month''s export had, without those net columns
+that hold no value. A month is on the net basis when line_item_net_unblended_cost is among them.';
 
 create table {schema}.aws_services (
     code text primary key,
