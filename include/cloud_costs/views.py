@@ -1,27 +1,47 @@
 """`refresh_views`: `<source>_focus`, `focus_costs` and `costs`, over every source that has a published month."""
 
+import csv
 import logging
 from dataclasses import dataclass
+from functools import cache
 
+import psycopg
 from psycopg import sql
 
 from cloud_costs import focus, locks, sql_files
 from cloud_costs.config import Source
+from cloud_costs.errors import DatabaseDenied
 from cloud_costs.focus import RawLines
 from cloud_costs.locks import PATIENCE
-from cloud_costs.postgres import Connection, Database, columns_of
+from cloud_costs.postgres import Connection, Database, columns_of, comments_of
 
 log = logging.getLogger(__name__)
+
+FOCUS_COMMENT = (
+    "One row per FOCUS 1.2 charge of {source}, computed from the raw lines. Filter by billing_period to read one "
+    "month, and never sum over currencies."
+)
 
 
 @dataclass(frozen=True)
 class Grant:
-    """A right on a view; no role means everyone."""
+    """A right on a view, or on one column of it; no role means everyone."""
 
     view: str
     privilege: str
     role: str | None
     grantable: bool
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class FocusColumn:
+    """A column of the FOCUS views: its type, its name in the specification ('' for this package's own), its meaning."""
+
+    name: str
+    type: str
+    focus_name: str
+    meaning: str
 
 
 def refresh_views(database: Database, patience: float = PATIENCE) -> list[str]:
@@ -48,9 +68,11 @@ def create_focus(connection: Connection, database: Database) -> list[str]:
     )
     changed = []
     selects = []
+    grants: list[Grant] = []
     for name, format_name in _published(connection, database, "raw"):
         view = f"{name}_focus"
-        changed += _create(connection, database, view, focus.charges(_lines(connection, database, name, format_name)))
+        select = _typed(connection, focus.charges(_lines(connection, database, name, format_name)))
+        changed += _create(connection, database, view, select, grants)
         columns = sql.SQL(",\n    ").join(
             sql.Identifier(column) for column in columns_of(connection, database.table(view))
         )
@@ -62,9 +84,23 @@ def create_focus(connection: Connection, database: Database) -> list[str]:
                 focus=database.table(view),
             )
         )
+        _comment_focus(connection, database.table(view), FOCUS_COMMENT.format(source=f"the source {name}"))
     if selects:
-        changed += _create(connection, database, "focus_costs", sql.SQL("\nunion all\n").join(selects))
+        changed += _create(connection, database, "focus_costs", sql.SQL("\nunion all\n").join(selects), grants)
+        _comment_focus(connection, database.table("focus_costs"), FOCUS_COMMENT.format(source="all sources"))
+    grant(connection, database, grants)
     return changed
+
+
+def _typed(connection: Connection, charges: sql.Composed) -> sql.Composed:
+    """Give the charges of every mapping the same types: a column that one of them cannot fill is a null of none."""
+    names = [column.name for column in connection.execute(charges + sql.SQL("\nlimit 0")).description or ()]
+    types = {column.name: column.type for column in focus_columns()}
+    columns = (
+        sql.SQL("{}::{}").format(sql.Identifier(name), sql.SQL(types[name])) if name in types else sql.Identifier(name)
+        for name in names
+    )
+    return sql.SQL("select {} from ({}) as charges").format(sql.SQL(", ").join(columns), charges)
 
 
 def _lines(connection: Connection, database: Database, name: str, format_name: str) -> RawLines:
@@ -86,35 +122,61 @@ def _lines(connection: Connection, database: Database, name: str, format_name: s
 def drop_focus(connection: Connection, database: Database, source: Source) -> list[Grant]:
     """Drop the views that read a raw table whose column type changes, in the transaction that creates them again.
 
-    Returns the rights that were granted on them, for `grant` to give back.
+    Returns the rights that were granted on them, for `grant` to give back. Raises `DatabaseDenied` when someone's
+    own view reads them.
     """
-    grants = []
-    for view in ("focus_costs", source.focus_view):
-        name = database.table(view).as_string(connection)
-        rows = connection.execute(
-            """
-            select privilege_type, case when grantee <> 0 then pg_get_userbyid(grantee) end, is_grantable
-            from pg_class, aclexplode(relacl)
-            where oid = to_regclass(%s) and grantee <> relowner
-            """,
-            [name],
-        ).fetchall()
-        grants += [Grant(view, *row) for row in rows]
-        connection.execute(sql.SQL("drop view if exists {}").format(database.table(view)))
-    return grants
+    return _drop(connection, database, "focus_costs") + _drop(connection, database, source.focus_view)
 
 
 def grant(connection: Connection, database: Database, grants: list[Grant]) -> None:
-    """Give rights on views back."""
+    """Give rights on views back; one on a column that is no longer there is gone with it."""
     for one in grants:
+        if one.column and one.column not in columns_of(connection, database.table(one.view)):
+            continue
         connection.execute(
-            sql.SQL("grant {} on {} to {} {}").format(
+            sql.SQL("grant {}{} on {} to {} {}").format(
                 sql.SQL(one.privilege),
+                sql.SQL("({})").format(sql.Identifier(one.column)) if one.column else sql.SQL(""),
                 database.table(one.view),
                 sql.Identifier(one.role) if one.role else sql.SQL("public"),
                 sql.SQL("with grant option" if one.grantable else ""),
             )
         )
+
+
+def _drop(connection: Connection, database: Database, view: str) -> list[Grant]:
+    """Drop a view if there is one, and return the rights that were granted on it."""
+    name = database.table(view).as_string(connection)
+    rows = connection.execute(
+        """
+        with rights as (
+            select oid as relation, relacl as acl, null::name as column_name
+            from pg_class
+            where oid = to_regclass(%(name)s)
+            union all
+            select attrelid, attacl, attname
+            from pg_attribute
+            where attrelid = to_regclass(%(name)s) and attacl is not null
+        )
+
+        select privilege_type, case when grantee <> 0 then pg_get_userbyid(grantee) end, is_grantable, column_name
+        from rights
+        inner join pg_class on pg_class.oid = rights.relation
+        cross join lateral aclexplode(rights.acl)
+        where grantee <> relowner
+        """,
+        {"name": name},
+    ).fetchall()
+    try:
+        connection.execute(sql.SQL("drop view if exists {}").format(database.table(view)))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        raise DatabaseDenied(
+            f"{database.schema}.{view} has to be made anew, because its columns or their types change, and is not "
+            f"while others read it: {'; '.join((error.diag.message_detail or str(error)).splitlines())}. Keep their "
+            "definitions (select pg_get_viewdef('<view>'::regclass)), drop them, clear this task or run sync again, "
+            "and create them again; until then everything is as before"
+        ) from error
+    return [Grant(view, *row) for row in rows]
 
 
 def comment_costs(connection: Connection, kind: sql.SQL, relation: sql.Identifier) -> None:
@@ -130,7 +192,9 @@ def _create_costs(connection: Connection, database: Database) -> list[str]:
     if not selects:
         log.info("no month is published yet: the view costs comes with the first one")
         return []
-    changed = _create(connection, database, "costs", sql.SQL("\nunion all\n").join(selects))
+    grants: list[Grant] = []
+    changed = _create(connection, database, "costs", sql.SQL("\nunion all\n").join(selects), grants)
+    grant(connection, database, grants)
     if changed:
         comment_costs(connection, sql.SQL("view"), database.table("costs"))
     return changed
@@ -151,17 +215,57 @@ def _published(connection: Connection, database: Database, kind: str) -> list[tu
     return [(name, form) for name, form in rows if columns_of(connection, database.table(table.format(name)))]
 
 
-def _create(connection: Connection, database: Database, name: str, select: sql.Composable) -> list[str]:
-    """Create or replace a view when its definition differs; return its name when it did."""
+def _create(
+    connection: Connection, database: Database, name: str, select: sql.Composable, grants: list[Grant]
+) -> list[str]:
+    """Create or replace a view when its definition differs; return its name when it did.
+
+    PostgreSQL replaces a view by one with the same columns, and perhaps more behind them. For any other the view is
+    dropped, and `focus_costs` with it if that reads it; the rights on both are added to `grants`.
+    """
     view = database.table(name)
     probe = database.staging_table("view_probe")
     connection.execute(sql.SQL("create view {} as {}").format(probe, select))
-    same = connection.execute(
+    row = connection.execute(
         "select pg_get_viewdef(to_regclass(%s)) = pg_get_viewdef(to_regclass(%s))",
         [view.as_string(connection), probe.as_string(connection)],
     ).fetchone()
+    before, after = (list(columns_of(connection, relation).items()) for relation in (view, probe))
     connection.execute(sql.SQL("drop view {}").format(probe))
-    if same and same[0]:
+    if row and row[0]:
         return []
+    if before != after[: len(before)]:
+        log.warning("the columns of %s.%s change: it is dropped and created", database.schema, name)
+        if name.endswith("_focus"):
+            grants += _drop(connection, database, "focus_costs")
+        grants += _drop(connection, database, name)
     connection.execute(sql.SQL("create or replace view {} as {}").format(view, select))
     return [name]
+
+
+def _comment_focus(connection: Connection, view: sql.Identifier, grain: str) -> None:
+    """Write what a FOCUS view and its columns mean, where it does not say so already.
+
+    A comment's lock hinders no reader.
+    """
+    row = connection.execute(
+        "select obj_description(to_regclass(%s), 'pg_class')", [view.as_string(connection)]
+    ).fetchone()
+    if not row or row[0] != grain:
+        connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(grain)))
+    meanings = {column.name: column.meaning for column in focus_columns()}
+    known = comments_of(connection, view)
+    for column in columns_of(connection, view):
+        if known.get(column) != meanings.get(column):
+            connection.execute(
+                sql.SQL("comment on column {}.{} is {}").format(
+                    view, sql.Identifier(column), sql.Literal(meanings.get(column))
+                )
+            )
+
+
+@cache
+def focus_columns() -> tuple[FocusColumn, ...]:
+    """Return the columns of the FOCUS views, from `include/sql/views/focus_columns.csv`."""
+    rows = csv.DictReader(sql_files.read("views/focus_columns.csv").splitlines())
+    return tuple(FocusColumn(row["column"], row["type"], row["focus"], row["meaning"]) for row in rows)
