@@ -7,7 +7,7 @@ about it was wrong. A source's `checks` raise a warning to an error.
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -19,8 +19,9 @@ from cloud_costs import focus, history, sql_files
 from cloud_costs.config import Source
 from cloud_costs.errors import AuditFailed, LoadLost
 from cloud_costs.history import Load, recorded_errors
+from cloud_costs.invoices import read_invoices
 from cloud_costs.months import month_label
-from cloud_costs.postgres import Connection, Database, database_errors_of
+from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.relations import Relations, find_relations, lines_of
 from cloud_costs.sql_files import Check
 
@@ -28,6 +29,11 @@ log = logging.getLogger(__name__)
 
 SAMPLE_ROWS = 10
 COUNT = "violations of this check"
+NO_INVOICES = "select null::text as invoice_id, null::text as currency, null::numeric as billed_cost where false"
+LISTED_INVOICES = """
+select null::text as invoice_id, null::numeric as amount, null::text as currency, null::date as billing_period
+where false
+"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
             raise LoadLost(
                 f"{load.label}: load {load.load_id} has nothing to audit any more; clear {task} of this month"
             )
-        parts = _parts(connection, database, source, found)
+        parts = _parts(connection, database, source, load, found)
         results = [
             _run(connection, source, load, check, parts)
             for check in sql_files.read_checks()
@@ -104,25 +110,45 @@ def _reject(database: Database, load: Load, found: Relations, failed: list[Resul
     raise error
 
 
-def _parts(connection: Connection, database: Database, source: Source, found: Relations) -> dict[str, sql.Composable]:
+def _parts(
+    connection: Connection, database: Database, source: Source, load: Load, found: Relations
+) -> dict[str, sql.Composable]:
     """Return what the `{places}` of the checks stand for. The sums that several checks compare are taken once."""
     lines = lines_of(connection, database, source.format, found)
     charges = focus.charges(lines, ())
+    parts: dict[str, sql.Composable] = {"schema": sql.Identifier(database.schema), "raw": found.raw, "charges": charges}
     for name, select in (
         ("raw_totals", focus.raw_totals(lines)),
         ("focus_totals", sql_files.compose(sql_files.read("focus/totals.sql"), charges=charges)),
+        ("published_invoices", _published_invoices(connection, database, source, load)),
+        ("listed_invoices", sql.SQL(LISTED_INVOICES)),
     ):
         connection.execute(sql.SQL("create temp table {} as {}").format(sql.Identifier(name), select))
-    parts: dict[str, sql.Composable] = {
-        "schema": sql.Identifier(database.schema),
-        "raw": found.raw,
-        "charges": charges,
-        "raw_totals": sql.Identifier("pg_temp", "raw_totals"),
-        "focus_totals": sql.Identifier("pg_temp", "focus_totals"),
-    }
+        parts[name] = sql.Identifier("pg_temp", name)
+    if source.invoices:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                sql.SQL("insert into {} values (%s, %s, %s, %s)").format(parts["listed_invoices"]),
+                [astuple(invoice) for invoice in read_invoices(source.invoices)],
+            )
     if found.normalized:
         parts["normalized"] = found.normalized
     return parts
+
+
+def _published_invoices(connection: Connection, database: Database, source: Source, load: Load) -> sql.Composable:
+    """Return the select of what readers see of the month's invoices now."""
+    table = database.table(source.normalized_table)
+    if not columns_of(connection, table):
+        return sql.SQL(NO_INVOICES)
+    return sql.SQL(
+        """
+        select invoice_id, currency, sum(cost) as billed_cost
+        from {}
+        where billing_period = {} and invoice_id is not null
+        group by invoice_id, currency
+        """
+    ).format(table, sql.Literal(load.billing_month))
 
 
 def _run(connection: Connection, source: Source, load: Load, check: Check, parts: dict[str, sql.Composable]) -> Result:

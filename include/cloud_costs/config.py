@@ -13,10 +13,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from cloud_costs.errors import ConfigError
 from cloud_costs.formats import FORMATS
+from cloud_costs.invoices import read_invoices
 from cloud_costs.months import parse_month
 from cloud_costs.sql_files import check_names
 from cloud_costs.validation import Location, explain
@@ -65,6 +74,7 @@ class Source(BaseModel):
     first_month: Month | None = None
     manifest: Literal["required", "none"] = "required"
     tags: tuple[str, ...] = ()
+    invoices: Path | None = None
     checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
 
     @field_validator("name")
@@ -93,6 +103,19 @@ class Source(BaseModel):
         if not re.fullmatch(r"(s3://[A-Za-z0-9._-]{1,255}(/.*)?|file:///.*)", value):
             raise ValueError(f"{value!r} is not a storage address; write s3://bucket/folder/ or file:///folder/")
         return value if value.endswith("/") else value + "/"
+
+    @field_validator("invoices", mode="before")
+    @classmethod
+    def _readable_invoices(cls, value: Any, info: ValidationInfo) -> Any:
+        """Find the list beside the configuration file, and refuse a broken one before anything runs."""
+        if not isinstance(value, str | Path):
+            return value
+        if re.match(r"(?!file:///)[a-z0-9]+://", str(value)):
+            raise ValueError(f"{str(value)!r} is not allowed; write a path, or file:///folder/invoices.csv")
+        folder = (info.context or {}).get("folder", Path())
+        path = folder / str(value).removeprefix("file://")
+        read_invoices(path)
+        return path
 
     @field_validator("checks")
     @classmethod
@@ -182,7 +205,7 @@ def _read(path: Path) -> tuple[Source, ...]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
-    return _validate(str(path), content)
+    return _validate(str(path), content, path.parent)
 
 
 def _yaml_problem(error: Exception) -> str:
@@ -192,11 +215,11 @@ def _yaml_problem(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _validate(where: str, content: Any) -> tuple[Source, ...]:
+def _validate(where: str, content: Any, folder: Path = Path()) -> tuple[Source, ...]:
     if not isinstance(content, dict):
         raise ConfigError(f"{where}: expected a mapping with the key 'sources', as in sources.example.yaml")
     try:
-        sources = _Sources.model_validate(content).sources
+        sources = _Sources.model_validate(content, context={"folder": folder}).sources
     except ValidationError as error:
         raise ConfigError(f"{where}: {explain(error, _known_keys)}") from None
     _refuse_clashes(where, sources)

@@ -14,12 +14,31 @@ from cloud_costs.normalize import normalize
 from cloud_costs.publish import publish
 from cloud_costs.storage import LocalStorage
 
+# A payer whose month is closed: every line of it is on an invoice.
+CLOSED = {"bill_payer_account_id": "000000000009", "bill_invoice_id": "17"}
+PLAN_FEE = {"line_item_line_item_type": "SavingsPlanRecurringFee", "savings_plan_savings_plan_a_r_n": "arn:1"}
+RESERVATION = {"reservation_reservation_a_r_n": "arn:aws:ec2:::reserved-instances/1"}
+
 # How to break each check: lines of a delivery, or a statement on the staged tables before the audit.
 LINES = {
     "billing_period_is_the_months": [line(bill_billing_period_start_date=datetime(2024, 12, 1))],
     "costs_are_finite": [line(line_item_unblended_cost=float("nan")), line(line_item_unblended_cost=float("inf"))],
     "dimensions_are_filled": [line(line_item_usage_account_id="", line_item_currency_code="")] * 12,
     "gross_equals_net": [line(line_item_net_unblended_cost=1.25)],
+    "commitments_are_spread_exactly": [
+        line(
+            **CLOSED,
+            **PLAN_FEE,
+            savings_plan_total_commitment_to_date=3.0,
+            savings_plan_used_commitment=2.0,
+            savings_plan_amortized_upfront_commitment_for_billing_period=0.5,
+        )
+    ],
+    "invoices_have_one_currency": [line(**CLOSED), line(**CLOSED, line_item_currency_code="EUR")],
+    "payer_is_on_one_basis": [line(line_item_net_unblended_cost=1.5)],
+    "unused_commitment_is_not_negative": [
+        line(**PLAN_FEE, savings_plan_total_commitment_to_date=1.0, savings_plan_used_commitment=1.0000000001)
+    ],
     "line_item_types_are_known": [line(line_item_line_item_type="Surprise")],
     "savings_plan_usage_is_negated": [
         line(line_item_line_item_type="SavingsPlanCoveredUsage", savings_plan_savings_plan_a_r_n="arn:1"),
@@ -30,8 +49,11 @@ LINES = {
         ),
     ],
 }
+# None: a test of its own.
 STATEMENTS = {
     "billed_cost_equals_raw": None,
+    "invoices_are_as_listed": None,
+    "invoices_keep_their_amount": None,
     "normalized_equals_focus": "update {normalized} set effective_cost = effective_cost + 0.0000000001",
     "rows_are_all_stored": "delete from {raw} where ctid = (select min(ctid) from {raw})",
 }
@@ -179,3 +201,128 @@ def test_raw_only_is_audited_without_normalized(database, cup, query):
     load_month(database, cup.source, JANUARY, raw_only=True)
     names = {name for (name,) in query("select check_name from audit_results")}
     assert names == set(sql_files.check_names()) - {"normalized_equals_focus"}
+
+
+def sample_of(query, check):
+    rows = query("select sample from audit_results where check_name = %s order by load_id desc limit 1", check)
+    return rows[0][0]
+
+
+def audited(database, query, source):
+    """Take the month through all steps, and return the names of the checks that it violates."""
+    return set(violated(query, load_month(database, source, JANUARY)))
+
+
+def test_invoice_that_changes_after_it_was_published_is_shown(database, bucket, query):
+    source = crafted_source(bucket)
+    first = [line(bill_invoice_id="1"), line(bill_invoice_id="2"), line(bill_invoice_id="3"), line()]
+    write_delivery(bucket, first)
+    assert audited(database, query, source) == set()
+    # The same again, lines that get their invoice, and an invoice more: nothing that was issued has changed.
+    write_delivery(bucket, [*first[:3], line(bill_invoice_id="4"), line(bill_invoice_id="5")], version="v2")
+    assert audited(database, query, source) == set()
+    write_delivery(bucket, [line(bill_invoice_id="1"), line(bill_invoice_id="2", line_item_unblended_cost=1.4)])
+    assert audited(database, query, source) == {"invoices_keep_their_amount"}
+    sample = {row["invoice_id"]: row for row in sample_of(query, "invoices_keep_their_amount")}
+    assert sorted(sample) == ["2", "3", "4", "5"]
+    assert (sample["2"]["published_cost"], sample["2"]["billed_cost"]) == ("1.5", "1.4")
+    assert sample["3"]["billed_cost"] is None
+    # It is what readers see now.
+    assert audited(database, query, source) == set()
+
+
+def test_all_of_a_payers_net_costs_are_zero(database, bucket, query):
+    """AWS writes absent numbers as 0.0 in Parquet; the other payer of the export is on the net basis."""
+    source = crafted_source(bucket)
+    other = {"bill_payer_account_id": "000000000009"}
+    net = line(line_item_net_unblended_cost=1.5)
+    write_delivery(bucket, [net, line(**other, line_item_net_unblended_cost=0.0)])
+    assert audited(database, query, source) == {"payer_is_on_one_basis", "gross_equals_net"}
+    sample = sample_of(query, "payer_is_on_one_basis")
+    assert [(row["billing_account_id"], row["gross_cost"], row["net_cost"]) for row in sample] == [
+        ("000000000009", "1.5", "0")
+    ]
+    # A line without a cost, and a discount without a net one, are on either basis.
+    discount = {"line_item_line_item_type": "EdpDiscount", "line_item_unblended_cost": -0.5}
+    cheap = line(line_item_net_unblended_cost=1.0)
+    write_delivery(bucket, [cheap, line(line_item_unblended_cost=0.0), line(**discount)])
+    assert audited(database, query, source) == set()
+
+
+PAID = {
+    **PLAN_FEE,
+    "savings_plan_total_commitment_to_date": 3.0,
+    "savings_plan_used_commitment": 1.0,
+    "savings_plan_amortized_upfront_commitment_for_billing_period": 0.5,
+}
+
+
+@pytest.mark.parametrize(
+    ("lines", "difference"),
+    [
+        # Half paid upfront long ago: 3 are committed, 1 is used, 2 are not.
+        (
+            [
+                line(**CLOSED, **PAID, line_item_unblended_cost=2.5),
+                line(**CLOSED, line_item_line_item_type="SavingsPlanCoveredUsage", line_item_unblended_cost=4.0,
+                     savings_plan_savings_plan_effective_cost=1.0),
+                line(**CLOSED, line_item_line_item_type="SavingsPlanNegation", line_item_unblended_cost=-4.0),
+            ],
+            None,
+        ),
+        # The same, its use left out.
+        (
+            [
+                line(**CLOSED, **PAID, line_item_unblended_cost=2.5),
+            ],
+            "1.0",
+        ),
+        # A reservation with an upfront fee this month, nothing unused; 0.000000005 is what AWS may have rounded.
+        (
+            [
+                line(**CLOSED, **RESERVATION, line_item_line_item_type="Fee", line_item_unblended_cost=100.0),
+                line(**CLOSED, **RESERVATION, line_item_line_item_type="RIFee", line_item_unblended_cost=1.0,
+                     reservation_amortized_upfront_fee_for_billing_period=2.0),
+                line(**CLOSED, **RESERVATION, line_item_line_item_type="DiscountedUsage", line_item_unblended_cost=0.0,
+                     reservation_effective_cost=3.000000005),
+            ],
+            None,
+        ),
+        (
+            [
+                line(**CLOSED, **RESERVATION, line_item_line_item_type="RIFee", line_item_unblended_cost=1.0,
+                     reservation_amortized_upfront_fee_for_billing_period=2.0),
+                line(**CLOSED, **RESERVATION, line_item_line_item_type="DiscountedUsage", line_item_unblended_cost=0.0,
+                     reservation_effective_cost=3.0001),
+            ],
+            "-0.0001",
+        ),
+        # The export does not say what the month uses up of upfront fees.
+        ([line(**CLOSED, **RESERVATION, line_item_line_item_type="RIFee", line_item_unblended_cost=1.0)], None),
+        # The month is open.
+        ([line(**PAID)], None),
+        # No commitment, and no difference.
+        ([line(**CLOSED), line(**CLOSED, line_item_line_item_type="Tax")], None),
+    ],
+)  # fmt: skip
+def test_closed_month_adds_up_per_payer(database, bucket, query, lines, difference):
+    write_delivery(bucket, [line(), *lines])
+    found = audited(database, query, crafted_source(bucket))
+    assert found == ({"commitments_are_spread_exactly"} if difference else set())
+    if difference:
+        assert [Decimal(row["difference"]) for row in sample_of(query, "commitments_are_spread_exactly")] == [
+            Decimal(difference)
+        ]
+
+
+def test_sample_bill_and_its_redelivery_break_no_check(database, cup, query):
+    for version in (1, 1):
+        cup.deliver(version=version)
+        assert audited(database, query, cup.source) == set()
+
+
+def test_checks_look_for_charges_only_where_a_sum_says_so():
+    """The charges of a month are derived once, for all checks together."""
+    assert sql_files.read("focus/totals.sql").count("{charges}") == 1
+    for check in sql_files.read_checks():
+        assert "charges" not in check.needs or "focus_totals" in check.needs

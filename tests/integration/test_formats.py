@@ -48,7 +48,7 @@ def test_every_format_gives_the_truth(database, query, bucket, bill, layout):
         totals = {key: values[:3] for key, values in totals.items()}
         expected = {key: values[:3] for key, values in expected.items()}
     assert totals == expected
-    assert query("select count(*) from audit_results where not passed and severity = 'error'") == [(0,)]
+    assert query("select check_name from audit_results where not passed") == []
 
 
 @pytest.mark.parametrize("timestamps", ["ms", "us", "ns", "int96"])
@@ -71,7 +71,7 @@ def test_net_basis_gives_its_truth(database, query, bucket, form, file_type):
     load_month(database, source_of(bill, bucket), JANUARY)
     assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
     assert query("select sum(cost) from costs") == [(sum((values[0] for values in gross.values()), Decimal()),)]
-    assert query("select violations from audit_results where check_name = 'gross_equals_net'") == [(0,)]
+    assert query("select check_name from audit_results where not passed") == []
 
 
 def test_empty_net_column_leaves_the_month_on_the_gross_basis(database, query, bucket):

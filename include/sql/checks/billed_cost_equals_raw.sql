@@ -4,6 +4,7 @@
 --   types
 
 select
+    coalesce(raw_totals.billing_account_id, focus_totals.billing_account_id) as billing_account_id,
     coalesce(raw_totals.invoice_id, focus_totals.invoice_id) as invoice_id,
     coalesce(raw_totals.currency, focus_totals.currency) as currency,
     raw_totals.billed_cost as raw_cost,
@@ -13,7 +14,8 @@ select
 from {raw_totals} as raw_totals
 full join {focus_totals} as focus_totals
     on
-        coalesce(raw_totals.invoice_id, '') = coalesce(focus_totals.invoice_id, '')
+        coalesce(raw_totals.billing_account_id, '') = coalesce(focus_totals.billing_account_id, '')
+        and coalesce(raw_totals.invoice_id, '') = coalesce(focus_totals.invoice_id, '')
         and coalesce(raw_totals.currency, '') = coalesce(focus_totals.currency, '')
 where
     coalesce(raw_totals.billed_cost, 0) <> coalesce(focus_totals.billed_cost, 0)

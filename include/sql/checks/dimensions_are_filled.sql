@@ -2,6 +2,13 @@
 -- protects: from charges that no report by date, account, currency or category would show
 -- action: look at the lines named here in the raw export; the exporter left a required column empty
 
+-- The charges are looked for only where there are some.
+with found as (
+    select 1
+    from {focus_totals}
+    where charges_without_dimensions > 0
+)
+
 select
     x_lineitemid as line_item_id,
     x_lineitemtype as line_item_type,
@@ -11,7 +18,5 @@ select
     billedcost as billed_cost
 from ({charges}) as charges
 where
-    chargeperiodstart is null
-    or subaccountid is null
-    or billingcurrency is null
-    or chargecategory is null
+    exists (select 1 from found)
+    and (chargeperiodstart is null or subaccountid is null or billingcurrency is null or chargecategory is null)

@@ -4,6 +4,7 @@
 
 with normalized_totals as (
     select
+        billing_account_id,
         invoice_id,
         currency,
         sum(cost) as cost,
@@ -11,10 +12,11 @@ with normalized_totals as (
         sum(list_cost) as list_cost
     from {normalized}
     where billing_period = %(billing_period)s
-    group by invoice_id, currency
+    group by billing_account_id, invoice_id, currency
 )
 
 select
+    coalesce(focus_totals.billing_account_id, normalized_totals.billing_account_id) as billing_account_id,
     coalesce(focus_totals.invoice_id, normalized_totals.invoice_id) as invoice_id,
     coalesce(focus_totals.currency, normalized_totals.currency) as currency,
     focus_totals.billed_cost as focus_cost,
@@ -26,7 +28,8 @@ select
 from {focus_totals} as focus_totals
 full join normalized_totals
     on
-        coalesce(focus_totals.invoice_id, '') = coalesce(normalized_totals.invoice_id, '')
+        coalesce(focus_totals.billing_account_id, '') = coalesce(normalized_totals.billing_account_id, '')
+        and coalesce(focus_totals.invoice_id, '') = coalesce(normalized_totals.invoice_id, '')
         and coalesce(focus_totals.currency, '') = coalesce(normalized_totals.currency, '')
 where
     coalesce(focus_totals.billed_cost, 0) <> coalesce(normalized_totals.cost, 0)

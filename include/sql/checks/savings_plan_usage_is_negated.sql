@@ -3,6 +3,13 @@
 -- action: the difference is published as charges of the category Adjustment; ask AWS Support about the lines of
 --   these invoices
 
+-- The charges are looked for only where there are some.
+with found as (
+    select 1
+    from {focus_totals}
+    where adjustments > 0
+)
+
 select
     invoiceid as invoice_id,
     billingcurrency as currency,
@@ -10,4 +17,6 @@ select
     commitmentdiscountid as savings_plan_arn,
     billedcost as difference
 from ({charges}) as charges
-where chargecategory = 'Adjustment'
+where
+    exists (select 1 from found)
+    and chargecategory = 'Adjustment'

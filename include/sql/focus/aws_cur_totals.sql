@@ -1,15 +1,41 @@
--- What the exported lines themselves say, one row per invoice and currency: the other side of every audit of
--- sums. Lines of split cost allocation repeat the cost of the instance below them and count nowhere.
+-- What the exported lines themselves say, one row per payer, invoice and currency: the other side of every audit
+-- of sums. Lines of split cost allocation repeat the cost of the instance below them and count nowhere.
+--
+-- prepaid_use is the part of upfront fees, whenever they were paid, that this month uses up; it is null where the
+-- export does not say. A discount line has no net cost of its own, so it may lack one.
 
 select
+    bill_payer_account_id as billing_account_id,
     bill_invoice_id as invoice_id,
     line_item_currency_code as currency,
     coalesce(sum(case when is_net then line_item_net_unblended_cost else line_item_unblended_cost end), 0)
         as billed_cost,
     coalesce(sum(line_item_unblended_cost), 0) as gross_cost,
-    count(*) filter (where line_item_line_item_type is distinct from 'SavingsPlanNegation') as line_items
+    sum(
+        case
+            when line_item_line_item_type = 'SavingsPlanRecurringFee' and is_net
+                then savings_plan_net_amortized_upfront_commitment_for_billing_period
+            when line_item_line_item_type = 'SavingsPlanRecurringFee'
+                then savings_plan_amortized_upfront_commitment_for_billing_period
+            when line_item_line_item_type = 'RIFee' and is_net
+                then reservation_net_amortized_upfront_fee_for_billing_period
+            when line_item_line_item_type = 'RIFee'
+                then reservation_amortized_upfront_fee_for_billing_period
+        end
+    ) as prepaid_use,
+    count(*) filter (where line_item_line_item_type is distinct from 'SavingsPlanNegation') as line_items,
+    count(*) filter (where line_item_unblended_cost <> 0) as gross_lines,
+    count(*) filter (where is_net and line_item_net_unblended_cost <> 0) as net_lines,
+    count(*) filter (
+        where
+        is_net
+        and line_item_net_unblended_cost is null
+        and line_item_unblended_cost <> 0
+        and right(coalesce(line_item_line_item_type, ''), 8) <> 'Discount'
+    ) as lines_without_net,
+    coalesce(bool_or(is_net), false) as is_net
 from (
     {lines}
 ) as lines
 where coalesce(line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
-group by bill_invoice_id, line_item_currency_code
+group by bill_payer_account_id, bill_invoice_id, line_item_currency_code

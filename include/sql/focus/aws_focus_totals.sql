@@ -1,12 +1,19 @@
--- What the exported charges themselves say, one row per invoice and currency.
+-- What the exported charges themselves say, one row per payer, invoice and currency. A FOCUS export is on one basis,
+-- and does not say what part of upfront fees the month uses up.
 
 select
+    billingaccountid as billing_account_id,
     invoiceid as invoice_id,
     billingcurrency as currency,
     coalesce(sum(billedcost), 0) as billed_cost,
     coalesce(sum(billedcost), 0) as gross_cost,
-    count(*) as line_items
+    null::numeric as prepaid_use,
+    count(*) as line_items,
+    count(*) filter (where billedcost <> 0) as gross_lines,
+    0 as net_lines,
+    0 as lines_without_net,
+    false as is_net
 from (
     {lines}
 ) as lines
-group by invoiceid, billingcurrency
+group by billingaccountid, invoiceid, billingcurrency

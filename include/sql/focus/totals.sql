@@ -1,11 +1,25 @@
--- What the FOCUS charges sum to, one row per invoice and currency: what the audits compare with both sides.
+-- What the FOCUS charges sum to, one row per payer, invoice and currency: what the audits compare with both sides.
+-- The charges are derived once for all audits: those that name single charges look for them only where a count here
+-- says that there are some.
 
 select
+    billingaccountid as billing_account_id,
     invoiceid as invoice_id,
     billingcurrency as currency,
     sum(billedcost) as billed_cost,
     sum(effectivecost) as effective_cost,
     sum(listcost) as list_cost,
-    sum(x_lineitems) as line_items
+    sum(x_lineitems) as line_items,
+    coalesce(
+        sum(billedcost - effectivecost) filter (where chargecategory = 'Purchase' and chargefrequency = 'One-Time'), 0
+    ) as prepaid_cost,
+    count(*) filter (where commitmentdiscountid is not null) as commitment_charges,
+    count(*) filter (where billingperiodstart::date is distinct from billing_period) as charges_of_other_months,
+    count(*) filter (
+        where chargeperiodstart is null or subaccountid is null or billingcurrency is null or chargecategory is null
+    ) as charges_without_dimensions,
+    count(*) filter (where not x_typeisknown) as charges_of_unknown_type,
+    count(*) filter (where chargecategory = 'Adjustment') as adjustments,
+    count(*) filter (where commitmentdiscountstatus = 'Unused' and effectivecost < 0) as unused_below_zero
 from ({charges}) as charges
-group by invoiceid, billingcurrency
+group by billingaccountid, invoiceid, billingcurrency
