@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test lint format constraints clean
+.PHONY: help setup demo up down psql test lint format dictionary constraints clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ format: setup ## Rewrite Python and SQL in the project's style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m sqlfluff fix --disable-progress-bar include/sql
+
+dictionary: setup ## Write docs/data-dictionary.md again
+	@$(PYTHON) -m cloud_costs.data_dictionary
 
 constraints: setup ## Pin again all that the requirements bring with them
 	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" \
