@@ -158,8 +158,8 @@ def value_errors(where: str, name: str) -> Iterator[None]:
 
 def _place(error: psycopg.Error) -> str:
     """Return the line of the file and the column that PostgreSQL names."""
-    context = error.diag.context or ""
-    line = re.search(r"line ([0-9]+)", context)
-    column = re.search(r"column (.+?)(?:: |$)", context)
-    place = f"line {line[1]}" if line else ""
-    return f"{place}, column {column[1]}: " if line and column else f"{place}: " if line else ""
+    # Other lines of the context are about the value itself, such as a JSON text's own lines.
+    found = re.search(r"^COPY [^,]+, line ([0-9]+)(?:, column (.+?))?(?:: |$)", error.diag.context or "", re.MULTILINE)
+    if not found:
+        return ""
+    return f"line {found[1]}, column {found[2]}: " if found[2] else f"line {found[1]}: "

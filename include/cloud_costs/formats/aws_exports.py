@@ -124,11 +124,9 @@ def _by_manifest(key: str, manifest: Manifest) -> str:
 
 
 def _as_listed(key: str, manifest: Manifest) -> str:
-    if key.startswith("s3://"):
-        return key
-    if manifest.file.uri.startswith("s3://"):
-        return "/".join(manifest.file.uri.split("/")[:3]) + "/" + key
-    return _by_manifest(key, manifest)
+    if not manifest.file.uri.startswith("s3://"):
+        return _by_manifest(key, manifest)
+    return key if key.startswith("s3://") else "/".join(manifest.file.uri.split("/")[:3]) + "/" + key
 
 
 def _nothing_found(source: str, expected: str, export: Folder) -> str:
