@@ -200,3 +200,26 @@ def test_billing_period_reads_one_partition(ask, where):
 
 def test_without_billing_period_every_partition_is_read(ask):
     assert scanned(ask, "true") == {"raw_cup_202501", "raw_cup_202502", "raw_cup_202503"}
+
+
+def test_filter_on_the_charge_period_reaches_the_raw_lines(loaded):
+    """A partition whose dates PostgreSQL knows is not read: the mapping passes the date on as it is."""
+    where = "ChargePeriodStart >= '2025-02-10' and ChargePeriodStart < '2025-02-11'"
+    with loaded[0].session() as connection, connection.transaction(force_rollback=True):
+        connection.execute(f'set local search_path to "{loaded[0].schema}"')
+
+        def ask(statement):
+            return connection.execute(statement).fetchall()
+
+        assert len(scanned(ask, where)) == 3
+        partitions = ask("select inhrelid::regclass::text from pg_inherits where inhparent = 'raw_cup'::regclass")
+        for (partition,) in partitions:
+            [(first, last, month)] = ask(
+                "select min(line_item_usage_start_date)::text, max(line_item_usage_start_date)::text, "
+                f"min(billing_period)::text from {partition}"
+            )
+            connection.execute(
+                f"alter table {partition} add check (line_item_usage_start_date between '{first}' and '{last}'), "
+                f"add check (bill_billing_period_start_date = '{month}')"
+            )
+        assert scanned(ask, where) == {"raw_cup_202502"}
