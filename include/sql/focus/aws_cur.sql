@@ -47,6 +47,8 @@ charges as not materialized (
         part.is_unused,
         coalesce(lines.savings_plan_savings_plan_a_r_n, lines.reservation_reservation_a_r_n) as commitment_arn,
         coalesce(lines.product_servicecode, lines.line_item_product_code) as service_code,
+        -- Without a rate code there is a rate id, which products may share: the code too begins with the product.
+        coalesce(lines.pricing_rate_code, lines.product_sku || '.' || lines.pricing_rate_id) as price_id,
         -- AWS writes 'global' for what belongs to no region, where FOCUS has null.
         nullif(lines.product_region_code, 'global') as region_id,
         case
@@ -270,7 +272,7 @@ select
         when charges.charge_category <> 'Tax' and charges.product_sku is not null then charges.line_item_usage_type
     end as skumeter,
     case
-        when charges.charge_category <> 'Tax' and charges.pricing_rate_code is not null
+        when charges.charge_category <> 'Tax' and charges.price_id is not null
             then jsonb_strip_nulls(
                 jsonb_build_object(
                     'CoreCount', case when charges.product_vcpu ~ '^[0-9]+$' then charges.product_vcpu::integer end,
@@ -282,7 +284,7 @@ select
                 )
             )
     end as skupricedetails,
-    case when charges.charge_category <> 'Tax' then charges.pricing_rate_code end as skupriceid,
+    case when charges.charge_category <> 'Tax' then charges.price_id end as skupriceid,
     charges.line_item_usage_account_id as subaccountid,
     charges.line_item_usage_account_name as subaccountname,
     case
