@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test lint format dictionary constraints clean
+.PHONY: help setup demo up down psql test conformance lint format dictionary constraints clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,10 @@ psql: setup ## Open a shell on the demo's database
 
 test: setup ## Run all tests; make test ARGS="-k manifest -x" runs some
 	@$(PYTHON) -m pytest $(ARGS)
+
+conformance: setup ## Check the FOCUS 1.2 rules with focus-validator; needs Python 3.12
+	@scripts/setup-conformance.sh
+	@$(PYTHON) -m cloud_costs.conformance
 
 lint: setup ## Check style, types, SQL, Dockerfile and compose file
 	$(PYTHON) -m ruff check .
