@@ -181,7 +181,8 @@ def _relation(connection: Connection, database: Database, name: str) -> Iterator
 
 
 def _cur_mapping() -> Iterator[str]:
-    expressions = read_expressions(sql_files.read("focus/aws_cur.sql"))
+    basis = sql_files.read("focus/aws_cur_basis.sql")
+    expressions = read_expressions(sql_files.read("focus/aws_cur.sql").replace("{basis}", basis))
     charges = _first(expression for expression in expressions if not expression.step)
     steps = {one.name: one for one in expressions if one.step and one.step != "uncancelled"}
     known = {column.name: column.focus_name or column.name for column in focus_columns()}

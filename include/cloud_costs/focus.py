@@ -58,8 +58,12 @@ class RawLines:
 
 def charges(raw: RawLines, tags: Sequence[str] | None = None) -> sql.Composed:
     """Return the select of the FOCUS charges of a raw relation; `tags` are the tag keys to keep, None is all."""
+    lines = _lines(raw, tags)
     text = sql_files.read(f"focus/{raw.mapping}.sql")
-    return sql_files.compose(text, lines=_lines(raw, tags), schema=sql.Identifier(raw.schema))
+    parts: dict[str, sql.Composable] = {"lines": lines, "schema": sql.Identifier(raw.schema)}
+    if "{basis}" in text:
+        parts["basis"] = sql_files.compose(sql_files.read(f"focus/{raw.mapping}_basis.sql"), lines=lines)
+    return sql_files.compose(text, **parts)
 
 
 def raw_totals(raw: RawLines) -> sql.Composed:

@@ -132,8 +132,10 @@ def env_example() -> str:
 def focus_columns(mapping: str) -> dict[str, str]:
     """Return the columns of a mapping's first select, with the expression behind each that has a name given."""
     text = read(f"focus/{mapping}.sql").partition("\nunion all\n")[0]
-    selected = text[text.rindex("\nselect\n") :].partition("\nfrom ")[0]
-    parts = re.split(r",\n(?=    \S)", selected.removeprefix("\nselect\n"))
+    # The last select that is indented as little as any: in a union, each side is in parentheses.
+    indent = min(re.findall(r"^( *)select$", text, re.MULTILINE), key=len)
+    selected = re.split(rf"(?m)^{indent}select\n", text)[-1].partition(f"\n{indent}from ")[0]
+    parts = re.split(rf",\n(?={indent}    \S)", selected)
     found = (re.fullmatch(r"(?s)\s*(.+?)(?:\s+as (\w+))?", part) for part in parts)
     return {match[2] or match[1].split(".")[-1]: match[1] for match in found if match}
 
