@@ -27,7 +27,10 @@ listed as (
 ),
 
 compared as (
-    select *
+    select
+        invoice_id,
+        currency,
+        billed_cost
     from invoices
     where exists (select 1 from listed)
 )
