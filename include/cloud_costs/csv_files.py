@@ -30,6 +30,7 @@ from cloud_costs.storage import Storage, StoredFile
 CHUNK_BYTES = 1 << 20
 HEADER_BYTES = 1 << 20
 BOM = b"\xef\xbb\xbf"
+END_MARK = re.compile(rb"(?<=\n)\\\.\r?\n")
 BROKEN = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
@@ -72,11 +73,26 @@ def copy_file(copy: Copy) -> int:
             with value_errors(where, name), connection.cursor() as cursor:
                 with cursor.copy(copy.statement(options)) as writer:
                     writer.write(header.line)
+                    before = header.line
                     while chunk := member.read(CHUNK_BYTES):
                         copy.report(chunk.count(b"\n"))
+                        if connection.info.server_version < 180_000 and holds_end_mark(before, chunk):
+                            raise DeliveryError(
+                                f"{where}: {name}: a line is \\. alone, which PostgreSQL takes for the end of the data "
+                                "before its version 18"
+                            )
                         writer.write(chunk)
+                        before = chunk
                 rows += cursor.rowcount
     return rows
+
+
+def holds_end_mark(before: bytes, chunk: bytes) -> bool:
+    r"""Tell whether a line that ends in `chunk` is `\.` alone; `before` is what was sent until then.
+
+    PostgreSQL 17 and older end the copy there, without an error, also in CSV (release notes of 18).
+    """
+    return END_MARK.search(before[-4:] + chunk) is not None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import pyarrow.parquet as pq
 import pytest
 from pipeline import JANUARY, cost_totals, crafted_source, line, load_month, truth_totals, write_delivery
 
@@ -132,3 +133,23 @@ def test_source_moves_from_parquet_to_csv(database, query, bucket):
         (truth.billed_cost,)
     ]
     assert query("select count(*) from focus_costs where billing_period = '2025-01-01'") > [(300,)]
+
+
+def test_focus_1_0_export_has_the_columns_of_1_2_as_nulls(database, query, bucket):
+    bill = replace(BILL, format="aws_focus", lines=50)
+    truth = write_month(bill, JANUARY, bucket)
+    newer = {
+        "InvoiceId",
+        "PricingCurrency",
+        "CapacityReservationId",
+        "ServiceSubcategory",
+        "SubAccountType",
+        "SkuMeter",
+    }
+    for path in bucket.rglob("*.snappy.parquet"):
+        table = pq.read_table(path)
+        assert newer <= set(table.column_names)
+        pq.write_table(table.drop_columns(sorted(newer)), path, compression="snappy")
+    load_month(database, source_of(bill, bucket), JANUARY)
+    assert query("select sum(cost), count(invoice_id) from costs") == [(truth.billed_cost, 0)]
+    assert query("select sum(BilledCost), count(ServiceSubcategory) from focus_costs") == [(truth.billed_cost, 0)]
