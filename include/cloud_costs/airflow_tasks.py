@@ -119,10 +119,15 @@ def report(
         label = f"{month['source']} {month['billing_month']}"
         step = _failed_step(states, index)
         if step:
-            problems.append(f"{label}: {step} failed: {errors.get(index, 'its log says why')}")
-        log.info("%s: %s", label, f"{step} failed" if step else "published")
+            reason = errors.get(index, "its log says why").removeprefix(f"{label}: ")
+            problems.append(f"{label}: {step} failed: {reason}")
+        else:
+            log.info("%s: published", label)
     if states.get("refresh_views") in FAILED:
         problems.append("refresh_views failed: its log says why")
+    # Each on a line of its own: the UI cuts the message of an exception.
+    for problem in problems:
+        log.error("%s", problem)
     if problems:
         raise PermanentError(f"{len(problems)} problem(s): " + " || ".join(problems))
     log.info("%s month(s) published, nothing failed", len(planned))

@@ -193,7 +193,7 @@ def test_broken_month_hinders_no_other_and_is_tried_again(run_dag, bucket_on_s3,
     assert sorted(loads(query)) == [("cup", "2025-01", "published"), *[("cup", "2025-02", "failed")] * 4]
 
     (said,) = set(re.findall(r"PermanentError: (1 problem\(s\): .*)", run.log))
-    assert said.startswith("1 problem(s): cup 2025-02: load_raw failed: cup 2025-02: manifest s3://")
+    assert said.startswith("1 problem(s): cup 2025-02: load_raw failed: manifest s3://")
     assert "CUP-Cost-Usage-Report-00002.snappy.parquet" in said
     assert run.tries["report"] == 1
     (event,) = run.asset_events()

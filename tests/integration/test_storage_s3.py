@@ -198,7 +198,7 @@ def test_missing_file_is_told_with_both_places_where_it_was_looked_for(s3, tmp_p
         read_delivery(manifest, s3.storage())
     assert str(raised.value).endswith(
         f"which is neither at s3://{copy}/archive/{lost} nor at s3://{bucket}/{SMALL.prefix}/{SMALL.report}/"
-        f"{SMALL.report}/year=2025/month=1/{SMALL.report}-00001.snappy.parquet"
+        f"{SMALL.report}/year=2025/month=1/{SMALL.report}-00002.snappy.parquet"
     )
 
 

@@ -95,22 +95,21 @@ def find_files(
 
     Raises `DeliveryNotReady` naming every place that was tried.
     """
-    missing: dict[str, str] = {}
+    missing: list[str] = []
     with labelled(manifest.label):
         for place in places:
             files = []
             for key in keys:
                 found = _stat_or_none(place(key), manifest, storage)
                 if not found:
-                    missing.setdefault(place(key), key)
+                    missing.append(key)
                     break
                 files.append(found)
             if len(files) == len(keys):
                 return tuple(files)
-    key = next(iter(missing.values()))
-    tried = list(missing)
+    tried = list(dict.fromkeys(place(missing[0]) for place in places))
     said = f"not at {tried[0]}" if len(tried) == 1 else "neither at " + " nor at ".join(tried)
-    raise DeliveryNotReady(f"{manifest.label}: manifest {manifest.file.uri} lists {key!r}, which is {said}")
+    raise DeliveryNotReady(f"{manifest.label}: manifest {manifest.file.uri} lists {missing[0]!r}, which is {said}")
 
 
 def _stat_or_none(uri: str, manifest: Manifest, storage: Storage) -> StoredFile | None:
