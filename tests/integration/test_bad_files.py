@@ -103,7 +103,8 @@ def test_file_that_vanishes_before_it_is_opened_is_tried_again(database, bucket,
         write_delivery(bucket, [line()], [line()])
         storage = Interfering(lambda: [path.unlink() for path in paths], at)
         message = refuse(database, query, published, DeliveryNotReady, storage)
-        assert paths[0].name in message
+        # The first file may have been found already when both went.
+        assert any(path.name in message for path in paths)
 
 
 @pytest.mark.parametrize("at", [2, 3])
