@@ -1,0 +1,51 @@
+"""The benchmarks' own parts: bars, tables, pages and JSON. Nothing is measured here."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import Result, fill_markers, markdown_table, write_json
+
+FAST = Result("against the limit", 1.04, "times", at_least=1.0, note="median of 3")
+SLOW = Result("memory", 612.4, "MB", at_most=500, details={"runs": [612.4]})
+PLAIN = Result("rows", 1_234_567.0, "rows/s")
+
+
+def test_bar_is_met_on_its_right_side() -> None:
+    assert (FAST.bar, FAST.met) == ("≥ 1", True)
+    assert (SLOW.bar, SLOW.met) == ("≤ 500", False)
+    assert (PLAIN.bar, PLAIN.met) == ("", None)
+    assert Result("publish", 200, "ms", at_most=200).met
+    assert not Result("against the limit", 0.999, "times", at_least=1.0).met
+
+
+def test_table_has_a_row_for_each_result() -> None:
+    assert markdown_table([FAST, SLOW, PLAIN]).splitlines() == [
+        "| what | measured | bar | met | |",
+        "| --- | --: | --: | --- | --- |",
+        "| against the limit | 1.04 times | ≥ 1 | yes | median of 3 |",
+        "| memory | 612 MB | ≤ 500 | no |  |",
+        "| rows | 1,234,567 rows/s |  |  |  |",
+    ]
+
+
+def test_markers_are_filled_again_and_the_rest_stays() -> None:
+    page = "before\n<!-- begin benchmark -->\nold\n<!-- end benchmark -->\nafter\n"
+    once = fill_markers(page, "benchmark", "| new |")
+    assert once == "before\n<!-- begin benchmark -->\n\n| new |\n\n<!-- end benchmark -->\nafter\n"
+    assert fill_markers(once, "benchmark", "| new |") == once
+
+
+@pytest.mark.parametrize("page", ["nothing", "<!-- begin benchmark -->", "<!-- end benchmark -->"])
+def test_page_without_both_markers_is_refused(page: str) -> None:
+    with pytest.raises(ValueError, match="no markers"):
+        fill_markers(page, "benchmark", "")
+
+
+def test_json_holds_the_machine_and_every_result(tmp_path: Path) -> None:
+    write_json(tmp_path / "results.json", {"cores": 2}, [FAST, SLOW])
+    content = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert content["machine"] == {"cores": 2}
+    assert [one["met"] for one in content["results"]] == [True, False]
+    assert content["results"][1]["details"] == {"runs": [612.4]}
