@@ -214,13 +214,14 @@ def test_image_is_the_airflow_and_python_of_the_requirements() -> None:
     assert image[2] == "3.11"
 
 
-def test_constraints_of_the_image_agree_with_those_of_the_tests() -> None:
-    ours, image = (
+def test_image_has_the_versions_of_the_tests() -> None:
+    tests, image, chosen = (
         dict(re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / path).read_text(), re.MULTILINE))
-        for path in ("constraints.txt", "docker/constraints.txt")
+        for path in ("constraints.txt", "docker/constraints.txt", "docker/requirements.txt")
     )
-    assert "celery" in image
-    assert {name: (ours[name], image[name]) for name in ours.keys() & image if ours[name] != image[name]} == {}
+    assert "apache-airflow-providers-celery" in chosen
+    assert image.keys() & tests.keys() == set()
+    assert {name: tests[name] for name in tests.keys() & chosen if tests[name] != chosen[name]} == {}
 
 
 def test_image_does_not_run_as_root() -> None:
