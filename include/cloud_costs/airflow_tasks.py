@@ -90,7 +90,7 @@ def audit(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
 
 
 def publish(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
-    """Publish the load and return what it is: source, month, version, rows and billed cost per currency."""
+    """Publish the load and return what it is: source, month, version, rows, bytes and billed cost per currency."""
     database = _database()
     publishing.publish(database, _source(month), Load.from_dict(load))
     return _describe(database, Load.from_dict(load))
@@ -166,14 +166,15 @@ def _describe(database: Database, load: Load) -> Json:
                 select
                     version,
                     rows,
+                    bytes,
                     (select jsonb_object_agg(cost.key, cost.value) from jsonb_each_text(billed_cost) as cost)
                 from {} where load_id = %s
                 """
             ).format(database.table("load_history")),
             [load.load_id],
         ).fetchone()
-    version, rows, billed_cost = row or (None, None, None)
-    return {**load.to_dict(), "version": version, "rows": rows, "billed_cost": billed_cost}
+    version, rows, size, billed_cost = row or (None, None, None, None)
+    return {**load.to_dict(), "version": version, "rows": rows, "bytes": size, "billed_cost": billed_cost}
 
 
 def _source(month: Mapping[str, str]) -> Source:

@@ -20,10 +20,10 @@ from cloud_costs.config import Source
 from cloud_costs.errors import AuditFailed, LoadLost
 from cloud_costs.history import Load, recorded_errors
 from cloud_costs.invoices import read_invoices
-from cloud_costs.months import month_label
 from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.relations import Relations, find_relations, lines_of
 from cloud_costs.sql_files import Check
+from cloud_costs.steps import log_step
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +82,7 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
     broken = [result for result in results if not result.passed]
     for result in broken:
         log.log(logging.ERROR if result.severity == "error" else logging.WARNING, "%s: %s", load.label, result)
-    log.info(
-        "audit source=%s month=%s load=%s checks=%s violated=%s seconds=%.1f",
-        *(load.source, month_label(load.billing_month), load.load_id, len(results), len(broken)),
-        time.monotonic() - began,
-    )
+    log_step(log, "audit", load, time.monotonic() - began, checks=len(results), violated=len(broken))
     failed = [result for result in broken if result.severity == "error"]
     if failed:
         _reject(database, load, found, failed)

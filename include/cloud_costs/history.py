@@ -32,12 +32,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Load:
-    """One load, as it travels from step to step."""
+    """One load, as it travels from step to step; `rows` and `bytes` are those of its delivery, once it is staged."""
 
     load_id: int
     source: str
     billing_month: date
     raw_only: bool = False
+    rows: int | None = None
+    bytes: int | None = None
 
     @property
     def label(self) -> str:
@@ -60,7 +62,8 @@ class Load:
     def from_dict(cls, values: Mapping[str, Any]) -> "Load":
         """Return the load that `to_dict` gave; other keys are left out."""
         month = parse_month(values["billing_month"], "billing_month")
-        return cls(int(values["load_id"]), values["source"], month, bool(values["raw_only"]))
+        rows, size = values.get("rows"), values.get("bytes")
+        return cls(int(values["load_id"]), values["source"], month, bool(values["raw_only"]), rows, size)
 
 
 @contextmanager

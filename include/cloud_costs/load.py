@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from datetime import date
 
 from psycopg import sql
@@ -16,6 +17,7 @@ from cloud_costs.months import MonthRange, month_label
 from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.shape import Progress
 from cloud_costs.staging import STREAMS, copy_files, create_raw_table, read_shape
+from cloud_costs.steps import log_step
 from cloud_costs.storage import Storage, labelled
 
 log = logging.getLogger(__name__)
@@ -47,12 +49,11 @@ def load_raw(
         load = history.open_load(connection, database, source, month, raw_only, run or Run())
         table = database.staging_table(load.raw_table)
         try:
-            _stage(connection, database, storage, source, load, streams, progress)
+            return _stage(connection, database, storage, source, load, streams, progress)
         except BaseException as error:
             history.fail_load(database, load, "failed", error)
             _drop_quietly(database, table)
             raise
-    return load
 
 
 def _stage(
@@ -63,7 +64,7 @@ def _stage(
     load: Load,
     streams: int,
     progress: Progress | None,
-) -> None:
+) -> Load:
     began = time.monotonic()
     manifest = find_manifest(storage, source, load.billing_month)
     delivery = format_of(source).read_delivery(manifest, storage)
@@ -90,11 +91,10 @@ def _stage(
     connection.execute("set default_statistics_target to 10")
     connection.execute(sql.SQL("analyze {}").format(table))
     history.mark(connection, database, load, status="staged", rows=rows)
-    log.info(
-        "load_raw source=%s month=%s load=%s version=%s files=%s rows=%s bytes=%s seconds=%.1f",
-        *(load.source, month_label(load.billing_month), load.load_id, delivery.version, len(delivery.files)),
-        *(rows, delivery.size, time.monotonic() - began),
-    )
+    staged = replace(load, rows=rows, bytes=delivery.size)
+    seconds = time.monotonic() - began
+    log_step(log, "load_raw", staged, seconds, version=delivery.version, files=len(delivery.files))
+    return staged
 
 
 def find_manifest(storage: Storage, source: Source, month: date) -> Manifest:

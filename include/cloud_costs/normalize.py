@@ -10,9 +10,9 @@ from cloud_costs.config import Source
 from cloud_costs.errors import LoadLost
 from cloud_costs.focus import RawLines
 from cloud_costs.history import Load, mark, recorded_errors
-from cloud_costs.months import month_label
 from cloud_costs.postgres import Connection, Database, database_errors_of
 from cloud_costs.relations import Relations, find_relations, lines_of, published_load
+from cloud_costs.steps import log_step
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def normalize(database: Database, source: Source, load: Load) -> Load:
     raw partition, and then returns the load which is published. Raises `LoadLost` when there is neither.
     """
     began = time.monotonic()
-    rows = 0
+    rows = None
     with (
         recorded_errors(database, load),
         database_errors_of(load.label),
@@ -40,10 +40,7 @@ def normalize(database: Database, source: Source, load: Load) -> Load:
             rows = _derive(connection, database, source, found.load, lines)
         if found.raw_is_staged:
             _record_billed_cost(connection, database, found.load, focus.raw_totals(lines))
-    log.info(
-        "normalize source=%s month=%s load=%s rows=%s seconds=%.1f",
-        *(load.source, month_label(load.billing_month), found.load.load_id, rows, time.monotonic() - began),
-    )
+    log_step(log, "normalize", found.load, time.monotonic() - began, normalized_rows=rows)
     return found.load
 
 

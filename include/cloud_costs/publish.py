@@ -17,9 +17,9 @@ from cloud_costs.config import Source
 from cloud_costs.errors import LoadLost
 from cloud_costs.history import Load, current_status, mark, recorded_errors
 from cloud_costs.locks import PATIENCE
-from cloud_costs.months import month_label
 from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.relations import Relations, filled_columns, find_relations
+from cloud_costs.steps import log_step
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +42,8 @@ def publish(database: Database, source: Source, load: Load, patience: float = PA
         )
     if seconds is None:
         log.info("%s: load %s is published already", load.label, load.load_id)
-        return
-    log.info(
-        "publish source=%s month=%s load=%s seconds=%.3f locked=%.3f",
-        *(load.source, month_label(load.billing_month), load.load_id, time.monotonic() - began, seconds),
-    )
+    locked = None if seconds is None else f"{seconds:.3f}"
+    log_step(log, "publish", load, time.monotonic() - began, locked=locked)
 
 
 def _swap(connection: Connection, database: Database, source: Source, load: Load) -> float | None:

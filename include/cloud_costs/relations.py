@@ -67,12 +67,12 @@ def filled_columns(
 def published_load(connection: Connection, database: Database, load: Load) -> Load | None:
     """Return the load of the same month that readers see now."""
     row = connection.execute(
-        sql.SQL("select load_id from {} where source = %s and billing_period = %s").format(
-            database.table("published_months")
-        ),
+        sql.SQL(
+            "select load_id, rows, bytes from {} where source = %s and billing_period = %s and status = 'published'"
+        ).format(database.table("load_history")),
         [load.source, load.billing_month],
     ).fetchone()
-    return Load(row[0], load.source, load.billing_month, load.raw_only) if row else None
+    return Load(row[0], load.source, load.billing_month, load.raw_only, *row[1:]) if row else None
 
 
 def _find(connection: Connection, database: Database, name: str) -> tuple[sql.Identifier | None, bool]:

@@ -253,7 +253,7 @@ def test_wrong_param_is_refused_by_the_api(live: Live, scheduled: str, conf: dic
 
 
 def test_task_logs_are_read_from_disk(live: Live, scheduled: str) -> None:
-    assert "load_raw source=cup month=2025-0" in live.log(scheduled, "billing_month.load_raw", 0)
+    assert "step=load_raw source=cup month=2025-0" in live.log(scheduled, "billing_month.load_raw", 0)
     assert "decision" in live.log(scheduled, "list_manifests")
 
 

@@ -70,7 +70,7 @@ def test_successful_run_keeps_secrets_to_itself(
     run = run_dag(sources=["cup"])
     assert run.state == "success"
     kept = all_that_is_kept(run, query)
-    assert "load_raw source=cup" in kept
+    assert "step=load_raw source=cup" in kept
     assert s3.secret not in kept
     assert "the right one" not in kept
 

@@ -130,7 +130,7 @@ def test_sync_shows_plain_lines_and_no_terminal_codes_in_a_log(cli, cup):
     cup.deliver()
     done = cli.run("sync")
     assert "\x1b" not in done.stdout + done.stderr
-    assert "load_raw source=cup month=2025-01" in done.stderr
+    assert "step=load_raw source=cup month=2025-01" in done.stderr
 
 
 def test_sync_shows_bars_on_a_terminal(cli, cup):
