@@ -66,6 +66,9 @@ PARAMS = {
 }
 
 NEVER_PASSES = RetryRule("cloud_costs.errors.PermanentError", RetryAction.FAIL, reason="trying again changes nothing")
+# The pool bounds how many steps work on PostgreSQL at once; one that does not exist would hold them for ever. A month
+# that has begun goes before one that has not, so that few are staged at a time.
+MONTHS_SHARE = {"pool": os.environ.get("LOAD_POOL") or "default_pool", "weight_rule": "upstream"}
 RETRIES = {
     "retries": 3,
     "retry_delay": timedelta(minutes=1),
@@ -102,7 +105,7 @@ def publish(month: dict[str, str], load: Any) -> dict[str, Any]:
     return airflow_tasks.publish(month, load)
 
 
-@task_group
+@task_group(default_args=MONTHS_SHARE)
 def billing_month(month: dict[str, str]) -> Any:
     load = load_raw(month=month)
     derived = normalize(month=month, load=load)

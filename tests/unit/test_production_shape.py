@@ -177,6 +177,14 @@ def test_compose_has_every_part_of_airflow(compose: Compose) -> None:
         assert part in commands
 
 
+def test_pool_of_the_loads_is_made_before_anything_runs(compose: Compose) -> None:
+    init = (ROOT / "docker/init.sh").read_text()
+    assert re.search(r'^airflow pools set "\$\{LOAD_POOL\}" "\$\{LOAD_SLOTS\}" ".+"$', init, re.MULTILINE)
+    assert compose["services"]["airflow-init"]["environment"]["LOAD_SLOTS"]
+    airflow = [service for name, service in compose["services"].items() if name.startswith("airflow-")]
+    assert len({service["environment"]["LOAD_POOL"] for service in airflow}) == 1
+
+
 def test_compose_keeps_the_data_of_postgres(compose: Compose) -> None:
     # https://github.com/docker-library/postgres/pull/1259: from 18 on, the data is not in …/data.
     service = compose["services"]["postgres"]
