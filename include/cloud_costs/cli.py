@@ -143,13 +143,17 @@ def _describe(source: Source) -> str:
     storage = environment.storage(source)
     found = format_of(source).find_manifests(source.name, source.uri, storage, MonthRange())
     delivery = format_of(source).read_delivery(found[-1], storage)
-    first_file = read_shape(storage, replace(delivery, files=delivery.files[:1]), format_of(source), {})
+    first_file = read_shape(
+        storage, replace(delivery, files=delivery.files[:1]), format_of(source), {}, mapped=source.raw == "mapped"
+    )
+    columns = len(first_file.files[0].types)
+    kept = f", {len(first_file.columns)} of them kept" if len(first_file.columns) < columns else ""
     rows = "" if first_file.files[0].rows is None else f"{first_file.files[0].rows} rows, "
     months = f"{month_label(found[0].billing_month)} to {month_label(found[-1].billing_month)}"
     return (
         f"{source.name}: {len(found)} month(s), {months}; the newest is version {delivery.version}, "
         f"{len(delivery.files)} file(s), {delivery.size} bytes; the first has "
-        f"{rows}{len(first_file.columns)} columns: ok"
+        f"{rows}{columns} columns{kept}: ok"
     )
 
 

@@ -74,6 +74,7 @@ class Source(BaseModel):
     first_month: Month | None = None
     manifest: Literal["required", "none"] = "required"
     tags: tuple[str, ...] = ()
+    raw: Literal["all", "mapped"] = "all"
     invoices: Path | None = None
     checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
 

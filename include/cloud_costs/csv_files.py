@@ -3,7 +3,8 @@
 No parser of ours stands between the bill and the table: money is read by PostgreSQL's own numeric, exactly, and a
 value that is none rejects the file with its line and column. Lines are counted as an editor does: the header is
 line 1, and a line break inside quotes begins a new line. Plain files, gzip and zip are read in pieces; memory does
-not depend on their size.
+not depend on their size. COPY takes all columns of a file: where some are left out, it goes whole into a temporary
+table, and from there what is kept.
 """
 
 import csv
@@ -15,15 +16,16 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 import psycopg
 from psycopg import sql
 
-from cloud_costs.columns import MAX_COLUMNS
+from cloud_costs.columns import MAX_COLUMNS, Column
 from cloud_costs.delivery import Format
 from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageUnavailable
+from cloud_costs.postgres import Connection
 from cloud_costs.shape import Copy, FileShape
 from cloud_costs.storage import Storage, StoredFile
 
@@ -57,7 +59,8 @@ def read_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> 
 
 def copy_file(copy: Copy) -> int:
     """Copy one file and return the number of its rows, as PostgreSQL counted them."""
-    nulls = sql.SQL(", ").join(sql.Identifier(column.name) for column in copy.columns)
+    whole = _whole_file(copy)
+    nulls = sql.SQL(", ").join(sql.Identifier(column.name) for column in whole.columns)
     # An absent value is NULL, quoted or not.
     # The header goes along: PostgreSQL learns from it how lines end, and counts them from there.
     options = sql.SQL("format csv, header, encoding 'utf8', null '', force_null ({})").format(nulls)
@@ -68,10 +71,12 @@ def copy_file(copy: Copy) -> int:
         file_errors(copy.storage, where, file),
         _members(copy.storage, file) as members,
     ):
+        if whole is not copy:
+            _create_temporary(connection, whole)
         for name, member in members:
             header = _read_header(where, name, member)
             with value_errors(where, name), connection.cursor() as cursor:
-                with cursor.copy(copy.statement(options)) as writer:
+                with cursor.copy(whole.statement(options)) as writer:
                     writer.write(header.line)
                     before = header.line
                     while chunk := member.read(CHUNK_BYTES):
@@ -84,7 +89,37 @@ def copy_file(copy: Copy) -> int:
                         writer.write(chunk)
                         before = chunk
                 rows += cursor.rowcount
+            if whole is not copy:
+                _move_kept(connection, whole, copy)
     return rows
+
+
+def _whole_file(copy: Copy) -> Copy:
+    """Return the copy of all columns of the file: into a temporary table where not all of them are kept."""
+    if len(copy.columns) == len(copy.shape.types):
+        return copy
+    kept = {column.original: column for column in copy.columns}
+    columns = tuple(
+        # No column that is kept is called so.
+        kept.get(original) or Column(f"left out {number}", original, "text")
+        for number, original in enumerate(copy.shape.types)
+    )
+    return replace(copy, columns=columns, table=sql.Identifier("pg_temp", "whole_file"))
+
+
+def _create_temporary(connection: Connection, whole: Copy) -> None:
+    definitions = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type)) for column in whole.columns
+    )
+    connection.execute(sql.SQL("create temp table {} ({})").format(whole.table, definitions))
+
+
+def _move_kept(connection: Connection, whole: Copy, copy: Copy) -> None:
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in copy.columns)
+    connection.execute(
+        sql.SQL("insert into {} ({names}) select {names} from {}").format(copy.table, whole.table, names=names)
+    )
+    connection.execute(sql.SQL("truncate {}").format(whole.table))
 
 
 def holds_end_mark(before: bytes, chunk: bytes) -> bool:

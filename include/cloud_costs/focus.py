@@ -78,6 +78,21 @@ def line_columns(mapping: str) -> tuple[LineColumn, ...]:
     return tuple(LineColumn(row["column"], row["type"], tuple(row["aliases"].split())) for row in rows)
 
 
+def is_read(mapping: str, name: str) -> bool:
+    """Tell whether a mapping reads a raw column: for a column of its own, for a key of a map, or for tags."""
+    return name.startswith(TAG_PREFIX) or name in TAG_MAPS or name in _raw_names(mapping)
+
+
+@cache
+def _raw_names(mapping: str) -> frozenset[str]:
+    names: set[str] = set()
+    for column in line_columns(mapping):
+        # The name of an `exported` column is the mapping's alone.
+        spellings = column.aliases if column.type == "exported" else (column.name, *column.aliases)
+        names.update(spelling.partition("->")[0] for spelling in spellings)
+    return frozenset(names)
+
+
 def _lines(raw: RawLines, tags: Sequence[str] | None) -> sql.Composed:
     wanted = [sql.SQL("billing_period"), *(_line_column(column, raw) for column in line_columns(raw.mapping))]
     pairs = _all_tags(raw) if tags is None else _named_tags(raw, tags)

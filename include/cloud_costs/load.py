@@ -73,7 +73,7 @@ def _stage(
     published = columns_of(connection, database.table(source.raw_table))
     known = history.raw_names_of(connection, database, source.name)
     try:
-        shape = read_shape(storage, delivery, format_of(source), published, known)
+        shape = read_shape(storage, delivery, format_of(source), published, known, mapped=source.raw == "mapped")
         create_raw_table(connection, table, shape.columns, load.billing_month)
         rows = copy_files(database, storage, load.label, shape, table, streams, progress)
     except (DeliveryError, ColumnTypeError) as error:

@@ -46,12 +46,13 @@ def copy_file(copy: Copy) -> int:
     """
     where, shape = copy.where, copy.shape
     # By position: DuckDB folds names that differ in case alone.
-    aliases = [f"c{number}" for number in range(len(copy.columns))]
+    aliases = {original: f"c{number}" for number, original in enumerate(shape.types)}
     select = ", ".join(
         f"{duckdb_expression(alias, shape.duckdb_types[column.original], column.type)} as {alias}"
-        for alias, column in zip(aliases, copy.columns, strict=True)
+        for column in copy.columns
+        for alias in [aliases[column.original]]
     )
-    lines = f"select {select} from {READ} as lines({', '.join(aliases)})"  # noqa: S608
+    lines = f"select {select} from {READ} as lines({', '.join(aliases.values())})"  # noqa: S608
     rows = 0
     with open_reader(copy.storage) as reader, copy.database.session() as connection:
         with read_errors(where, shape.file):

@@ -33,7 +33,7 @@ class FileShape:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a delivery holds: its raw columns, and each file's own."""
+    """What a delivery holds: the raw columns that are kept, and each file's own."""
 
     columns: tuple[Column, ...]
     files: tuple[FileShape, ...]
@@ -41,7 +41,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Copy:
-    """One file on its way into the staging table."""
+    """One file on its way into the staging table; `columns` are those of it that are kept, in its order."""
 
     database: Database
     storage: Storage

@@ -13,6 +13,7 @@ from cloud_costs import csv_files, parquet_files
 from cloud_costs.columns import MAX_COLUMNS, RESERVED, Column, merge_types, raw_names
 from cloud_costs.delivery import Delivery, Format
 from cloud_costs.errors import DeliveryError
+from cloud_costs.focus import is_read
 from cloud_costs.parquet_files import open_reader
 from cloud_costs.postgres import Connection, Database
 from cloud_costs.shape import Copy, FileShape, Progress, Shape, Stopped
@@ -29,11 +30,14 @@ def read_shape(
     form: Format,
     published: Mapping[str, str],
     known: Mapping[str, str] = MappingProxyType({}),
+    *,
+    mapped: bool = False,
 ) -> Shape:
     """Read the footers or headers of all files and decide the raw columns.
 
     They are wide enough for every file, joinable with the types that are `published` by raw name, and an exported
-    column that is `known` keeps its raw name. Raises `DeliveryError` for more columns than a table can have.
+    column that is `known` keeps its raw name. `mapped` leaves out what the FOCUS mapping of the format does not
+    read. Raises `DeliveryError` for more columns than a table can have, and for a file with none to keep.
     """
     where = delivery.manifest.label
     with open_reader(storage) as reader:
@@ -46,7 +50,11 @@ def read_shape(
     originals = dict.fromkeys(name for file in files for name in file.types)
     is_csv = all(csv_files.is_csv(file.file) for file in files)
     names = raw_names(originals, known, form.raw_name if is_csv else str.lower)
-    by_file = {file.file.uri: {names[name]: kind for name, kind in file.types.items()} for file in files}
+    kept = [name for name in originals if not mapped or is_read(form.mapping, names[name])]
+    by_file = {file.file.uri: {names[name]: file.types[name] for name in kept if name in file.types} for file in files}
+    for uri, columns in by_file.items():
+        if not columns:
+            raise DeliveryError(f"{where}: {uri}: no column of it is one that the FOCUS mapping {form.mapping} reads")
     merged = merge_types(where, by_file, published)
     together = len({*merged, *published} - {RESERVED})
     if together > MAX_COLUMNS:
@@ -54,7 +62,7 @@ def read_shape(
             f"{where}: {len(merged)} columns in all files, {together} with those of the published months; PostgreSQL "
             f"takes {MAX_COLUMNS} at most: leave columns out of the export, or load it as a source of another name"
         )
-    return Shape(tuple(Column(names[original], original, merged[names[original]]) for original in originals), files)
+    return Shape(tuple(Column(names[original], original, merged[names[original]]) for original in kept), files)
 
 
 def create_raw_table(connection: Connection, table: sql.Identifier, columns: tuple[Column, ...], month: date) -> None:
@@ -90,7 +98,7 @@ def copy_files(
     def copy(file: FileShape) -> int:
         if stop.is_set():
             raise Stopped
-        columns = tuple(by_original[original] for original in file.types)
+        columns = tuple(by_original[original] for original in file.types if original in by_original)
         one = Copy(database, storage, where, file, columns, table, stop, progress)
         rows = csv_files.copy_file(one) if csv_files.is_csv(file.file) else parquet_files.copy_file(one)
         log.info("%s: copied %s: %s rows, %s bytes", where, file.file.uri, rows, file.file.size)

@@ -185,6 +185,8 @@ def test_months_and_sources_can_be_picked(cli, cup, sources, tmp_path):
 def test_month_that_fails_hinders_no_other_and_fails_the_run(cli, cup, query):
     cup.deliver(JANUARY)
     cup.deliver(FEBRUARY)
+    sources.write_text(sources.read_text() + "    raw: mapped\n")
+    assert re.search(r"\d+ rows, 156 columns, \d\d of them kept: ok$", cli.lines("test-source")[0])
     [broken] = cup.bucket.rglob("month=2/*-00001.snappy.parquet")
     broken.write_bytes(b"not parquet")
     assert cli.error("sync").startswith(f"cup 2025-02: file://{broken}: ")
@@ -215,7 +217,7 @@ def test_connection_is_tested_and_the_tables_made(cli, postgres):
             connection.execute(f"drop schema if exists {schema}_staging cascade")
 
 
-def test_source_is_tested_down_to_the_rows_of_its_newest_file(cli, cup):
+def test_source_is_tested_down_to_the_rows_of_its_newest_file(cli, cup, sources):
     cup.deliver(JANUARY)
     truth = cup.deliver(FEBRUARY)
     [line] = cli.lines("test-source", "--source", "cup")
@@ -224,6 +226,8 @@ def test_source_is_tested_down_to_the_rows_of_its_newest_file(cli, cup):
         r"the first has \d+ rows, \d+ columns: ok",
         line,
     )
+    sources.write_text(sources.read_text() + "    raw: mapped\n")
+    assert re.search(r"\d+ rows, 156 columns, \d\d of them kept: ok$", cli.lines("test-source")[0])
     [broken] = cup.bucket.rglob("month=2/*-00001.snappy.parquet")
     broken.write_bytes(b"not parquet")
     assert cli.error("test-source").startswith(f"cup 2025-02: file://{broken}: ")
