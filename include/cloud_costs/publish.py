@@ -230,8 +230,8 @@ def _comment_raw(connection: Connection, parent: sql.Identifier, source: Source)
         sql.SQL("comment on table {} is {}").format(
             parent,
             sql.Literal(
-                f"One row per line that the billing export {source.name} holds, every exported column; NULL where a "
-                "month's export did not have the column."
+                f"One row per line that the billing export {source.name} holds, its columns as exported; NULL where a "
+                "month was loaded without the column."
             ),
         )
     )

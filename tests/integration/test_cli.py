@@ -185,8 +185,6 @@ def test_months_and_sources_can_be_picked(cli, cup, sources, tmp_path):
 def test_month_that_fails_hinders_no_other_and_fails_the_run(cli, cup, query):
     cup.deliver(JANUARY)
     cup.deliver(FEBRUARY)
-    sources.write_text(sources.read_text() + "    raw: mapped\n")
-    assert re.search(r"\d+ rows, 156 columns, \d\d of them kept: ok$", cli.lines("test-source")[0])
     [broken] = cup.bucket.rglob("month=2/*-00001.snappy.parquet")
     broken.write_bytes(b"not parquet")
     assert cli.error("sync").startswith(f"cup 2025-02: file://{broken}: ")
@@ -227,7 +225,7 @@ def test_source_is_tested_down_to_the_rows_of_its_newest_file(cli, cup, sources)
         line,
     )
     sources.write_text(sources.read_text() + "    raw: mapped\n")
-    assert re.search(r"\d+ rows, 156 columns, \d\d of them kept: ok$", cli.lines("test-source")[0])
+    assert re.search(r"\d+ rows, \d+ columns, \d\d of them kept: ok$", cli.lines("test-source")[0])
     [broken] = cup.bucket.rglob("month=2/*-00001.snappy.parquet")
     broken.write_bytes(b"not parquet")
     assert cli.error("test-source").startswith(f"cup 2025-02: file://{broken}: ")
