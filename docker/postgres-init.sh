@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Run once by the postgres image, on an empty volume: one database and one role for Airflow's metadata, one of
-# each for the costs. Neither role can connect to the other's database, and neither is a superuser. psql
-# quotes every name and value.
+# Run once by the postgres image, on an empty volume: a database and its owner for Airflow's metadata, and a
+# database for the costs with the two roles of include/sql/schema/roles.sql. No role can connect to the other's
+# database, and none is a superuser. psql quotes every name and value.
 set -euo pipefail
 
 if [[ "${POSTGRES_HOST}" == "postgres" && ( "${COSTS_USER}" =~ ^(airflow|postgres)$ || "${COSTS_DB}" =~ ^(airflow|postgres|template0|template1)$ ) ]]; then
@@ -11,7 +11,7 @@ if [[ "${POSTGRES_HOST}" == "postgres" && ( "${COSTS_USER}" =~ ^(airflow|postgre
 fi
 
 run_psql() {
-    PGHOST='' psql --no-psqlrc --quiet --username postgres --dbname postgres --set ON_ERROR_STOP=1
+    PGHOST='' psql --no-psqlrc --quiet --username postgres --dbname postgres --set ON_ERROR_STOP=1 "$@"
 }
 
 run_psql <<'SQL'
@@ -24,14 +24,15 @@ revoke connect on database postgres from public;
 alter role postgres password null;
 SQL
 
-# An external POSTGRES_HOST has its own database and role.
+# An external POSTGRES_HOST has its own database and roles.
 if [[ "${POSTGRES_HOST}" == "postgres" ]]; then
     run_psql <<'SQL'
 \getenv role COSTS_USER
 \getenv password COSTS_PASSWORD
 \getenv database COSTS_DB
 create role :"role" login password :'password';
-create database :"database" owner :"role";
-revoke connect on database :"database" from public;
+create database :"database";
+revoke all on database :"database" from public;
 SQL
+    run_psql --dbname "${COSTS_DB}" --set schema="${COSTS_SCHEMA}" --set loader="${COSTS_USER}" --file "${ROLES_SQL}"
 fi

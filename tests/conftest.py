@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from typing import Any
 import psycopg
 import pytest
 from pipeline import JANUARY
+from roles import own_schemas, reading
 
 from cloud_costs import embedded_postgres
 from cloud_costs.config import Source
 from cloud_costs.environment import s3_storage
-from cloud_costs.postgres import Database, apply_schema
+from cloud_costs.postgres import Database
 from cloud_costs.sample_bill import Bill, Truth, write_month
 from cloud_costs.storage import S3Storage
 
@@ -32,6 +33,9 @@ def postgres() -> Iterator[embedded_postgres.Server]:
     """One embedded PostgreSQL for the whole session; tests take a schema or a database of their own."""
     folder = Path(tempfile.mkdtemp(prefix="cloud-costs-tests-"))
     server = embedded_postgres.start(folder / "postgres", settings={"fsync": "off", "max_connections": "200"})
+    with psycopg.connect(server.uri(), autocommit=True) as connection:
+        # What everyone may do by default would hide a right that a role lacks.
+        connection.execute("revoke all on database postgres from public")
     yield server
     embedded_postgres.stop(folder / "postgres")
     shutil.rmtree(folder, ignore_errors=True)
@@ -43,19 +47,16 @@ def pytest_report_header() -> str:
 
 @pytest.fixture
 def database(postgres: embedded_postgres.Server) -> Iterator[Database]:
-    """A database object on schemas of this test's own, with the numbered DDL applied."""
-    schema = f"t_{uuid.uuid4().hex[:12]}"
-    found = Database(lambda: psycopg.connect(postgres.uri()), schema, "costs_db")
-    apply_schema(found)
-    yield found
-    with psycopg.connect(postgres.uri(), autocommit=True) as connection:
-        connection.execute(f'drop schema "{schema}" cascade')
-        connection.execute(f'drop schema "{schema}_staging" cascade')
+    """Schemas of this test's own with the numbered DDL, for the loader of `include/sql/schema/roles.sql`."""
+    with own_schemas(postgres) as found:
+        yield found
 
 
-@pytest.fixture
-def query(database: Database) -> Callable[..., list[tuple[Any, ...]]]:
-    """Run a statement in this test's schema over a connection of its own, and return its rows."""
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+def in_schema(database: Database) -> Query:
+    """Return a function that runs a statement in the schema over a connection of its own, and returns its rows."""
 
     def run(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with database.session() as connection:
@@ -64,6 +65,24 @@ def query(database: Database) -> Callable[..., list[tuple[Any, ...]]]:
             return cursor.fetchall() if cursor.description else []
 
     return run
+
+
+@pytest.fixture
+def query(database: Database) -> Query:
+    """Run a statement as the loader."""
+    return in_schema(database)
+
+
+@pytest.fixture
+def read(postgres: embedded_postgres.Server, database: Database) -> Query:
+    """Run a statement as the reader, who may see `costs`, `focus_costs` and the history."""
+    return in_schema(reading(postgres, database))
+
+
+@pytest.fixture
+def administer(postgres: embedded_postgres.Server, database: Database) -> Query:
+    """Run a statement as the superuser."""
+    return in_schema(replace(database, connect=lambda: psycopg.connect(postgres.uri())))
 
 
 @pytest.fixture

@@ -60,10 +60,10 @@ class Server:
     def psql(self) -> Path:
         return programs() / "psql"
 
-    def uri(self, database: str = "postgres") -> str:
+    def uri(self, database: str = "postgres", user: str = "postgres") -> str:
         """Return a libpq URI; with `postgresql+psycopg2` for its scheme it is one of SQLAlchemy."""
         host = quote(str(self.socket_dir), safe="")
-        return f"postgresql://postgres@/{quote(database, safe='')}?host={host}&port={self.port}"
+        return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?host={host}&port={self.port}"
 
 
 def programs() -> Path:

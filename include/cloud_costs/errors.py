@@ -50,6 +50,10 @@ class DatabaseDenied(PermanentError):
     """PostgreSQL refused: wrong password, no such database, missing rights."""
 
 
+class SchemaTooNew(PermanentError):
+    """A newer version of this package has been at the tables: this one no longer knows what they mean."""
+
+
 class LoadBusy(TransientError):
     """Another load of the same source and month is running."""
 

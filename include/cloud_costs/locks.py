@@ -69,4 +69,6 @@ def _holders(database: Database, relations: Sequence[str]) -> str:
             """,
             [[database.table(name).as_string(connection) for name in relations]] * 2,
         ).fetchall()
-    return ", ".join(f"pid {pid}, user {user}, in a transaction for {age}" for pid, user, age in rows) or "now gone"
+    # Since when, PostgreSQL tells only of sessions of the same role, or to a member of pg_read_all_stats.
+    held = (f"pid {pid}, user {user}" + (f", in a transaction for {age}" if age else "") for pid, user, age in rows)
+    return ", ".join(held) or "now gone"

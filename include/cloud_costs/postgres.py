@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from cloud_costs import sql_files
-from cloud_costs.errors import CloudCostsError, DatabaseDenied, DatabaseUnavailable
+from cloud_costs.errors import CloudCostsError, DatabaseDenied, DatabaseUnavailable, SchemaTooNew
 
 Connection = psycopg.Connection[Any]
 
@@ -31,6 +31,10 @@ SESSION = """
 """
 # Reference data of the FOCUS mappings, each a table and a file of this name in include/sql/focus.
 REFERENCE_TABLES = ("aws_services", "aws_regions")
+# What the reader role of include/sql/schema/roles.sql may select from, beside the views of refresh_views.
+HISTORY = ("audit_results", "load_history", "published_months", "restatements")
+# Whoever waits for a reader makes all readers wait that come later.
+DDL_LOCK_TIMEOUT = "10s"
 TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
 
 
@@ -45,6 +49,11 @@ class Database:
     @property
     def staging_schema(self) -> str:
         return f"{self.schema}_staging"
+
+    @property
+    def reader(self) -> str:
+        """The role that `include/sql/schema/roles.sql` makes for people who read; there may be none."""
+        return f"{self.schema}_reader"
 
     def table(self, name: str) -> sql.Identifier:
         """Return the quoted name of a relation in the schema."""
@@ -111,7 +120,9 @@ def translate(error: psycopg.Error, name: str) -> CloudCostsError:
 def apply_schema(database: Database) -> list[str]:
     """Create the schemas and apply the numbered DDL that this database has not seen; return what was applied.
 
-    Runs under an advisory lock in one transaction: two processes may call it at once.
+    Runs under an advisory lock in one transaction: two processes may call it at once. Raises `SchemaTooNew` for a
+    database that has seen files which this version does not have, and `DatabaseUnavailable` when a reader is in the way
+    of a file for `DDL_LOCK_TIMEOUT`.
     """
     files = sorted(path.name for path in (sql_files.FOLDER / "schema").glob("[0-9]*.sql"))
     with database.session() as connection, connection.transaction():
@@ -120,7 +131,7 @@ def apply_schema(database: Database) -> list[str]:
         )
         for schema in (database.schema, database.staging_schema):
             if not _exists(connection, schema):
-                connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+                _create_schema(connection, schema)
         versions = database.table("schema_versions")
         connection.execute(
             sql.SQL(
@@ -128,14 +139,41 @@ def apply_schema(database: Database) -> list[str]:
             ).format(versions)
         )
         seen = {row[0] for row in connection.execute(sql.SQL("select name from {}").format(versions))}
+        if newer := sorted(seen - set(files)):
+            raise SchemaTooNew(
+                f"a newer version of this package made the tables of {database.schema} ({', '.join(newer)}): "
+                "bring this one up to it; an older one would write what the newer one does not expect"
+            )
         missing = [file for file in files if file not in seen]
+        connection.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(DDL_LOCK_TIMEOUT)))
         for file in missing:
             text = sql_files.read(f"schema/{file}")
             connection.execute(sql_files.compose(text, schema=sql.Identifier(database.schema)))
             connection.execute(sql.SQL("insert into {} (name) values (%s)").format(versions), [file])
         for name in REFERENCE_TABLES:
             _fill_reference(connection, database, name)
+        let_read(connection, database, HISTORY)
     return missing
+
+
+def let_read(connection: Connection, database: Database, names: Sequence[str]) -> None:
+    """Grant the reader role, where there is one, what it may not select from yet of the relations that exist."""
+    rows = connection.execute(
+        """
+        select relations.relname
+        from pg_class as relations
+        inner join pg_roles as reader on reader.rolname = %s
+        where
+            relations.relnamespace = to_regnamespace(quote_ident(%s))
+            and relations.relname = any(%s)
+            and not has_table_privilege(reader.oid, relations.oid, 'select')
+        """,
+        [database.reader, database.schema, list(names)],
+    ).fetchall()
+    for (name,) in rows:
+        connection.execute(
+            sql.SQL("grant select on {} to {}").format(database.table(name), sql.Identifier(database.reader))
+        )
 
 
 def _fill_reference(connection: Connection, database: Database, name: str) -> None:
@@ -192,6 +230,16 @@ def comments_of(connection: Connection, relation: sql.Identifier) -> dict[str, s
         [relation.as_string(connection)],
     ).fetchall()
     return dict(rows)
+
+
+def _create_schema(connection: Connection, name: str) -> None:
+    try:
+        connection.execute(sql.SQL("create schema {}").format(sql.Identifier(name)))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseDenied(
+            f"the schema {name} is not there, and this role may not create it ({error.diag.message_primary}): let an "
+            "administrator run include/sql/schema/roles.sql"
+        ) from error
 
 
 def _exists(connection: Connection, schema: str) -> bool:

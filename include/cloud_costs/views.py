@@ -13,10 +13,11 @@ from cloud_costs.config import Source
 from cloud_costs.errors import DatabaseDenied
 from cloud_costs.focus import RawLines
 from cloud_costs.locks import PATIENCE
-from cloud_costs.postgres import Connection, Database, columns_of, comments_of
+from cloud_costs.postgres import Connection, Database, columns_of, comments_of, let_read
 
 log = logging.getLogger(__name__)
 
+READABLE = ("costs", "focus_costs")
 FOCUS_COMMENT = (
     "One row per FOCUS 1.2 charge of {source}, computed from the raw lines. Filter by billing_period to read one "
     "month, and never sum over currencies."
@@ -53,9 +54,11 @@ def refresh_views(database: Database, patience: float = PATIENCE) -> list[str]:
     """
 
     def refresh(connection: Connection) -> list[str]:
-        return create_focus(connection, database) + _create_costs(connection, database)
+        changed = create_focus(connection, database) + _create_costs(connection, database)
+        let_read(connection, database, READABLE)
+        return changed
 
-    changed = locks.patiently(database, refresh, patience, "refresh_views", ("costs", "focus_costs"))
+    changed = locks.patiently(database, refresh, patience, "refresh_views", READABLE)
     log.info("refresh_views changed=%s", ",".join(changed) or "nothing")
     return changed
 

@@ -144,19 +144,19 @@ def configure(
     monkeypatch.setenv("CLOUD_COSTS_CONFIG", str(tmp_path / "sources.yaml"))
     monkeypatch.setenv("POSTGRES_SCHEMA", database.schema)
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", s3.connection())
-    monkeypatch.setenv("AIRFLOW_CONN_COSTS_DB", postgres_connection(postgres))
+    monkeypatch.setenv("AIRFLOW_CONN_COSTS_DB", postgres_connection(postgres, f"{database.schema}_loader"))
     write()
     return write
 
 
-def postgres_connection(server: Any, password: str = "") -> str:
+def postgres_connection(server: Any, user: str, password: str = "") -> str:
     """Return the connection of the cost tables as Airflow reads it from `AIRFLOW_CONN_COSTS_DB`."""
     return json.dumps(
         {
             "conn_type": "postgres",
             "host": str(server.socket_dir),
             "port": server.port,
-            "login": "postgres",
+            "login": user,
             "password": password,
             "schema": "postgres",
         }

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 import yaml
 from pipeline import JANUARY, truth_totals
+from roles import drop_roles, make_roles
 
 from cloud_costs import local_airflow
 from cloud_costs.months import next_month
@@ -140,6 +141,7 @@ def live(
     )
     with psycopg.connect(postgres.uri(), autocommit=True) as connection:
         connection.execute("create database airflow_live")
+    make_roles(postgres, SCHEMA)
     password = secrets.token_urlsafe(12)
     (folder / "passwords.json").write_text(json.dumps({"admin": password}))
     (folder / "logs").mkdir()
@@ -156,7 +158,7 @@ def live(
                 "conn_type": "postgres",
                 "host": str(postgres.socket_dir),
                 "port": postgres.port,
-                "login": "postgres",
+                "login": f"{SCHEMA}_loader",
                 "password": "a-password-that-no-log-may-show",
                 "schema": "postgres",
             }
@@ -185,7 +187,7 @@ def live(
         local_airflow.stop(running)
         with psycopg.connect(postgres.uri(), autocommit=True) as connection:
             connection.execute("drop database airflow_live with (force)")
-            connection.execute(f"drop schema if exists {SCHEMA}, {SCHEMA}_staging cascade")
+        drop_roles(postgres, SCHEMA)
 
 
 @pytest.fixture(scope="module")

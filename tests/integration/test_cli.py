@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from pipeline import JANUARY, cost_totals, truth_totals
+from roles import drop_roles, make_roles
 
 from cloud_costs.sample_bill import Bill, write_month
 
@@ -106,7 +107,7 @@ def cli(postgres, database, sources):
             "POSTGRES_HOST": str(postgres.socket_dir),
             "POSTGRES_PORT": str(postgres.port),
             "POSTGRES_DB": "postgres",
-            "POSTGRES_USER": "postgres",
+            "POSTGRES_USER": f"{database.schema}_loader",
             "POSTGRES_SCHEMA": database.schema,
         }
     )
@@ -204,15 +205,15 @@ def test_source_that_fails_is_told_and_the_others_are_loaded(cli, cup, sources, 
 
 def test_connection_is_tested_and_the_tables_made(cli, postgres):
     schema = "t_made_by_the_command_line"
+    own = {"POSTGRES_SCHEMA": schema, "POSTGRES_USER": f"{schema}_loader"}
+    make_roles(postgres, schema)
     try:
-        first, second = cli.lines("test-connection", POSTGRES_SCHEMA=schema)
-        assert re.fullmatch(r"postgres@/.+:5432/postgres: PostgreSQL 18\.\S+.*, user postgres: ok", first)
+        first, second = cli.lines("test-connection", **own)
+        assert re.fullmatch(rf"{schema}_loader@/.+:5432/postgres: PostgreSQL 18\..+, user {schema}_loader: ok", first)
         assert re.fullmatch(rf"schema {schema}: applied 001_tables\.sql.*", second)
-        assert cli.lines("test-connection", POSTGRES_SCHEMA=schema)[1] == f"schema {schema}: up to date"
+        assert cli.lines("test-connection", **own)[1] == f"schema {schema}: up to date"
     finally:
-        with psycopg.connect(postgres.uri(), autocommit=True) as connection:
-            connection.execute(f"drop schema if exists {schema} cascade")
-            connection.execute(f"drop schema if exists {schema}_staging cascade")
+        drop_roles(postgres, schema)
 
 
 def test_source_is_tested_down_to_the_rows_of_its_newest_file(cli, cup, sources):
@@ -267,7 +268,7 @@ def test_wrong_argument_is_told_on_one_line(cli, arguments, told):
     [
         ({"CLOUD_COSTS_CONFIG": "/nowhere/sources.yaml"}, "/nowhere/sources.yaml: no such file (CLOUD_COSTS_CONFIG"),
         ({"POSTGRES_HOST": ""}, "POSTGRES_HOST is not set; .env.example lists what the command line needs"),
-        ({"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": "1"}, "PostgreSQL (connection 'postgres@127.0.0.1:1/postgres"),
+        ({"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": "1"}, "_loader@127.0.0.1:1/postgres'): "),
         ({"POSTGRES_DB": "nope"}, 'database "nope" does not exist'),
         ({"POSTGRES_USER": "nope"}, 'role "nope" does not exist'),
     ],
@@ -282,14 +283,14 @@ def locked(postgres):
     rules = postgres.data_dir / "pg_hba.conf"
     before = rules.read_text()
     with psycopg.connect(postgres.uri(), autocommit=True) as connection:
-        connection.execute("create role locked login password 'right'")
+        connection.execute("create role locked login password 'right'; grant connect on database postgres to locked")
         connection.execute("create role barred login")
         rules.write_text("local all locked scram-sha-256\nlocal all barred reject\n" + before)
         connection.execute("select pg_reload_conf()")
         yield
         rules.write_text(before)
         connection.execute("select pg_reload_conf()")
-        connection.execute("drop role locked")
+        connection.execute("drop owned by locked; drop role locked")
         connection.execute("drop role barred")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
+from roles import loader_uri
 
 from cloud_costs import storage
 from cloud_costs.config import Source
@@ -502,6 +503,7 @@ print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process its own peak")
 def test_file_is_never_held_in_memory(database, postgres, tmp_path, query):
     include = str(Path(sys.modules["cloud_costs"].__file__ or "").parents[1])
+    uri = loader_uri(postgres, database.schema)
     peaks = {}
     for name, times in (("small", 100), ("large", 1600)):
         lines = text(*(row(description=f"{n} " + "x" * 900) for n in range(100))).partition(b"\n")[2]
@@ -511,7 +513,7 @@ def test_file_is_never_held_in_memory(database, postgres, tmp_path, query):
             for _ in range(times):
                 file.write(lines)
         finished = subprocess.run(
-            [sys.executable, "-c", SCRIPT, postgres.uri(), database.schema, name, f"file://{tmp_path}/{name}/crafted/"],
+            [sys.executable, "-c", SCRIPT, uri, database.schema, name, f"file://{tmp_path}/{name}/crafted/"],
             env={**os.environ, "PYTHONPATH": include},
             capture_output=True,
             text=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from pipeline import JANUARY, load_month, staged_tables
+from roles import reading
 
 from cloud_costs import embedded_postgres
 from cloud_costs.errors import DatabaseDenied, DatabaseUnavailable
@@ -96,22 +97,19 @@ def test_cancelled_statement_is_not_tried_again(database, cup, query):
 
 def test_role_without_rights_is_told(database, cup, query, postgres):
     cup.deliver()
-    query("drop role if exists cloud_costs_reader; create role cloud_costs_reader login")
-    uri = postgres.uri().replace("postgres@", "cloud_costs_reader@")
-    poor = Database(lambda: psycopg.connect(uri), database.schema, "costs_db")
+    poor = reading(postgres, database)
     with pytest.raises(DatabaseDenied, match=r"connection 'costs_db'.*permission denied"):
         apply_schema(poor)
     with pytest.raises(DatabaseDenied, match=r"cup 2025-01: .*connection 'costs_db'.*permission denied"):
         load_raw(poor, LocalStorage(), cup.source, JANUARY)
     # Reads and writes the bookkeeping, but may not create staging tables.
     query(
-        f'grant usage on schema "{database.schema}", "{database.staging_schema}" to cloud_costs_reader; '
-        f'grant select, insert, update on all tables in schema "{database.schema}" to cloud_costs_reader'
+        f'grant usage on schema "{database.staging_schema}" to {database.reader}; '
+        f'grant select, insert, update on all tables in schema "{database.schema}" to {database.reader}'
     )
     with pytest.raises(DatabaseDenied, match=r"cup 2025-01: .*permission denied for schema"):
         load_raw(poor, LocalStorage(), cup.source, JANUARY)
     assert "permission denied for schema" in query("select error from load_history")[0][0]
-    query("drop owned by cloud_costs_reader; drop role cloud_costs_reader")
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ import psycopg
 import pytest
 from pipeline import load_month
 from psycopg.types.json import set_json_loads
+from roles import reading
 
 from cloud_costs import demo
 from cloud_costs.config import load_sources
+from cloud_costs.embedded_postgres import Server
 from cloud_costs.postgres import Database
 from cloud_costs.sample_bill import write_export
 
@@ -28,8 +30,8 @@ EXAMPLE = re.compile(
 
 
 @pytest.fixture
-def run(database: Database, bucket: Path, tmp_path: Path) -> Callable[[str], str]:
-    """Load what the demo loads, and return a function that runs a query on it and prints the result."""
+def run(postgres: Server, database: Database, bucket: Path, tmp_path: Path) -> Callable[[str], str]:
+    """Load what the demo loads, and return a function that runs a reader's query on it and prints the result."""
     folders = {name: f"file://{bucket / bill.prefix / bill.report}/" for name, bill in demo.BILLS.items()}
     (tmp_path / "sources.yaml").write_text(demo.SOURCES.format(**folders))
     for source in load_sources({"CLOUD_COSTS_CONFIG": str(tmp_path / "sources.yaml")}):
@@ -38,7 +40,7 @@ def run(database: Database, bucket: Path, tmp_path: Path) -> Callable[[str], str
             load_month(database, source, month)
 
     def run(query: str) -> str:
-        with database.session() as connection:
+        with reading(postgres, database).session() as connection:
             # As PostgreSQL prints it: no float on the way.
             set_json_loads(lambda data: data.decode() if isinstance(data, bytes) else data, connection)
             connection.execute(f'set search_path to "{database.schema}"')

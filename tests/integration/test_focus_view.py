@@ -2,18 +2,17 @@
 
 import json
 import re
-import uuid
 from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-import psycopg
 import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
+from roles import own_schemas, reading
 
 from cloud_costs.config import Source
-from cloud_costs.postgres import Database, apply_schema, columns_of
+from cloud_costs.postgres import columns_of
 from cloud_costs.sample_bill import Bill, plan_lines, write_month
 from cloud_costs.sample_bill.columns import APPEARING_TAG
 from cloud_costs.sample_bill.cur import tag_key
@@ -43,24 +42,28 @@ def source_of(bill, bucket, name="cup"):
 @pytest.fixture(scope="module")
 def loaded(postgres, tmp_path_factory):
     """A schema with three loaded months that nobody changes, and the truth of January."""
-    schema = f"t_{uuid.uuid4().hex[:12]}"
-    database = Database(lambda: psycopg.connect(postgres.uri()), schema, "costs_db")
-    apply_schema(database)
-    bucket = tmp_path_factory.mktemp("bucket")
-    truths = [write_month(BILL, month, bucket) for month in (JANUARY, FEBRUARY, MARCH)]
-    for truth in truths:
-        load_month(database, source_of(BILL, bucket), truth.billing_month)
-    yield database, truths[0]
-    with psycopg.connect(postgres.uri(), autocommit=True) as connection:
-        connection.execute(f'drop schema "{schema}", "{schema}_staging" cascade')
+    with own_schemas(postgres) as database:
+        bucket = tmp_path_factory.mktemp("bucket")
+        truths = [write_month(BILL, month, bucket) for month in (JANUARY, FEBRUARY, MARCH)]
+        for truth in truths:
+            load_month(database, source_of(BILL, bucket), truth.billing_month)
+        yield database, truths[0]
 
 
 @pytest.fixture
-def ask(loaded):
-    """Run a statement on the loaded months."""
-    with loaded[0].session() as connection:
+def ask(loaded, postgres):
+    """Run a statement on the loaded months as their reader."""
+    with reading(postgres, loaded[0]).session() as connection:
         connection.execute(f'set search_path to "{loaded[0].schema}"')
         yield lambda statement, parameters=None: connection.execute(statement, parameters).fetchall()
+
+
+@pytest.fixture
+def ask_owner(loaded):
+    """Run a statement on the loaded months as the loader, who may read the raw lines too."""
+    with loaded[0].session() as connection:
+        connection.execute(f'set search_path to "{loaded[0].schema}"')
+        yield lambda statement: connection.execute(statement).fetchall()
 
 
 @pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
@@ -109,8 +112,8 @@ def test_all_columns_of_focus_are_there_with_their_types(loaded):
         assert columns_of(connection, loaded[0].table("cup_focus")) == expected
 
 
-def test_every_charge_leads_to_one_raw_line(ask):
-    rows = ask(
+def test_every_charge_leads_to_one_raw_line(ask_owner):
+    rows = ask_owner(
         """
         with lines as (
             select billing_period, identity_line_item_id, identity_time_interval, count(*) as found
@@ -130,7 +133,7 @@ def test_every_charge_leads_to_one_raw_line(ask):
     )
     assert rows == [(1, True)]
     # A line that AWS splits in two charges is counted once.
-    assert ask(
+    assert ask_owner(
         "select sum(x_lineitems) = count(distinct (billing_period, x_lineitemid, x_timeinterval)) from focus_costs"
     ) == [(True,)]
 

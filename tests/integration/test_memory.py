@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from roles import loader_uri
 
 from cloud_costs.sample_bill import Bill, write_month
 
@@ -37,8 +38,9 @@ print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
 def peak(database, postgres, name: str, folder: Path) -> float:
     """Return the most memory, in MB, that a process needs to bring the month in."""
     include = str(Path(sys.modules["cloud_costs"].__file__ or "").parents[1])
+    uri = loader_uri(postgres, database.schema)
     finished = subprocess.run(
-        [sys.executable, "-c", SCRIPT, postgres.uri(), database.schema, name, f"file://{folder}/cup/{Bill().report}/"],
+        [sys.executable, "-c", SCRIPT, uri, database.schema, name, f"file://{folder}/cup/{Bill().report}/"],
         env={**os.environ, "PYTHONPATH": include},
         capture_output=True,
         text=True,

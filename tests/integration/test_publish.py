@@ -23,7 +23,6 @@ from cloud_costs.audit import audit
 from cloud_costs.errors import LoadLost, PublishBlocked
 from cloud_costs.load import load_raw
 from cloud_costs.normalize import normalize
-from cloud_costs.postgres import apply_schema
 from cloud_costs.publish import publish
 from cloud_costs.storage import LocalStorage
 from cloud_costs.views import refresh_views
@@ -76,9 +75,8 @@ def test_impatient_publish_names_the_blocker_and_may_come_again(database, cup, q
     with database.session() as blocker:
         blocker.autocommit = False
         blocker.execute(f'select count(*) from "{database.schema}".focus_costs')
-        with pytest.raises(
-            PublishBlocked, match=rf"cup 2025-01: .*raw_cup.*\(pid {blocker.info.backend_pid}, user post"
-        ):
+        held = rf"\(pid {blocker.info.backend_pid}, user {database.schema}_loader, in a transaction for"
+        with pytest.raises(PublishBlocked, match=f"cup 2025-01: .*raw_cup.*{held}"):
             publish(database, cup.source, load, patience=0.5)
         assert cost_totals(query, "cup", JANUARY) == truth_totals(old)
         assert [status for (status,) in query("select status from load_history order by load_id")] == [
@@ -258,18 +256,6 @@ def test_autovacuum_of_the_old_partition_gives_way(database, bucket, query):
         vacuum.rollback()
         publishing.result(timeout=20)
     assert waiting == [(1,)]
-
-
-def test_schema_may_be_applied_by_many_at_once(postgres):
-    from cloud_costs.postgres import Database
-
-    database = Database(lambda: psycopg.connect(postgres.uri()), "t_apply_at_once", "costs_db")
-    with ThreadPoolExecutor(8) as pool:
-        applied = list(pool.map(lambda _: apply_schema(database), range(8)))
-    assert sorted(applied) == [[]] * 7 + [["001_tables.sql", "002_comments.sql"]]
-    assert apply_schema(database) == []
-    with database.session() as connection:
-        connection.execute("drop schema t_apply_at_once cascade; drop schema t_apply_at_once_staging cascade")
 
 
 def test_views_refreshed_at_once_agree(database, cup, query):

@@ -18,6 +18,7 @@ from pipeline import (
     truth_totals,
     write_delivery,
 )
+from roles import loader_uri
 
 from cloud_costs import history
 from cloud_costs.audit import audit
@@ -132,7 +133,7 @@ parquet_files.BATCH_ROWS = 10
 def progress(rows):
     print("copying", flush=True)
     threading.Event().wait()
-database = Database(lambda: psycopg.connect({postgres.uri()!r}), {database.schema!r}, "costs_db")
+database = Database(lambda: psycopg.connect({loader_uri(postgres, database.schema)!r}), {database.schema!r}, "costs_db")
 source = Source(name="cup", format="aws_cur", uri={cup.source.uri!r})
 load_raw(database, LocalStorage(), source, date(2025, 1, 1), progress=progress)
 """
