@@ -12,6 +12,7 @@ from cloud_costs.config import Source
 from cloud_costs.delivery import Delivery, Manifest
 from cloud_costs.errors import CloudCostsError, ColumnTypeError, DeliveryError, DeliveryNotReady
 from cloud_costs.formats import format_of
+from cloud_costs.formats.manifests import files_at
 from cloud_costs.history import Load, Run
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
@@ -118,8 +119,9 @@ def _refuse_changed(
     if newest.file != delivery.manifest.file:
         raise DeliveryNotReady(f"{label}: a newer delivery came while {delivery.version} was read{because}")
     with labelled(label):
+        now = files_at([file.uri for file in delivery.files], delivery.manifest, storage)
         for file in delivery.files:
-            if storage.stat(file.uri) != file:
+            if now.get(file.uri) != file:
                 raise DeliveryNotReady(f"{label}: {file.uri} changed while it was read{because}")
 
 

@@ -1,10 +1,11 @@
 """`list_manifests`: which months have a delivery that is not published yet."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from datetime import date
+from functools import partial
+from typing import Literal, TypeVar
 
 from psycopg import sql
 
@@ -14,12 +15,17 @@ from cloud_costs.errors import CloudCostsError, TransientError
 from cloud_costs.formats import format_of
 from cloud_costs.history import drop_dead_staging
 from cloud_costs.months import MonthRange, month_label
-from cloud_costs.postgres import Database
+from cloud_costs.postgres import Connection, Database
 from cloud_costs.storage import Storage, labelled
+from cloud_costs.threads import in_threads
 
 log = logging.getLogger(__name__)
 
 Decision = Literal["load", "unchanged", "next run"]
+# Listed at the same time, each with threads of its own.
+SOURCES = 4
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,6 @@ class PlannedMonth:
     published_version: str | None
     decision: Decision
     reason: str
-    delivered: datetime
 
     @property
     def label(self) -> str:
@@ -51,11 +56,10 @@ class PlannedMonth:
 
 @dataclass(frozen=True)
 class Plan:
-    """All months of all sources, newest month first, the sources that could not be listed, and what is stale."""
+    """All months of all sources, newest month first, and the sources that could not be listed."""
 
     months: tuple[PlannedMonth, ...]
     failures: dict[str, CloudCostsError]
-    stale: tuple[str, ...] = ()
 
     @property
     def to_load(self) -> tuple[PlannedMonth, ...]:
@@ -92,6 +96,15 @@ class _Published:
     raw_only: bool
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A month as the bucket has it, and where it is read from."""
+
+    source: Source
+    storage: Storage
+    manifest: Manifest
+
+
 def list_manifests(
     database: Database,
     sources: Sequence[Source],
@@ -110,70 +123,79 @@ def list_manifests(
     """
     with database.session() as connection:
         drop_dead_staging(connection, database)
-    planned: list[PlannedMonth] = []
-    failures: dict[str, CloudCostsError] = {}
-    for source in sources:
-        try:
-            with labelled(source.name):
-                storage = storage_of(source)
-            planned += _plan_source(database, source, storage, months, force, raw_only)
-        except CloudCostsError as error:
-            failures[source.name] = error
-            log.error("%s", error)
+        published = _published(connection, database, sources)
+    found, failures = _find(sources, storage_of, months)
+    for error in failures.values():
+        log.error("%s", error)
     if failures and len(failures) == len(sources):
         passing = [error for error in failures.values() if isinstance(error, TransientError)]
         raise passing[0] if passing else next(iter(failures.values()))
+    planned = []
+    for month, unread in in_threads(lambda one: _decide(one, published, force, raw_only), found):
+        # The month is loaded all the same: its own task then fails with this error and hinders no other month.
+        if unread:
+            log.error("%s", unread)
+        planned.append(month)
     planned.sort(key=lambda month: (-month.billing_month.toordinal(), month.source))
-    stale = () if months.last else tuple(_stale(sources, planned, datetime.now(UTC)))
-    for line in stale:
-        log.warning("%s", line)
-    return Plan(tuple(_limited(planned, limit)), failures, stale)
+    return Plan(tuple(_limited(planned, limit)), failures)
 
 
-def _stale(sources: Sequence[Source], planned: Sequence[PlannedMonth], now: datetime) -> Iterator[str]:
-    """Yield a line for each source whose newest month was not delivered again for longer than it should be."""
-    for source in sources:
-        newest = next((month for month in planned if month.source == source.name), None)
-        allowed = timedelta(hours=source.stale_after_hours)
-        if newest and allowed and now - newest.delivered > allowed:
-            hours = (now - newest.delivered) // timedelta(hours=1)
-            yield (
-                f"{source.name} is stale: its newest delivery, of {month_label(newest.billing_month)}, is of "
-                f"{newest.delivered:%Y-%m-%d %H:%M} UTC, {hours} hours ago, and stale_after_hours is "
-                f"{source.stale_after_hours}; look at the export in the AWS console, and at what copies its bucket"
-            )
+def _find(
+    sources: Sequence[Source], storage_of: Callable[[Source], Storage], months: MonthRange
+) -> tuple[list[_Found], dict[str, CloudCostsError]]:
+    """Return what the buckets hold, in the order of the sources, and by source why it could not be listed."""
+
+    def reach(source: Source) -> Storage:
+        with labelled(source.name):
+            return storage_of(source)
+
+    def list_source(source: Source, storage: Storage | CloudCostsError) -> list[_Found] | CloudCostsError:
+        if isinstance(storage, CloudCostsError):
+            return storage
+        return _attempt(lambda: _list_source(source, storage, months))
+
+    # Reached in this thread: boto3 does not make clients, and Airflow no hooks, in several at once.
+    reached = [(source, _attempt(partial(reach, source))) for source in sources]
+    found: list[_Found] = []
+    failures: dict[str, CloudCostsError] = {}
+    for source, listed in zip(sources, in_threads(lambda one: list_source(*one), reached, SOURCES), strict=True):
+        if isinstance(listed, CloudCostsError):
+            failures[source.name] = listed
+        else:
+            found += listed
+    return found, failures
 
 
-def _plan_source(
-    database: Database, source: Source, storage: Storage, months: MonthRange, force: bool, raw_only: bool
-) -> list[PlannedMonth]:
-    published = _published(database, source)
+def _attempt(work: Callable[[], T]) -> T | CloudCostsError:
+    try:
+        return work()
+    except CloudCostsError as error:
+        return error
+
+
+def _list_source(source: Source, storage: Storage, months: MonthRange) -> list[_Found]:
     first = max((month for month in (months.first, source.first_month) if month), default=None)
     if first and months.last and first > months.last:
         return []
-    found = format_of(source).find_manifests(source.name, source.uri, storage, MonthRange(first, months.last))
-    return [
-        _decide(source, storage, manifest, published.get(manifest.billing_month), force, raw_only) for manifest in found
-    ]
+    wanted = MonthRange(first, months.last)
+    found = format_of(source).find_manifests(source.name, source.uri, storage, wanted)
+    return [_Found(source, storage, manifest) for manifest in found]
 
 
 def _decide(
-    source: Source,
-    storage: Storage,
-    manifest: Manifest,
-    published: _Published | None,
-    force: bool,
-    raw_only: bool,
-) -> PlannedMonth:
+    found: _Found, published_months: Mapping[tuple[str, date], _Published], force: bool, raw_only: bool
+) -> tuple[PlannedMonth, CloudCostsError | None]:
+    """Return what to do with a month, and why its manifest could not be read."""
+    manifest = found.manifest
+    published = published_months.get((manifest.source, manifest.billing_month))
     month = PlannedMonth(
-        source.name,
+        manifest.source,
         manifest.billing_month,
         manifest.file.uri,
         "",
         published.version if published else None,
         "load",
         "new",
-        manifest.file.modified,
     )
     same = published and (published.manifest_uri, published.manifest_etag) == (
         manifest.file.uri,
@@ -182,17 +204,14 @@ def _decide(
     if published and same:
         month = replace(month, version=published.version)
         if force:
-            return replace(month, reason="forced")
+            return replace(month, reason="forced"), None
         if published.raw_only and not raw_only:
-            return replace(month, reason="only raw is published")
-        return replace(month, decision="unchanged", reason="")
-    try:
-        version = format_of(source).read_version(manifest, storage)
-    except CloudCostsError as error:
-        # The month is loaded all the same: its own task then fails with this error and hinders no other month.
-        log.error("%s", error)
-        return replace(month, version="unreadable", reason="the manifest cannot be read")
-    return replace(month, version=version, reason="changed" if published else "new")
+            return replace(month, reason="only raw is published"), None
+        return replace(month, decision="unchanged", reason=""), None
+    version = _attempt(lambda: format_of(found.source).read_version(manifest, found.storage))
+    if isinstance(version, CloudCostsError):
+        return replace(month, version="unreadable", reason="the manifest cannot be read"), version
+    return replace(month, version=version, reason="changed" if published else "new"), None
 
 
 def _limited(planned: list[PlannedMonth], limit: int | None) -> list[PlannedMonth]:
@@ -207,15 +226,16 @@ def _limited(planned: list[PlannedMonth], limit: int | None) -> list[PlannedMont
     return months
 
 
-def _published(database: Database, source: Source) -> dict[date, _Published]:
-    with database.session() as connection:
-        rows = connection.execute(
-            sql.SQL(
-                """
-                select billing_period, version, manifest_uri, manifest_etag, raw_only from {}
-                where source = %s and status = 'published'
-                """
-            ).format(database.table("load_history")),
-            [source.name],
-        ).fetchall()
-    return {row[0]: _Published(*row[1:]) for row in rows}
+def _published(
+    connection: Connection, database: Database, sources: Sequence[Source]
+) -> dict[tuple[str, date], _Published]:
+    rows = connection.execute(
+        sql.SQL(
+            """
+            select source, billing_period, version, manifest_uri, manifest_etag, raw_only from {}
+            where source = any(%s) and status = 'published'
+            """
+        ).format(database.table("load_history")),
+        [[source.name for source in sources]],
+    ).fetchall()
+    return {(row[0], row[1]): _Published(*row[2:]) for row in rows}

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -48,12 +48,15 @@ PASSING = {"RequestTimeout", "OperationAborted", "Throttling", "ThrottlingExcept
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One object: where it is, and what tells one version of it from another."""
+    """One object: where it is, and what tells one version of it from another.
+
+    Not by its time: servers tell it in milliseconds when they list and in seconds when asked for the object.
+    """
 
     uri: str
     size: int
     etag: str
-    modified: datetime
+    modified: datetime = field(compare=False)
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """`list_manifests`: which months are loaded, which are left, and what a failing source hinders."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -13,7 +14,8 @@ from cloud_costs import config
 from cloud_costs.config import Source
 from cloud_costs.environment import s3_storage
 from cloud_costs.errors import ConfigError, DeliveryError, StorageDenied, StorageUnavailable
-from cloud_costs.months import MonthRange
+from cloud_costs.formats.aws_cur import find_manifests
+from cloud_costs.months import MonthRange, next_month
 from cloud_costs.plan import Plan, list_manifests
 from cloud_costs.sample_bill import Bill, write_month
 from cloud_costs.storage import LocalStorage
@@ -237,6 +239,36 @@ def test_manifests_are_read_once_where_new_and_never_where_unchanged(database, s
     assert count()[0] == 0
     s3.upload(tmp_path, bucket)
     assert count()[0] == 1
+
+
+def test_unchanged_month_costs_one_listing_and_no_reading(database, s3, query):
+    bucket, client = s3.new_bucket(), s3.client()
+    months = [date(year, month, 1) for year in (2022, 2023, 2024) for month in range(1, 13)]
+    for month in months:
+        folder = f"r/{month:%Y%m%d}-{next_month(month):%Y%m%d}/"
+        client.put_object(Bucket=bucket, Key=f"{folder}r-Manifest.json", Body=b"{}")
+        client.put_object(Bucket=bucket, Key=f"r/r/year={month.year}/month={month.month}/r-1.parquet", Body=b"")
+    storage = s3_storage(s3.session(), "aws_default", s3.endpoint_url, client)
+    source = Source(name="cup", format="aws_cur", uri=f"s3://{bucket}/r/")
+    for found in find_manifests("cup", source.uri, storage, EVERY_MONTH):
+        query(
+            "insert into load_history (source, format, billing_period, version, manifest_uri, manifest_etag, status) "
+            "values ('cup', 'aws_cur', %s, 'v1', %s, %s, 'published')",
+            *(found.billing_month, found.file.uri, found.file.etag),
+        )
+    with requests_of(client) as seen:
+        plan = list_manifests(database, [source], lambda source: storage, EVERY_MONTH)
+    assert [month.decision for month in plan.months] == ["unchanged"] * len(months)
+    # The report, its data folder and the years in it; then each month.
+    assert Counter(seen) == {"ListObjectsV2": 1 + 1 + 3 + len(months)}
+
+
+def test_sources_are_planned_and_told_of_in_their_order(cup, plan, caplog):
+    cup.deliver()
+    names = ["lost_b", "lost_a", "lost_c"]
+    found = plan(*(elsewhere(name) for name in names), cup.source)
+    assert list(found.failures) == names
+    assert [record.message.partition(":")[0] for record in caplog.records] == names
 
 
 def test_nothing_delivered_since_is_no_failure(database, cup, plan, caplog):

@@ -11,7 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import boto3
 import duckdb
@@ -26,7 +26,7 @@ from cloud_costs.formats.aws_cur import find_manifests, read_delivery
 from cloud_costs.months import MonthRange, next_month
 from cloud_costs.sample_bill import Bill, write_month
 from cloud_costs.staging import open_reader
-from cloud_costs.storage import LocalStorage, S3Credentials, S3Storage
+from cloud_costs.storage import LocalStorage, S3Credentials, S3Storage, StoredFile
 
 SMALL = Bill(lines=60, files=2)
 SECRET = "wrong-secret-that-no-log-may-show"
@@ -133,6 +133,11 @@ def test_new_content_has_a_new_etag(s3):
     assert before.etag != s3.storage().stat(uri).etag
 
 
+def test_time_of_a_file_makes_no_other_version_of_it():
+    listed, asked = (StoredFile("s3://b/k", 1, "etag", datetime(2025, 1, 1, 0, 0, 0, ms)) for ms in (250_000, 0))
+    assert listed == asked
+
+
 def test_object_that_vanished_may_come_back(s3):
     bucket = s3.new_bucket()
     with pytest.raises(StorageUnavailable, match=f"s3://{bucket}/gone.json: no such object"):
@@ -183,6 +188,42 @@ def test_copied_manifest_without_its_files_reads_them_where_it_points(s3, tmp_pa
     [manifest] = find(s3.storage(), f"s3://{copy}/archive/{SMALL.report}/")
     files = read_delivery(manifest, s3.storage()).files
     assert all(file.uri.startswith(f"s3://{original}/cup/{SMALL.report}/") for file in files)
+
+
+class NoListing(S3Storage):
+    """A bucket of somebody else, who lets its files be read and not listed."""
+
+    def list_folder(self, uri):
+        if uri.startswith(self.forbidden):
+            raise StorageDenied(f"{uri}: access denied")
+        return super().list_folder(uri)
+
+
+def test_file_in_a_bucket_that_may_be_read_and_not_listed_is_found(s3, tmp_path):
+    original, copy = s3.new_bucket(), s3.new_bucket()
+    upload_report(s3, original, tmp_path, "cup/")
+    for key in s3.upload(tmp_path / SMALL.prefix, copy, "archive/"):
+        if key.endswith(".parquet"):
+            s3.client().delete_object(Bucket=copy, Key=key)
+    [manifest] = find(s3.storage(), f"s3://{copy}/archive/{SMALL.report}/")
+    storage = NoListing(s3.client(), lambda: None, "aws_default")
+    storage.forbidden = f"s3://{original}/"
+    assert len(read_delivery(manifest, storage).files) == 2
+    storage.forbidden = f"s3://{copy}/archive/{SMALL.report}/{SMALL.report}/"
+    with pytest.raises(StorageDenied, match=r"^cup 2025-01: .*access denied"):
+        read_delivery(manifest, storage)
+
+
+def test_files_of_a_delivery_cost_one_listing(s3, tmp_path):
+    bucket = s3.new_bucket()
+    upload_report(s3, bucket, tmp_path, "cup/", bill=Bill(lines=40, files=20))
+    client = s3.client()
+    storage = s3_storage(s3.session(), "aws_default", s3.endpoint_url, client)
+    [manifest] = find(storage, f"s3://{bucket}/cup/{SMALL.report}/")
+    seen = []
+    client.meta.events.register("before-call.s3.*", lambda model, **_: seen.append(model.name))
+    assert len(read_delivery(manifest, storage).files) == 20
+    assert seen == ["GetObject", "ListObjectsV2"]
 
 
 def test_missing_file_is_told_with_both_places_where_it_was_looked_for(s3, tmp_path):

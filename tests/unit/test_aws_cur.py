@@ -326,6 +326,7 @@ def test_manifest_with_a_byte_order_mark_and_unknown_keys_is_read(report):
         (["a/../../x.parquet"], "lists 'a/../../x.parquet', outside its folder"),
         (["../x.parquet"], "lists '../x.parquet', outside its folder"),
         (["cup/R/20250101-20250201/R-1.orc"], "lists 'cup/R/.*orc', which is neither Parquet nor CSV"),
+        (["cup/R/20250101-20250201/\x00.parquet"], "lists 'cup/R/.*parquet', which is neither Parquet nor CSV"),
     ],
 )
 def test_file_list_that_cannot_be_loaded_is_told(report, keys, said):
@@ -348,7 +349,7 @@ def test_listed_file_that_is_missing_is_not_ready_and_tells_where_it_should_be(r
 
 
 def test_key_that_no_file_can_have_is_refused(report):
-    report.deliver(JANUARY, reportKeys=["cup/R/20250101-20250201/\x00.parquet"])
+    report.deliver(JANUARY, reportKeys=["cup/R/20250101-20250201/\x00/R-1.parquet"])
     [manifest] = report.find()
     with pytest.raises(StorageDenied, match=r"cup 2025-01: .*not a path"):
         read_delivery(manifest, LOCAL)

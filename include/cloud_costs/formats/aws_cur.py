@@ -24,9 +24,10 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from cloud_costs.delivery import Delivery, Manifest
 from cloud_costs.errors import DeliveryError, StorageDenied
-from cloud_costs.formats.manifests import find_files, listed_folder, newest_manifest, read_content, refuse_keys
+from cloud_costs.formats.manifests import find_files, listed_folders, newest_manifests, read_content, refuse_keys
 from cloud_costs.months import MonthRange, next_month
 from cloud_costs.storage import Folder, Storage, folder_name, is_root, labelled, parent_folder
+from cloud_costs.threads import in_threads
 
 RANGE = re.compile(r"([12][0-9]{3})(0[1-9]|1[0-2])01-([0-9]{6})01")
 # What follows the report folder in a data file's key: overwrite with Athena, then create-new.
@@ -67,14 +68,11 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
     with labelled(source):
         report = _find_report(uri, storage)
         others = [month for month in report.months if month not in months]
-        found: dict[date, Manifest] = {}
-        for month in sorted(set(report.months) - set(others)):
-            newest = newest_manifest(source, month, report.months[month], storage)
-            if newest:
-                found[month] = Manifest(source, month, newest)
+        wanted = {month: report.months[month] for month in sorted(set(report.months) - set(others))}
+        found = newest_manifests(source, wanted, storage)
     if not found and not others:
         raise DeliveryError(_nothing_found(source, uri, report.folder))
-    return list(found.values())
+    return found
 
 
 def find_months(source: str, uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
@@ -82,12 +80,8 @@ def find_months(source: str, uri: str, storage: Storage, months: MonthRange) -> 
     uri = uri.removesuffix("/") + "/"
     with labelled(source):
         report = _find_report(uri, storage)
-        found = [
-            listing
-            for month, folders in sorted(report.months.items())
-            for folder in folders[-1:]
-            if month in months and (listing := listed_folder(source, month, folder, storage))
-        ]
+        wanted = {month: folders[-1] for month, folders in sorted(report.months.items()) if month in months}
+        found = listed_folders(source, wanted, storage)
     if not report.months:
         raise DeliveryError(_nothing_found(source, uri, report.folder))
     return found
@@ -175,9 +169,9 @@ def _data_months(data: str, storage: Storage) -> dict[date, str]:
     """
     years = [folder for folder in storage.list_folder(data).folders if _year_of(folder)]
     return {
-        date(_year_of(folder), int(match[1]), 1): month
-        for folder in years
-        for month in storage.list_folder(folder).folders
+        date(_year_of(year.uri), int(match[1]), 1): month
+        for year in in_threads(storage.list_folder, years)
+        for month in year.folders
         if (match := re.fullmatch(r"month=(1[0-2]|0?[1-9])", folder_name(month)))
     }
 

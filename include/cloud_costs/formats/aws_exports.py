@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from cloud_costs.delivery import Delivery, Manifest
 from cloud_costs.errors import DeliveryError
-from cloud_costs.formats.manifests import find_files, listed_folder, newest_manifest, read_content, refuse_keys
+from cloud_costs.formats.manifests import find_files, listed_folders, newest_manifests, read_content, refuse_keys
 from cloud_costs.months import MonthRange
 from cloud_costs.storage import Folder, Storage, folder_name, labelled, parent_folder
 
@@ -55,11 +55,8 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
     with labelled(source):
         export = _export_folder(uri, storage)
         periods = _periods(f"{export.uri}metadata/", storage)
-        found = [
-            Manifest(source, month, newest)
-            for month, folder in sorted(periods.items())
-            if month in months and (newest := newest_manifest(source, month, [folder], storage))
-        ]
+        wanted = {month: [folder] for month, folder in sorted(periods.items()) if month in months}
+        found = newest_manifests(source, wanted, storage)
     if not periods:
         raise DeliveryError(_nothing_found(source, "metadata/BILLING_PERIOD=2025-01/", export))
     return found
@@ -70,11 +67,8 @@ def find_months(source: str, uri: str, storage: Storage, months: MonthRange) -> 
     with labelled(source):
         export = _export_folder(uri, storage)
         periods = _periods(f"{export.uri}data/", storage) or _periods(export.uri, storage)
-        found = [
-            listing
-            for month, folder in sorted(periods.items())
-            if month in months and (listing := listed_folder(source, month, folder, storage))
-        ]
+        wanted = {month: folder for month, folder in sorted(periods.items()) if month in months}
+        found = listed_folders(source, wanted, storage)
     if not periods:
         raise DeliveryError(_nothing_found(source, "data/BILLING_PERIOD=2025-01/", export))
     return found

@@ -2,9 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from hashlib import sha256
+from itertools import groupby
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,35 +14,45 @@ from pydantic import BaseModel, ValidationError
 from cloud_costs.delivery import Delivery, Manifest
 from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageDenied
 from cloud_costs.months import month_label
-from cloud_costs.storage import Folder, Storage, StoredFile, folder_name, labelled
+from cloud_costs.storage import Folder, Storage, StoredFile, folder_name, labelled, parent_folder
+from cloud_costs.threads import in_threads
 from cloud_costs.validation import explain
 
 # A delivery's own folder begins with its UTC time: 20250203T120125Z, 2024-04-02T13:14:43.337Z-<uuid>.
 DELIVERY_TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z(-.*)?")
-DATA_FILE = re.compile(r".+\.(parquet|csv\.gz|csv\.zip|csv|zip)")
+DATA_FILE = re.compile(r"[^\0]+\.(parquet|csv\.gz|csv\.zip|csv|zip)")
 BOM = b"\xef\xbb\xbf"
 
 Content = TypeVar("Content", bound=BaseModel)
 Place = Callable[[str], str]
 
 
-def newest_manifest(source: str, month: date, folders: Sequence[str], storage: Storage) -> StoredFile | None:
+def newest_manifests(source: str, folders: Mapping[date, Sequence[str]], storage: Storage) -> list[Manifest]:
+    """Return the newest manifest of each month that has one, in the order of the months.
+
+    `folders` are those that may hold it: the first that does counts.
+    """
+    newest = in_threads(lambda month: _newest_manifest(source, month, folders[month], storage), folders)
+    return [Manifest(source, month, file) for month, file in zip(folders, newest, strict=True) if file]
+
+
+def _newest_manifest(source: str, month: date, folders: Sequence[str], storage: Storage) -> StoredFile | None:
     """Return the month's own manifest; where a copy left it out, the newest of the deliveries' manifests."""
     for uri in folders:
         folder = storage.list_folder(uri)
-        if manifest := manifest_in(source, month, folder):
+        if manifest := _manifest_in(source, month, folder):
             return manifest
         deliveries = [
             (_age(folder_name(delivery), found.modified), found)
             for delivery in folder.folders
-            if (found := manifest_in(source, month, storage.list_folder(delivery)))
+            if (found := _manifest_in(source, month, storage.list_folder(delivery)))
         ]
         if deliveries:
             return max(deliveries, key=lambda delivery: delivery[0])[1]
     return None
 
 
-def manifest_in(source: str, month: date, folder: Folder) -> StoredFile | None:
+def _manifest_in(source: str, month: date, folder: Folder) -> StoredFile | None:
     """Return the manifest of a folder; raises `DeliveryError` when it holds those of several reports."""
     manifests = [file for file in folder.files if file.name.endswith("-Manifest.json")]
     if len(manifests) > 1:
@@ -95,35 +107,51 @@ def find_files(
 
     Raises `DeliveryNotReady` naming every place that was tried.
     """
-    missing: list[str] = []
+    missing = ""
     with labelled(manifest.label):
         for place in places:
-            files = []
-            for key in keys:
-                found = _stat_or_none(place(key), manifest, storage)
-                if not found:
-                    missing.append(key)
-                    break
-                files.append(found)
-            if len(files) == len(keys):
-                return tuple(files)
-    tried = list(dict.fromkeys(place(missing[0]) for place in places))
+            uris = {key: place(key) for key in keys}
+            found = files_at(uris.values(), manifest, storage)
+            absent = [key for key in keys if uris[key] not in found]
+            if not absent:
+                return tuple(found[uri] for uri in uris.values())
+            missing = missing or absent[0]
+    tried = list(dict.fromkeys(place(missing) for place in places))
     said = f"not at {tried[0]}" if len(tried) == 1 else "neither at " + " nor at ".join(tried)
-    raise DeliveryNotReady(f"{manifest.label}: manifest {manifest.file.uri} lists {missing[0]!r}, which is {said}")
+    raise DeliveryNotReady(f"{manifest.label}: manifest {manifest.file.uri} lists {missing!r}, which is {said}")
 
 
-def _stat_or_none(uri: str, manifest: Manifest, storage: Storage) -> StoredFile | None:
-    """Return the file; one in a bucket that is not the source's own may be missing or forbidden alike."""
-    own = uri.split("/")[:3] == manifest.file.uri.split("/")[:3]
+def files_at(uris: Iterable[str], manifest: Manifest, storage: Storage) -> dict[str, StoredFile]:
+    """Return by uri what the folders of these files hold: a request for each file would add up.
+
+    In a bucket that is not the source's own, reading may be allowed where listing is not: there each file is
+    asked for, and one that is missing is forbidden as well.
+    """
+    files: list[StoredFile] = []
+    for folder, inside in groupby(sorted(uris), parent_folder):
+        try:
+            files += storage.list_folder(folder).files
+        except StorageDenied:
+            if folder.split("/")[:3] == manifest.file.uri.split("/")[:3]:
+                raise
+            files += filter(None, in_threads(partial(_stat_or_none, storage), inside))
+    return {file.uri: file for file in files}
+
+
+def _stat_or_none(storage: Storage, uri: str) -> StoredFile | None:
     try:
         return storage.stat(uri)
     except StorageDenied:
-        if own:
-            raise
         return None
 
 
-def listed_folder(source: str, month: date, uri: str, storage: Storage) -> Manifest | None:
+def listed_folders(source: str, folders: Mapping[date, str], storage: Storage) -> list[Manifest]:
+    """Return what stands for the manifest of each month whose folder holds data files."""
+    found = in_threads(lambda month: _listed_folder(source, month, folders[month], storage), folders)
+    return [manifest for manifest in found if manifest]
+
+
+def _listed_folder(source: str, month: date, uri: str, storage: Storage) -> Manifest | None:
     """Return what stands for a manifest where a bucket holds none: the listing of the month's newest delivery.
 
     Its ETag is a digest of the key, size and ETag of every data file.
