@@ -1,4 +1,4 @@
-# Everything is kept in .venv (the environment) and .demo (the demo's bucket, database and Airflow home).
+# Everything is kept in .venv (the environments), .demo (the demo's bucket, database and Airflow home) and .bench.
 # Recipes name files relative to this folder, because its own path may hold spaces.
 
 MAKEFLAGS += --no-print-directory
@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test conformance lint format dictionary constraints clean
+.PHONY: help setup demo up down psql test conformance bench lint format dictionary constraints clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,10 +36,14 @@ conformance: setup ## Check the FOCUS 1.2 rules with focus-validator; needs Pyth
 	@scripts/setup-conformance.sh
 	@$(PYTHON) -m cloud_costs.conformance
 
+bench: setup ## Measure speed and memory; ARGS=--large adds a month of ten million lines
+	@scripts/setup.sh .venv/bench requirements-bench.txt
+	@.venv/bench/bin/python -m benchmarks $(ARGS)
+
 lint: setup ## Check style, types, SQL, Dockerfile and compose file
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy include/cloud_costs dags
+	$(PYTHON) -m mypy include/cloud_costs dags benchmarks
 	$(PYTHON) -m sqlfluff lint --disable-progress-bar include/sql
 	.venv/bin/hadolint Dockerfile
 	$(PYTHON) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
@@ -54,9 +58,10 @@ dictionary: setup ## Write docs/data-dictionary.md again
 
 constraints: setup ## Pin again all that the requirements bring with them
 	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" \
-	    requirements.txt requirements-dev.txt --output-file constraints.txt
+	    requirements-bench.txt --output-file constraints.txt
 
-clean: ## Stop the demo and remove .venv, .demo and all caches
+clean: ## Stop the demo and remove .venv, .demo, .bench and all caches
 	-@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
-	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	-@if [ -d .bench/postgres ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.embedded_postgres stop .bench/postgres; fi
+	rm -rf .venv .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,6 +9,8 @@ from typing import Any
 from cloud_costs.embedded_postgres import Server
 
 ROOT = Path(__file__).resolve().parents[1]
+MARKER = "benchmarks"
+PLOTS = ("throughput", "memory-over-time", "time-against-size")
 
 
 @dataclass(frozen=True)
@@ -109,3 +111,30 @@ def write_json(path: Path, machine: Mapping[str, Any], results: Sequence[Result]
     """Write the results and what they were measured on."""
     content = {"machine": dict(machine), "results": [one.to_dict() for one in results]}
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def section(results: Iterable[Result], machine: Mapping[str, Any], folder: str, plots: Sequence[str]) -> str:
+    """Return what a page shows: the table, what it was measured on, and plots; `folder` leads to the results."""
+    postgresql, python = machine["postgresql"]["server_version"], machine["python"]
+    lines = [
+        markdown_table(results),
+        "",
+        f"Measured on {machine['date']} at commit `{machine['commit']}`: {machine['cores']} cores ({machine['cpu']}), "
+        f"{machine['memory_gb']} GB of memory, PostgreSQL {postgresql}, Python {python}; [all numbers, settings and "
+        f"versions]({folder}/results.json).",
+    ]
+    for name in plots:
+        lines += ["", f"![{name.replace('-', ' ').capitalize()}]({folder}/{name}.png)"]
+    return "\n".join(lines)
+
+
+def record(root: Path, results: Sequence[Result], machine: Mapping[str, Any]) -> None:
+    """Write the latest results into the pages: the README shows what has a bar, docs/performance.md everything."""
+    held = [one for one in results if one.bar]
+    for page, shown, folder, plots in (
+        ("README.md", held, "benchmarks/results", PLOTS[:1]),
+        ("docs/performance.md", results, "../benchmarks/results", PLOTS),
+    ):
+        path = root / page
+        text = fill_markers(path.read_text(encoding="utf-8"), MARKER, section(shown, machine, folder, plots))
+        path.write_text(text, encoding="utf-8")

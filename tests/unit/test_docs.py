@@ -277,6 +277,7 @@ def test_readme_is_short_and_in_order() -> None:
         "Reload a month",
         "The tables",
         "Operate it",
+        "How fast",
         "Contribute",
     ]
 

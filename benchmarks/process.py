@@ -1,0 +1,128 @@
+"""One load in a process of its own: `measure` starts it and watches its memory; the process itself is `main`.
+
+Every way to load, ours and the others', runs like this, so that none has another's memory or imports. Its time
+begins when its packages are imported and ends when its rows are committed.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.results import ROOT
+
+SECONDS_BETWEEN_SAMPLES = 0.1
+# What the shell that starts the benchmarks may have set for others.
+NOT_INHERITED = ("AIRFLOW", "CLOUD_COSTS_", "CUR_PATHS", "DLT_", "PG", "POSTGRES_", "S3_BUCKET")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to load by which way: Parquet `files`, or a delivery of `source`, into `schema`.`table`."""
+
+    way: str
+    uri: str
+    schema: str
+    work: str
+    table: str = "lines"
+    files: tuple[str, ...] = ()
+    source: Mapping[str, Any] = field(default_factory=dict)
+    streams: int = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a job. Memory is in bytes: the peak of the process, and its samples (seconds, RSS, USS).
+
+    `peak` is the kernel's own high-water mark. `cpu` is that of the process and its children, not of PostgreSQL.
+    """
+
+    rows: int
+    seconds: float
+    cpu: float
+    peak: int
+    facts: Mapping[str, Any]
+    samples: tuple[tuple[float, int, int], ...]
+
+    @property
+    def rate(self) -> float:
+        return self.rows / self.seconds
+
+
+def measure(job: Job) -> Run:
+    """Run a job and return what it took; raises `RuntimeError` with what a failed one wrote to standard error."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
+    errors = Path(job.work, "process.log")
+    with errors.open("w") as log:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.process", json.dumps(asdict(job))],
+            cwd=ROOT,
+            env={**environment, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "include")])},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        samples = _watch(process, began)
+        output = process.communicate()[0]
+    if process.returncode:
+        raise RuntimeError(f"{job.way} failed:\n{errors.read_text()[-3000:]}")
+    return Run(samples=tuple(samples), **json.loads(output.splitlines()[-1]))
+
+
+def _watch(process: subprocess.Popen[str], began: float) -> list[tuple[float, int, int]]:
+    """Return the memory of the process and its children over time, in seconds and bytes, until it ends."""
+    samples = []
+    watched = psutil.Process(process.pid)
+    while process.poll() is None:
+        rss = uss = 0
+        with suppress(psutil.Error):
+            for one in (watched, *watched.children(recursive=True)):
+                memory = one.memory_full_info()
+                rss, uss = rss + memory.rss, uss + memory.uss
+            samples.append((round(time.monotonic() - began, 2), rss, uss))
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(SECONDS_BETWEEN_SAMPLES)
+    return samples
+
+
+def main(text: str) -> None:
+    """Do one job, and print what it took as JSON."""
+    from benchmarks.ways import WAYS
+
+    values = json.loads(text)
+    job = Job(**{**values, "files": tuple(values["files"])})
+    load: Callable[[], tuple[int, Mapping[str, Any]]] = WAYS[job.way](job)
+    began, cpu = time.monotonic(), _cpu()
+    rows, facts = load()
+    took = {"rows": rows, "seconds": time.monotonic() - began, "cpu": _cpu() - cpu, "peak": _peak(), "facts": facts}
+    print(json.dumps(took))
+
+
+def _cpu() -> float:
+    used = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _peak() -> int:
+    """Return the most memory that this process has held, in bytes.
+
+    Linux begins `ru_maxrss` with the memory of the process that started this one, so VmHWM is read where it is.
+    """
+    with suppress(OSError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

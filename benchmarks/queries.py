@@ -1,0 +1,186 @@
+"""`queries`: how long people wait for `costs`, with 36 months of three sources, 30,000 normalized rows a month each.
+
+To load 108 real months would take longer than all else here. So each source loads one month for real; for every
+other month its raw lines are copied with their dates moved, and from there on all is as always: the package's own
+`normalize` and `publish` make the partition, with whatever they give it. A date past the end of a shorter month
+becomes its last day. The copied raw lines, which no query of `costs` reads, are emptied at once to save the disk.
+"""
+
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from statistics import median
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from benchmarks import database
+from benchmarks.results import Options, Result
+from benchmarks.sample import MONTH, sample
+from cloud_costs import history
+from cloud_costs.audit import audit
+from cloud_costs.columns import RESERVED, Column
+from cloud_costs.config import Source
+from cloud_costs.focus import TAG_PREFIX, line_columns
+from cloud_costs.formats import FORMATS
+from cloud_costs.history import Load, Run
+from cloud_costs.load import load_raw
+from cloud_costs.months import next_month
+from cloud_costs.normalize import normalize
+from cloud_costs.postgres import Connection, Database, apply_schema, columns_of
+from cloud_costs.publish import publish
+from cloud_costs.staging import create_raw_table
+from cloud_costs.storage import LocalStorage
+from cloud_costs.views import refresh_views
+
+SCHEMA = "benchmark_queries"
+SOURCES = ("cup", "second", "third")
+MONTHS = 36
+# What gives 30,000 normalized rows.
+LINES, ACCOUNTS = 70_000, 40
+REPEATS = 60
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question to `costs` over some billing months, of which any run takes other ones."""
+
+    title: str
+    months: int
+    text: str
+
+
+QUERIES = (
+    Query(
+        "daily trend, 36 months",
+        MONTHS,
+        """
+        select date, currency, sum(cost), sum(effective_cost) from costs
+        where billing_period between %(first)s and %(last)s
+        group by date, currency order by date
+        """,
+    ),
+    Query(
+        "daily trend, a quarter",
+        3,
+        """
+        select date, currency, sum(cost), sum(effective_cost) from costs
+        where billing_period between %(first)s and %(last)s
+        group by date, currency order by date
+        """,
+    ),
+    Query(
+        "by service, a month",
+        1,
+        """
+        select service, currency, sum(cost), sum(effective_cost) from costs
+        where billing_period = %(first)s
+        group by service, currency order by sum(cost) desc
+        """,
+    ),
+    Query(
+        "by account, a quarter",
+        3,
+        """
+        select account_id, currency, sum(cost), sum(effective_cost) from costs
+        where billing_period between %(first)s and %(last)s
+        group by account_id, currency order by sum(cost) desc
+        """,
+    ),
+)
+
+
+def run(options: Options) -> list[Result]:
+    """Fill the tables and time every query."""
+    target = Database(lambda: psycopg.connect(options.server.uri()), SCHEMA, "benchmark")
+    database.drop_schema(options.server, SCHEMA)
+    try:
+        apply_schema(target)
+        month = sample(options.work, min(LINES, options.lines), accounts=ACCOUNTS)
+        sources = [month.source.model_copy(update={"name": name}) for name in SOURCES]
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(lambda source: _fill(target, source), sources))
+        refresh_views(target)
+        with target.session() as connection:
+            _vacuum(connection)
+            connection.execute(sql.SQL("set search_path to {}").format(sql.Identifier(SCHEMA)))
+            row = connection.execute("select count(*) from costs").fetchone()
+            return [_time(connection, query, row[0] if row else 0) for query in QUERIES]
+    finally:
+        database.drop_schema(options.server, SCHEMA)
+
+
+def _fill(target: Database, source: Source) -> None:
+    first = load_raw(target, LocalStorage(), source, MONTH)
+    first = normalize(target, source, first)
+    audit(target, source, first)
+    publish(target, source, first)
+    month = MONTH
+    for number in range(1, MONTHS):
+        month = next_month(month)
+        with target.session() as connection, history.month_lock(connection, target, source.name, month):
+            load = _stage_copy(connection, target, source, first, month, number)
+        publish(target, source, normalize(target, source, load))
+        with target.session() as connection:
+            connection.execute(sql.SQL("truncate {}").format(target.table(load.raw_table)))
+
+
+def _stage_copy(
+    connection: Connection, target: Database, source: Source, first: Load, month: date, months_later: int
+) -> Load:
+    """Stage the first month's lines as another month's: the columns that the mapping reads, with dates moved."""
+    load = history.open_load(connection, target, source, month, False, Run())
+    columns = columns_of(connection, target.table(first.raw_table))
+    columns.pop(RESERVED)
+    staged = target.staging_table(load.raw_table)
+    create_raw_table(connection, staged, tuple(Column(name, name, kind) for name, kind in columns.items()), month)
+    mapped = {
+        alias for column in line_columns(FORMATS[source.format].mapping) for alias in (column.name, *column.aliases)
+    }
+    names = [name for name in columns if name in mapped or name.startswith(TAG_PREFIX)]
+    moved = sql.SQL("{} + make_interval(months => {})")
+    values = [
+        moved.format(sql.Identifier(name), sql.Literal(months_later))
+        if columns[name].startswith("timestamp")
+        else sql.Identifier(name)
+        for name in names
+    ]
+    copied = connection.execute(
+        sql.SQL("insert into {} ({}) select {} from {}").format(
+            staged,
+            sql.SQL(", ").join(map(sql.Identifier, names)),
+            sql.SQL(", ").join(values),
+            target.table(first.raw_table),
+        )
+    )
+    history.mark(connection, target, load, status="staged", version=f"{month}", rows=copied.rowcount)
+    return load
+
+
+def _vacuum(connection: Connection) -> None:
+    """Do what autovacuum does within a minute after a load."""
+    for name in SOURCES:
+        connection.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(SCHEMA, f"{name}_normalized")))
+
+
+def _time(connection: Connection, query: Query, rows: int) -> Result:
+    months = [MONTH]
+    while len(months) < MONTHS:
+        months.append(next_month(months[-1]))
+    draw = random.Random(1)  # noqa: S311  the same months each time
+    seconds = []
+    for _ in range(REPEATS):
+        first = draw.randrange(MONTHS - query.months + 1)
+        bounds: dict[str, Any] = {"first": months[first], "last": months[first + query.months - 1]}
+        began = time.perf_counter()
+        found = connection.execute(query.text, bounds).fetchall()
+        seconds.append(time.perf_counter() - began)
+        if not found:
+            raise RuntimeError(f"{query.title}: no rows for {bounds}")
+    ordered = sorted(seconds[3:])  # the first ones fill the cache
+    p95 = ordered[int(len(ordered) * 0.95)] * 1000
+    note = f"p95 of {len(ordered)}; {rows:,} rows in costs; median {median(ordered) * 1000:.0f} ms"
+    return Result(f"costs: {query.title}", p95, "ms", at_most=50, note=note, details={"rows_in_costs": rows})
