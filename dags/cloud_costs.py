@@ -12,7 +12,7 @@ every day and loads only the months that changed.
 | `normalize` | derives the daily totals from it, through the FOCUS mapping |
 | `audit` | runs every check; a failed one keeps what was published before |
 | `publish` | makes the month visible in one transaction |
-| `refresh_views` | brings `costs` and the FOCUS views up to date, and raises the asset event |
+| `refresh_views` | brings `costs` and the FOCUS views up to date, drops old raw lines, and raises the asset event |
 | `report` | lists what was published, and fails the run when a source or a month failed |
 
 **To load a month again**, clear its `load_raw` with its downstream tasks: it takes the delivery that is newest then.

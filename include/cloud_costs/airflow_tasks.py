@@ -14,7 +14,7 @@ from cloud_costs import load as loads
 from cloud_costs import normalize as normalizing
 from cloud_costs import plan as planning
 from cloud_costs import publish as publishing
-from cloud_costs import views
+from cloud_costs import retention, views
 from cloud_costs.config import Source, load_sources, pick_sources
 from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError
 from cloud_costs.history import Load, Run
@@ -97,8 +97,10 @@ def publish(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
 
 
 def refresh_views() -> None:
-    """Bring the views up to what is published."""
-    views.refresh_views(_database())
+    """Bring the views up to what is published, and drop the raw lines that the sources keep no longer."""
+    database = _database()
+    views.refresh_views(database)
+    retention.drop_old_raw(database, load_sources())
 
 
 def report(

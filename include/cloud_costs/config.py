@@ -75,6 +75,7 @@ class Source(BaseModel):
     manifest: Literal["required", "none"] = "required"
     tags: tuple[str, ...] = ()
     raw: Literal["all", "mapped"] = "all"
+    raw_months: int | None = Field(default=None, strict=True, ge=1, le=1200)
     invoices: Path | None = None
     checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
 

@@ -19,6 +19,8 @@ from cloud_costs.postgres import Connection, Database
 # other, the publisher gives way before the server picks a victim.
 LOCK_TIMEOUT = "200ms"
 PATIENCE = 600.0
+# Longer than deadlock_timeout, after which a waiter makes autovacuum let go of a partition.
+PARTITION_LOCK_TIMEOUT = "3s"
 
 T = TypeVar("T")
 
@@ -35,7 +37,7 @@ def patiently(
     while True:
         try:
             with database.session() as connection, connection.transaction():
-                connection.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(LOCK_TIMEOUT)))
+                limit_waiting(connection, LOCK_TIMEOUT)
                 return work(connection)
         except CloudCostsError as error:
             if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
@@ -47,6 +49,20 @@ def patiently(
                     "what readers see is as before, and it will be tried again"
                 ) from None
         time.sleep(random.uniform(0.2, 1.0))  # noqa: S311
+
+
+def limit_waiting(connection: Connection, timeout: str) -> None:
+    """Give up each lock that does not come in this time, until the transaction ends."""
+    connection.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(timeout)))
+
+
+def lock_source(connection: Connection, database: Database, source: str) -> None:
+    """Keep others from changing the source's tables until the transaction ends.
+
+    Of the source, not of the month: two first months would both make the partitioned tables.
+    """
+    key = f"cloud_costs publish {database.schema} {source}"
+    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
 
 
 def _holders(database: Database, relations: Sequence[str]) -> str:

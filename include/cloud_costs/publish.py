@@ -16,16 +16,12 @@ from cloud_costs.columns import RESERVED, wider
 from cloud_costs.config import Source
 from cloud_costs.errors import LoadLost
 from cloud_costs.history import Load, current_status, mark, recorded_errors
-from cloud_costs.locks import PATIENCE
+from cloud_costs.locks import PARTITION_LOCK_TIMEOUT, PATIENCE
 from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.relations import Relations, filled_columns, find_relations
 from cloud_costs.steps import log_step
 
 log = logging.getLogger(__name__)
-
-# Longer than deadlock_timeout, after which a waiter makes autovacuum let go of a partition. Nobody who reads
-# through the partitioned table, locked before, can hold a partition by then.
-PARTITION_LOCK_TIMEOUT = "3s"
 
 
 def publish(database: Database, source: Source, load: Load, patience: float = PATIENCE) -> None:
@@ -51,9 +47,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
 
     Returns None when there is nothing left to do.
     """
-    # Of the source, not of the month: two first months would both make the partitioned tables.
-    key = f"cloud_costs publish {database.schema} {source.name}"
-    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+    locks.lock_source(connection, database, source.name)
     found = _staged(connection, database, load)
     if found is None:
         return None
@@ -119,7 +113,8 @@ def _lock(connection: Connection, database: Database, source: Source, found: Rel
             sql.SQL(", ").join(sql.SQL("only {}").format(database.table(name)) for name in parents)
         )
     )
-    connection.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(PARTITION_LOCK_TIMEOUT)))
+    # Nobody who reads through the partitioned table can hold a partition by now.
+    locks.limit_waiting(connection, PARTITION_LOCK_TIMEOUT)
 
 
 def _prepare_raw(connection: Connection, database: Database, source: Source, load: Load) -> dict[str, str]:

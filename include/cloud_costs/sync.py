@@ -12,6 +12,7 @@ from cloud_costs.normalize import normalize
 from cloud_costs.plan import Plan, PlannedMonth
 from cloud_costs.postgres import Database
 from cloud_costs.publish import publish
+from cloud_costs.retention import drop_old_raw
 from cloud_costs.shape import Progress
 from cloud_costs.storage import Storage
 from cloud_costs.views import refresh_views
@@ -39,7 +40,7 @@ def load_months(
     on_step: Step = lambda month, step: None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Load, normalize, audit and publish every month of the plan, then refresh the views.
+    """Load, normalize, audit and publish every month of the plan, then refresh the views and drop old raw lines.
 
     A month that fails hinders no other month.
     """
@@ -70,4 +71,5 @@ def load_months(
             failed[month.label] = error
             log.error("%s", error)
     refresh_views(database)
+    drop_old_raw(database, tuple(sources.values()))
     return Outcome(tuple(published), failed)

@@ -38,11 +38,12 @@ def test_example_is_valid():
 def test_smallest_source_has_name_format_and_uri(written):
     [cup] = load_sources(written(ONE))
     assert (cup.first_month, cup.tags, dict(cup.checks), cup.conn_id) == (None, (), {}, "aws_default")
-    assert cup.raw == "all"
+    assert (cup.raw, cup.raw_months) == ("all", None)
 
 
-def test_raw_columns_may_be_fewer(written):
-    assert load_sources(written(ONE + "    raw: mapped\n"))[0].raw == "mapped"
+def test_raw_lines_may_be_fewer(written):
+    [cup] = load_sources(written(ONE + "    raw: mapped\n    raw_months: 13\n"))
+    assert (cup.raw, cup.raw_months) == ("mapped", 13)
 
 
 def test_uri_ends_with_a_slash_however_it_was_written(written):
@@ -74,6 +75,9 @@ def test_file_with_a_byte_order_mark_is_read(written):
         ("name: cup", "name: cup_202501_7", "sources[0].name: 'cup_202501_7' is not allowed: partitions are named"),
         ("name: cup", "naem: cup", "sources[0].name: this key is missing"),
         ("name: cup", "name: cup\n    raw: some", "sources[0].raw: Input should be 'all' or 'mapped'"),
+        ("name: cup", "name: cup\n    raw_months: 0", "sources[0].raw_months: Input should be greater than or equal"),
+        ("name: cup", "name: cup\n    raw_months: 1.5", "sources[0].raw_months: Input should be a valid integer"),
+        ("name: cup", "name: cup\n    raw_months: yes", "sources[0].raw_months: Input should be a valid integer"),
         ("name: cup", "naem: cup", "sources[0].naem: unknown key; allowed: name, format, uri, conn_id, first_month"),
         ("sources:", "source:", "source: unknown key; allowed: sources"),
         ("sources:", "sources:", None),
