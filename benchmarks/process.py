@@ -20,7 +20,7 @@ import psutil
 
 from benchmarks.results import ROOT
 
-SECONDS_BETWEEN_SAMPLES = 0.1
+SECONDS_BETWEEN_SAMPLES = 0.2
 # What the shell that starts the benchmarks may have set for others.
 NOT_INHERITED = ("AIRFLOW", "CLOUD_COSTS_", "CUR_PATHS", "DLT_", "PG", "POSTGRES_", "S3_BUCKET")
 
@@ -58,8 +58,11 @@ class Run:
         return self.rows / self.seconds
 
 
-def measure(job: Job) -> Run:
-    """Run a job and return what it took; raises `RuntimeError` with what a failed one wrote to standard error."""
+def measure(job: Job, *, watch: bool = False) -> Run:
+    """Run a job and return what it took, with samples of its memory if it is watched.
+
+    Raises `RuntimeError` with what a failed one wrote to standard error.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     errors = Path(job.work, "process.log")
     with errors.open("w") as log:
@@ -72,7 +75,7 @@ def measure(job: Job) -> Run:
             stderr=log,
             text=True,
         )
-        samples = _watch(process, began)
+        samples = _watch(process, began) if watch else []
         output = process.communicate()[0]
     if process.returncode:
         raise RuntimeError(f"{job.way} failed:\n{errors.read_text()[-3000:]}")
@@ -80,16 +83,13 @@ def measure(job: Job) -> Run:
 
 
 def _watch(process: subprocess.Popen[str], began: float) -> list[tuple[float, int, int]]:
-    """Return the memory of the process and its children over time, in seconds and bytes, until it ends."""
+    """Return the memory of the process over time, in seconds and bytes, until it ends."""
     samples = []
     watched = psutil.Process(process.pid)
     while process.poll() is None:
-        rss = uss = 0
         with suppress(psutil.Error):
-            for one in (watched, *watched.children(recursive=True)):
-                memory = one.memory_full_info()
-                rss, uss = rss + memory.rss, uss + memory.uss
-            samples.append((round(time.monotonic() - began, 2), rss, uss))
+            memory = watched.memory_full_info()
+            samples.append((round(time.monotonic() - began, 2), memory.rss, memory.uss))
         with suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS_BETWEEN_SAMPLES)
     return samples

@@ -40,7 +40,7 @@ SCHEMA = "benchmark_queries"
 SOURCES = ("cup", "second", "third")
 MONTHS = 36
 # What gives 30,000 normalized rows.
-LINES, ACCOUNTS = 70_000, 40
+LINES, ACCOUNTS = 60_000, 60
 REPEATS = 60
 
 

@@ -45,7 +45,7 @@ def _load(options: Options, size: int, times: int) -> list[tuple[Run, float]]:
     try:
         for _ in range(times):
             with _reader(options) as waits:
-                run = measure(job)
+                run = measure(job, watch=True)
             began, ended = run.facts["publish_began"], run.facts["publish_ended"]
             during = [seconds for at, seconds in waits if at + seconds >= began and at <= ended]
             found.append((run, max(during, default=0.0)))
