@@ -25,6 +25,7 @@ SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 LARGE = 10_000_000
 LARGE_RUNS = 2
 MEGABYTE = 1e6
+MOST_SAMPLES = 200
 
 
 def run(options: Options) -> list[Result]:
@@ -147,7 +148,10 @@ def _memory(size: int, runs: Sequence[Run]) -> Result:
         note="resident, all steps",
         details={
             "peaks": [run.peak / MEGABYTE for run in runs],
-            "samples": [[at, rss / MEGABYTE, uss / MEGABYTE] for at, rss, uss in longest.samples],
+            "samples": [
+                [at, round(rss / MEGABYTE), round(uss / MEGABYTE)]
+                for at, rss, uss in longest.samples[:: len(longest.samples) // MOST_SAMPLES + 1]
+            ],
         },
     )
 
