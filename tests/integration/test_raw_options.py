@@ -1,6 +1,7 @@
 """`raw: mapped` keeps the columns that the costs come from, and changes no cost."""
 
 import csv
+import zipfile
 from dataclasses import replace
 from decimal import Decimal
 
@@ -146,6 +147,20 @@ def test_file_without_a_mapped_column_is_refused(database, bucket):
     [_, other] = write_delivery(bucket, [line()], [{"a": 1}])
     with pytest.raises(DeliveryError, match=rf"crafted 2025-01: file://.*{other.name}: no column of it is one that"):
         load_month(database, source, JANUARY)
+
+
+def test_every_file_of_a_zip_is_moved_once(database, query, bucket):
+    bill = replace(BILL, file_type="csv", compression="zip", files=1, lines=20)
+    truth = write_month(bill, JANUARY, bucket)
+    [path] = bucket.rglob("*.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        [name] = archive.namelist()
+        archive.writestr("second.csv", archive.read(name))
+    load_month(database, source_of(bill, bucket, raw="mapped"), JANUARY)
+    assert query("select sum(cost), sum(effective_cost) from costs") == [
+        (2 * truth.billed_cost, 2 * truth.effective_cost)
+    ]
+    assert query("select rows from load_history") == query("select count(*) from raw_cup") == [(2 * truth.raw_lines,)]
 
 
 def test_bad_value_of_a_csv_file_is_found_among_columns_that_are_left_out(database, query, bucket):
