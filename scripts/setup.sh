@@ -56,7 +56,9 @@ install() {
     if uv=$(find_uv); then
         use_uv_cache "$uv"
         echo "Installing with uv ..."
-        "$uv" pip install --quiet --python "$venv_python" -r "$requirements" -c constraints.txt && return
+        # uv compiles nothing, and where Python may write no bytecode, every process would compile Airflow again.
+        "$uv" pip install --quiet ${PYTHONDONTWRITEBYTECODE:+--compile-bytecode} \
+            --python "$venv_python" -r "$requirements" -c constraints.txt && return
     fi
     echo "Installing with pip ..."
     "$venv_python" -m pip --version >/dev/null 2>&1 || "$venv_python" -m ensurepip >/dev/null

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import cast
 
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
@@ -52,6 +51,9 @@ def storage(source: Source) -> Storage:
         return LocalStorage()
     if source.conn_id != MAY_BE_UNDEFINED:
         _require(source.conn_id, "AWS")
+    # Imported here: of a month's four steps, three never see the bucket.
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
     with _connection_errors(source.conn_id):
         hook = S3Hook(aws_conn_id=source.conn_id)
         endpoint_url = hook.conn_config.get_service_endpoint_url("s3")

@@ -1,6 +1,7 @@
 """What the tasks of `dags/cloud_costs.py` call: the library's steps, from and to what XCom carries.
 
-Imports Airflow only where a task runs, through `airflow_connections`, so that the DAG file parses fast.
+Every task is a process that reads the DAG file first. So that it is read fast, Airflow's hooks, and DuckDB with
+`load`, are imported only where a task needs them.
 """
 
 import logging
@@ -10,7 +11,6 @@ from typing import Any
 from psycopg import sql
 
 from cloud_costs import audit as audits
-from cloud_costs import load as loads
 from cloud_costs import normalize as normalizing
 from cloud_costs import plan as planning
 from cloud_costs import publish as publishing
@@ -72,6 +72,8 @@ def list_manifests(params: Mapping[str, Any], limit: int) -> tuple[list[dict[str
 
 def load_raw(month: Mapping[str, str], raw_only: bool, dag_run_id: str, map_index: int) -> Json:
     """Stage the newest delivery of the month and return the load."""
+    from cloud_costs import load as loads
+
     source = _source(month)
     first_day = parse_month(month["billing_month"])
     run = Run(dag_run_id, map_index)

@@ -12,11 +12,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
-
-import duckdb
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from cloud_costs.errors import CloudCostsError, ConfigError, StorageDenied, StorageUnavailable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 # What S3's codes mean to the one who set up the connection.
 DENIED = {
@@ -94,7 +95,7 @@ class Storage(Protocol):
     def local_path(self, uri: str) -> str:
         """Return the name by which DuckDB opens the object."""
 
-    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def prepare(self, connection: "DuckDBPyConnection") -> None:
         """Give a DuckDB connection the extension and the credentials to read from here."""
 
 
@@ -161,7 +162,7 @@ class LocalStorage:
     def local_path(self, uri: str) -> str:
         return uri.removeprefix("file://")
 
-    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def prepare(self, connection: "DuckDBPyConnection") -> None:
         """Local files need neither extension nor credentials."""
 
 
@@ -256,7 +257,7 @@ class S3Storage:
     def local_path(self, uri: str) -> str:
         return uri
 
-    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def prepare(self, connection: "DuckDBPyConnection") -> None:
         """Give DuckDB the credentials, and the region of each bucket listed so far: it follows no redirect."""
         load_httpfs(connection)
         with self._errors("s3://"):
@@ -306,9 +307,7 @@ class _Pieces(io.RawIOBase):
         return len(piece)
 
 
-def _create_secret(
-    connection: duckdb.DuckDBPyConnection, name: str, credentials: S3Credentials, scope: str = ""
-) -> None:
+def _create_secret(connection: "DuckDBPyConnection", name: str, credentials: S3Credentials, scope: str = "") -> None:
     options, values = ["type s3"], []
     for option, value in (
         ("key_id", credentials.key_id),
@@ -374,8 +373,9 @@ def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
     return StorageUnavailable(f"{uri}: {words} ({connection})")
 
 
-def load_httpfs(connection: duckdb.DuckDBPyConnection) -> None:
+def load_httpfs(connection: "DuckDBPyConnection") -> None:
     """Load the httpfs extension from its wheel: nothing is downloaded at run time."""
+    import duckdb
     import duckdb_extension_httpfs
 
     folder = Path(duckdb_extension_httpfs.__file__).parent / "extensions" / f"v{duckdb.__version__}"
