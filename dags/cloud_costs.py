@@ -13,7 +13,7 @@ every day and loads only the months that changed.
 | `audit` | runs every check; a failed one keeps what was published before |
 | `publish` | makes the month visible in one transaction |
 | `refresh_views` | brings `costs` and the FOCUS views up to date, drops old raw lines, and raises the asset event |
-| `report` | lists what was published, and fails the run when a source or a month failed |
+| `report` | lists what was published, sends alerts, and fails the run when a source or a month failed |
 
 **To load a month again**, clear its `load_raw` with its downstream tasks: it takes the delivery that is newest then.
 **To load what is unchanged, or a range of months**, trigger the DAG and fill in the form.
@@ -80,9 +80,7 @@ RETRIES = {
 
 @task
 def list_manifests(params: dict[str, Any] | None = None, ti: Any = None) -> list[dict[str, str]]:
-    planned, failures = airflow_tasks.list_manifests(params or {}, conf.getint("core", "max_map_length"))
-    ti.xcom_push(key="failures", value=failures)
-    return planned
+    return airflow_tasks.list_manifests(params or {}, conf.getint("core", "max_map_length"), ti.xcom_push)
 
 
 @task(map_index_template=LABEL, multiple_outputs=False)
@@ -128,8 +126,8 @@ def refresh_views(months: Any, params: Any = None, ti: Any = None, outlet_events
 def report(dag_run: Any = None, ti: Any = None) -> None:
     states = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])[dag_run.run_id]
     planned = ti.xcom_pull(task_ids="list_manifests") or []
-    failures = ti.xcom_pull(task_ids="list_manifests", key="failures") or {}
-    airflow_tasks.report(dag_run.run_id, planned, failures, states)
+    found = ti.xcom_pull(task_ids="list_manifests", key="found") or {}
+    airflow_tasks.report(dag_run.run_id, planned, found, states, ti.log_url)
 
 
 @dag(

@@ -20,6 +20,9 @@ from urllib.parse import quote
 OPTIONAL = (
     "AIRFLOW_CONN_AWS_DEFAULT",
     "AIRFLOW_CONN_COSTS_DB",
+    "ALERT_EMAIL_TO",
+    "ALERT_SLACK_CONN_ID",
+    "ALERT_SMTP_CONN_ID",
     "AWS_ACCESS_KEY_ID",
     "AWS_ENDPOINT_URL",
     "AWS_REGION",

@@ -177,7 +177,7 @@ def s3() -> Iterator[S3Server]:
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what the machine's own environment says about AWS, PostgreSQL and this package."""
     for name in list(os.environ):
-        if name.startswith(("AWS_", "PG", "POSTGRES_", "CLOUD_COSTS_", "S3_BUCKET", "CUR_PATHS")):
+        if name.startswith(("AWS_", "PG", "POSTGRES_", "CLOUD_COSTS_", "S3_BUCKET", "CUR_PATHS", "ALERT_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)

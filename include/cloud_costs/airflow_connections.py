@@ -2,7 +2,7 @@
 
 Tables are reached through `costs_db`, a Postgres connection; object storage through each source's `conn_id`, an
 AWS connection as the Amazon provider documents it: keys, profile, role to assume, endpoint, region, or the
-default credential chain.
+default credential chain. Alerts go through the Slack and SMTP providers' notifiers.
 """
 
 import os
@@ -58,6 +58,25 @@ def storage(source: Source) -> Storage:
         hook = S3Hook(aws_conn_id=source.conn_id)
         endpoint_url = hook.conn_config.get_service_endpoint_url("s3")
         return s3_storage(hook.get_session(), source.conn_id, endpoint_url, hook.get_conn())
+
+
+def notify_slack(conn_id: str, text: str) -> None:
+    """Send a text through Airflow's Slack notifier; `conn_id` is a connection of type Slack Incoming Webhook."""
+    _require(conn_id, "Slack Incoming Webhook")
+    try:
+        from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+    except ImportError:
+        raise ConfigError("the package apache-airflow-providers-slack is not installed") from None
+    # Called as a function, a notifier takes the text for a Jinja template; file names and errors are in it.
+    SlackWebhookNotifier(slack_webhook_conn_id=conn_id, text=text).notify({})  # type: ignore[no-untyped-call]
+
+
+def notify_email(conn_id: str, addresses: str, subject: str, content: str) -> None:
+    """Send HTML through Airflow's SMTP notifier, to addresses with commas between; the connection names the sender."""
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+    _require(conn_id, "SMTP")
+    SmtpNotifier(smtp_conn_id=conn_id, to=addresses, subject=subject, html_content=content).notify({})
 
 
 @contextmanager

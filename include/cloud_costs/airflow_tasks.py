@@ -5,16 +5,16 @@ Every task is a process that reads the DAG file first. So that it is read fast, 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from psycopg import sql
 
+from cloud_costs import alerts, retention, views
 from cloud_costs import audit as audits
 from cloud_costs import normalize as normalizing
 from cloud_costs import plan as planning
 from cloud_costs import publish as publishing
-from cloud_costs import retention, views
 from cloud_costs.config import Source, load_sources, pick_sources
 from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError
 from cloud_costs.history import Load, Run
@@ -41,8 +41,25 @@ def configured_names() -> list[str]:
         return []
 
 
-def list_manifests(params: Mapping[str, Any], limit: int) -> tuple[list[dict[str, str]], dict[str, str]]:
-    """Return the months to load, at most `limit`, and by source why it could not be listed."""
+def list_manifests(params: Mapping[str, Any], limit: int, push: Callable[..., None]) -> list[dict[str, str]]:
+    """Return the months to load, at most `limit`.
+
+    `push(key=…, value=…)` is given what `report` has to tell of it: `found`, the lines of `failures` and `stale`.
+    """
+    try:
+        plan = _plan(params, limit)
+    except CloudCostsError as error:
+        push(key="found", value={"failures": [f"list_manifests failed: {error}"]})
+        raise
+    failures = [str(error) for _, error in sorted(plan.failures.items())]
+    push(key="found", value={"failures": failures, "stale": list(plan.stale)})
+    if params.get("dry_run"):
+        log.info("dry run: %s month(s) would be loaded", len(plan.to_load))
+        return []
+    return [month.to_dict() for month in plan.to_load]
+
+
+def _plan(params: Mapping[str, Any], limit: int) -> planning.Plan:
     sources = pick_sources(load_sources(), params.get("sources"))
     months = MonthRange.parse(params.get("from_month"), params.get("to_month"))
     database = _database()
@@ -63,11 +80,7 @@ def list_manifests(params: Mapping[str, Any], limit: int) -> tuple[list[dict[str
             "%s month(s) are left for the next run, this one takes %s: %s",
             *(len(plan.left), limit, ", ".join(month.label for month in plan.left)),
         )
-    failures = {name: str(error) for name, error in plan.failures.items()}
-    if params.get("dry_run"):
-        log.info("dry run: %s month(s) would be loaded", len(plan.to_load))
-        return [], failures
-    return [month.to_dict() for month in plan.to_load], failures
+    return plan
 
 
 def load_raw(month: Mapping[str, str], raw_only: bool, dag_run_id: str, map_index: int) -> Json:
@@ -108,15 +121,17 @@ def refresh_views() -> None:
 def report(
     dag_run_id: str,
     planned: Sequence[Mapping[str, str]],
-    failures: Mapping[str, str],
+    found: Mapping[str, Sequence[str]],
     states: Mapping[str, str | None],
+    link: str,
 ) -> None:
-    """Log what became of every month; raise `PermanentError` naming each source and month that failed.
+    """Log what became of every month, and alert; raise `PermanentError` naming each source and month that failed.
 
-    `states` are the states of the run's tasks by task id, with `_<map index>` appended for mapped ones.
+    `found` is what `list_manifests` found. `states` are the states of the run's tasks by task id, with `_<map index>`
+    appended for mapped ones. `link` is the address of the log.
     """
-    problems = [error for _, error in sorted(failures.items())]
-    if states.get("list_manifests") in FAILED:
+    problems = list(found.get("failures", ()))
+    if states.get("list_manifests") in FAILED and not problems:
         problems.append("list_manifests failed: its log says why")
     errors = _errors_of_run(dag_run_id) if any(_failed_step(states, at) for at in range(len(planned))) else {}
     for index, month in enumerate(planned):
@@ -132,6 +147,12 @@ def report(
     # Each on a line of its own: the UI cuts the message of an exception.
     for problem in problems:
         log.error("%s", problem)
+    stale = list(found.get("stale", ()))
+    for line in stale:
+        log.warning("%s", line)
+    if problems or stale:
+        told = [f"{len(problems)} problem(s)"] * bool(problems) + [f"{len(stale)} stale source(s)"] * bool(stale)
+        alerts.send(alerts.compose(f"Cloud costs: {', '.join(told)}", [*problems, *stale], link))
     if problems:
         raise PermanentError(f"{len(problems)} problem(s): " + " || ".join(problems))
     log.info("%s month(s) published, nothing failed", len(planned))

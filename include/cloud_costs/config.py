@@ -73,6 +73,7 @@ class Source(BaseModel):
     conn_id: str = Field(default="aws_default", pattern=r"^[A-Za-z0-9_.-]{1,250}$")
     first_month: Month | None = None
     manifest: Literal["required", "none"] = "required"
+    stale_after_hours: int = Field(default=48, ge=0, le=87_600)
     tags: tuple[str, ...] = ()
     raw: Literal["all", "mapped"] = "all"
     raw_months: int | None = Field(default=None, strict=True, ge=1, le=1200)

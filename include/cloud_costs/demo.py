@@ -70,10 +70,12 @@ sources:
     format: aws_cur
     uri: {cup}
     tags: [user:team, user:environment]
+    stale_after_hours: 0
   - name: ca
     format: aws_cur
     uri: {ca}
     tags: [user:team]
+    stale_after_hours: 0
 """
 
 app = typer.Typer(help=__doc__, invoke_without_command=True, pretty_exceptions_enable=False)

@@ -1,9 +1,9 @@
 """`list_manifests`: which months have a delivery that is not published yet."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -39,6 +39,7 @@ class PlannedMonth:
     published_version: str | None
     decision: Decision
     reason: str
+    delivered: datetime
 
     @property
     def label(self) -> str:
@@ -56,10 +57,11 @@ class PlannedMonth:
 
 @dataclass(frozen=True)
 class Plan:
-    """All months of all sources, newest month first, and the sources that could not be listed."""
+    """All months of all sources, newest month first, the sources that could not be listed, and what is stale."""
 
     months: tuple[PlannedMonth, ...]
     failures: dict[str, CloudCostsError]
+    stale: tuple[str, ...] = ()
 
     @property
     def to_load(self) -> tuple[PlannedMonth, ...]:
@@ -137,7 +139,24 @@ def list_manifests(
             log.error("%s", unread)
         planned.append(month)
     planned.sort(key=lambda month: (-month.billing_month.toordinal(), month.source))
-    return Plan(tuple(_limited(planned, limit)), failures)
+    stale = () if months.last else tuple(_stale(sources, planned, datetime.now(UTC)))
+    for line in stale:
+        log.warning("%s", line)
+    return Plan(tuple(_limited(planned, limit)), failures, stale)
+
+
+def _stale(sources: Sequence[Source], planned: Sequence[PlannedMonth], now: datetime) -> Iterator[str]:
+    """Yield a line for each source whose newest month was not delivered again for longer than it should be."""
+    for source in sources:
+        newest = next((month for month in planned if month.source == source.name), None)
+        allowed = timedelta(hours=source.stale_after_hours)
+        if newest and allowed and now - newest.delivered > allowed:
+            hours = (now - newest.delivered) // timedelta(hours=1)
+            yield (
+                f"{source.name} is stale: its newest delivery, of {month_label(newest.billing_month)}, is of "
+                f"{newest.delivered:%Y-%m-%d %H:%M} UTC, {hours} hours ago, and stale_after_hours is "
+                f"{source.stale_after_hours}; look at the export in the AWS console, and at what copies its bucket"
+            )
 
 
 def _find(
@@ -196,6 +215,7 @@ def _decide(
         published.version if published else None,
         "load",
         "new",
+        manifest.file.modified,
     )
     same = published and (published.manifest_uri, published.manifest_etag) == (
         manifest.file.uri,

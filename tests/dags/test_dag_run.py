@@ -163,7 +163,7 @@ def test_months_in_the_wrong_order_are_refused_before_anything_runs(run_dag, buc
     assert steps(run) == ["upstream_failed"] * 4
     assert run.tasks["refresh_views"] == "skipped"
     assert "from_month 2025-03 is after to_month 2025-01" in run.log
-    assert "list_manifests failed: its log says why" in run.log
+    assert "list_manifests failed: from_month 2025-03 is after to_month 2025-01" in run.log
     assert loads(query) == []
 
 

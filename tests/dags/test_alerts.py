@@ -1,0 +1,205 @@
+"""Alerts of real runs, through Airflow's notifiers, to an HTTP server and an SMTP server on this machine."""
+
+import email.policy
+import http.server
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from pipeline import JANUARY
+
+from cloud_costs.months import next_month
+from cloud_costs.sample_bill import Bill, write_month
+
+FEBRUARY = next_month(JANUARY)
+TOKEN = "T000/B000/token-that-no-log-may-show"
+MANIFEST = "cup/CUP-Cost-Usage-Report/20250101-20250201/CUP-Cost-Usage-Report-Manifest.json"
+
+
+@dataclass
+class Slack:
+    """An incoming webhook: keeps what it is sent, and answers with `status`."""
+
+    port: int = 0
+    status: int = 200
+    texts: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slack]:
+    found = Slack()
+
+    class Webhook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path == f"/services/{TOKEN}"
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            found.texts.append(body["text"])
+            self.send_response(found.status)
+            self.end_headers()
+            self.wfile.write(b"ok" if found.status == 200 else b"no_service")
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
+    found.port = server.server_port
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    connection = {
+        "conn_type": "slackwebhook",
+        "host": f"http://127.0.0.1:{found.port}/services",
+        "password": TOKEN,
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_COSTS_SLACK", json.dumps(connection))
+    monkeypatch.setenv("ALERT_SLACK_CONN_ID", "costs_slack")
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+class Inbox:
+    """An SMTP server's handler: keeps the messages and to whom they go."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[list[str], EmailMessage]] = []
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        message = email.message_from_bytes(envelope.original_content or b"", policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        self.received.append((envelope.rcpt_tos, message))
+        return "250 OK"
+
+
+@pytest.fixture
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    handler = Inbox()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller.start()
+    connection = {
+        "conn_type": "smtp",
+        "host": "127.0.0.1",
+        "port": port,
+        "extra": {"disable_tls": True, "disable_ssl": True, "from_email": "airflow@example.com"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("ALERT_EMAIL_TO", "finops@example.com, oncall@example.com")
+    yield handler
+    controller.stop()
+
+
+def text_of(message: EmailMessage) -> str:
+    [part] = [part for part in message.walk() if part.get_content_type() == "text/html"]
+    return str(part.get_content())
+
+
+@pytest.fixture
+def stale_archive(tmp_path: Any) -> dict[str, str]:
+    """A source whose only month was delivered three days ago."""
+    bill = Bill(lines=20, files=1)
+    write_month(bill, JANUARY, tmp_path / "archive")
+    then = time.time() - 72 * 3600
+    for path in (tmp_path / "archive").rglob("*-Manifest.json"):
+        os.utime(path, (then, then))
+    uri = f"file://{tmp_path}/archive/{bill.prefix}/{bill.report}/"
+    return {"name": "archive", "format": "aws_cur", "uri": uri}
+
+
+def test_one_message_tells_all_that_failed_and_what_is_stale(
+    run_dag, configure, bucket_on_s3, slack, inbox, stale_archive, monkeypatch
+):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    configure(
+        ["cup"], more=[stale_archive, {"name": "gone", "format": "aws_cur", "uri": "s3://no-such-bucket-here/x/"}]
+    )
+    bucket_on_s3.deliver("cup", JANUARY)
+    bucket_on_s3.deliver("cup", FEBRUARY)
+    # A missing file is tried again three times: four failures, one message.
+    bucket_on_s3.remove("cup", FEBRUARY, "-00002.snappy.parquet")
+    run = run_dag()
+
+    assert run.state == "failed"
+    assert run.tries["load_raw_0"] == 4
+    [text] = slack.texts
+    subject, gone, month, stale, link = text.splitlines()
+    assert subject == "*Cloud costs: 2 problem(s), 1 stale source(s)*"
+    assert gone.startswith("• gone: ")
+    assert "the bucket does not exist" in gone
+    assert month.startswith("• cup 2025-02: load_raw failed: manifest s3://")
+    assert stale.startswith("• archive is stale: its newest delivery, of 2025-01, ")
+    for line in (gone, month, stale):
+        assert f"[cloud_costs.airflow_tasks] {line.removeprefix('• ')}" in run.log
+    # As dag.test() quotes it: the colons of the time stay.
+    assert link.startswith("<https://airflow.example.com/dags/cloud_costs/runs/")
+    assert "/tasks/report" in link
+
+    [(recipients, message)] = inbox.received
+    assert recipients == ["finops@example.com", "oncall@example.com"]
+    assert message["From"] == "airflow@example.com"
+    assert message["Subject"] == "Cloud costs: 2 problem(s), 1 stale source(s)"
+    assert "<li>cup 2025-02: load_raw failed: manifest s3://" in text_of(message)
+    assert "<li>archive is stale: its newest delivery, of 2025-01, " in text_of(message)
+    assert TOKEN not in run.log
+
+
+def test_run_without_problems_sends_nothing(run_dag, bucket_on_s3, slack, inbox):
+    bucket_on_s3.deliver("cup")
+    assert run_dag(sources=["cup"]).state == "success"
+    assert (slack.texts, inbox.received) == ([], [])
+
+
+def test_reason_of_a_failed_plan_is_told(run_dag, slack, tmp_path):
+    (tmp_path / "sources.yaml").write_text("sources: [{name: cup, format: aws_curr, uri: 's3://bucket/'}]")
+    run = run_dag()
+    assert run.state == "failed"
+    [text] = slack.texts
+    assert "• list_manifests failed: " in text
+    assert "unknown format 'aws_curr'; allowed: aws_cur" in text
+
+
+def test_text_from_a_bucket_is_neither_template_nor_markup(run_dag, bucket_on_s3, s3, slack, inbox):
+    name = "{{ 7*7 }}<!channel><b>&"
+    s3.client().put_object(Bucket=bucket_on_s3.name, Key=f"cup/CUP-Cost-Usage-Report/{name}/x", Body=b"1")
+    assert run_dag(sources=["cup"]).state == "failed"
+    [text] = slack.texts
+    assert "{{ 7*7 }}&lt;!channel&gt;&lt;b&gt;&amp;/" in text
+    [(_, message)] = inbox.received
+    assert "{{ 7*7 }}&lt;!channel&gt;&lt;b&gt;&amp;/" in text_of(message)
+
+
+def test_failing_notifier_hides_nothing_and_hinders_no_other(run_dag, bucket_on_s3, s3, slack, inbox):
+    slack.status = 500
+    bucket_on_s3.deliver("cup")
+    s3.client().put_object(Bucket=bucket_on_s3.name, Key=MANIFEST, Body=b"{}")
+    run = run_dag(sources=["cup"])
+    assert run.state == "failed"
+    assert "PermanentError: 1 problem(s): cup 2025-01: load_raw failed: " in run.log
+    assert "no alert could be sent to Slack (connection 'costs_slack'): " in run.log
+    assert TOKEN not in run.log
+    assert len(inbox.received) == 1
+
+
+def test_neither_a_stale_source_nor_a_failing_notifier_fails_a_run(
+    run_dag, configure, slack, stale_archive, monkeypatch
+):
+    monkeypatch.setenv("ALERT_EMAIL_TO", "finops@example.com")
+    monkeypatch.setenv("ALERT_SMTP_CONN_ID", "mail")
+    monkeypatch.setenv("AIRFLOW_CONN_MAIL", json.dumps({"conn_type": "smtp", "host": "127.0.0.1", "port": 1}))
+    configure([], more=[stale_archive])
+    run = run_dag()
+    assert run.state == "success"
+    [text] = slack.texts
+    assert text.startswith("*Cloud costs: 1 stale source(s)*\n• archive is stale: ")
+    assert "no alert could be sent to finops@example.com (connection 'mail'): [Errno 111] Connection refused" in run.log
