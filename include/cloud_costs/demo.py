@@ -226,6 +226,9 @@ def _environment(server: Server) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(PASSWORDS),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{airflow_uri}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(LOGS),
+        # The API server answers its first task late, on a busy machine later than Airflow's own 5 s: the task
+        # would ask again, be told that it runs already, and spend a try.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "NO_COLOR": "1",
         "NO_PROXY": "127.0.0.1,localhost",
     }

@@ -1,6 +1,7 @@
 """The DAG as Airflow reads it from its file: what the trigger form, the graph and the scheduler are told."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -250,3 +251,16 @@ def test_dag_file_hides_no_package_and_parses_fast_and_offline(tmp_path: Path) -
     assert found["tasks"] == str(ROOT / "include" / "cloud_costs" / "airflow_tasks.py")
     assert found["connected"] == []
     assert found["seconds"] < 2
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yaml", "include/cloud_costs/demo.py"])
+def test_settings_are_ones_that_airflow_knows(file: str) -> None:
+    from airflow.configuration import conf
+
+    text = (ROOT / file).read_text(encoding="utf-8")
+    named = {(section.lower(), key.lower()) for section, key in re.findall(r"AIRFLOW__([A-Z_]+?)__([A-Z_]+)", text)}
+    # A task's first request finds an API server that has just started; see demo.py.
+    assert ("workers", "execution_api_timeout") in named
+    known = conf.configuration_description
+    unknown = {(section, key) for section, key in named if key not in known.get(section, {}).get("options", {})}
+    assert not unknown
