@@ -19,7 +19,7 @@ from cloud_costs import embedded_postgres
 
 WORK = ROOT / ".bench"
 RECORDED = ROOT / "benchmarks" / "results"
-BENCHMARKS = ("load", "scale", "list_manifests", "queries")
+BENCHMARKS = ("load", "scale", "list_manifests", "queries", "airflow_overhead")
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False)
