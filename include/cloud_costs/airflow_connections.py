@@ -16,6 +16,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from botocore import exceptions
 
+from cloud_costs.alerts import Notifier
 from cloud_costs.config import Source, schema_name
 from cloud_costs.environment import CONNECT_TIMEOUT, s3_storage
 from cloud_costs.errors import ConfigError, StorageDenied, StorageUnavailable
@@ -60,23 +61,22 @@ def storage(source: Source) -> Storage:
         return s3_storage(hook.get_session(), source.conn_id, endpoint_url, hook.get_conn())
 
 
-def notify_slack(conn_id: str, text: str) -> None:
-    """Send a text through Airflow's Slack notifier; `conn_id` is a connection of type Slack Incoming Webhook."""
+def slack_notifier(conn_id: str, text: str) -> Notifier:
+    """Return Airflow's notifier that sends a text; `conn_id` is a connection of type Slack Incoming Webhook."""
     _require(conn_id, "Slack Incoming Webhook")
     try:
         from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
     except ImportError:
         raise ConfigError("the package apache-airflow-providers-slack is not installed") from None
-    # Called as a function, a notifier takes the text for a Jinja template; file names and errors are in it.
-    SlackWebhookNotifier(slack_webhook_conn_id=conn_id, text=text).notify({})  # type: ignore[no-untyped-call]
+    return SlackWebhookNotifier(slack_webhook_conn_id=conn_id, text=text)
 
 
-def notify_email(conn_id: str, addresses: str, subject: str, content: str) -> None:
-    """Send HTML through Airflow's SMTP notifier, to addresses with commas between; the connection names the sender."""
+def smtp_notifier(conn_id: str, addresses: str, subject: str, content: str) -> Notifier:
+    """Return Airflow's notifier that sends HTML, to addresses with commas between; the connection names the sender."""
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     _require(conn_id, "SMTP")
-    SmtpNotifier(smtp_conn_id=conn_id, to=addresses, subject=subject, html_content=content).notify({})
+    return SmtpNotifier(smtp_conn_id=conn_id, to=addresses, subject=subject, html_content=content)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the tasks of `dags/cloud_costs.py` call: the library's steps, from and to what XCom carries.
+"""What the tasks of the DAGs call: the library's steps and checks, from and to what XCom carries.
 
 Every task is a process that reads the DAG file first. So that it is read fast, Airflow's hooks, and DuckDB with
 `load`, are imported only where a task needs them.
@@ -156,6 +156,48 @@ def report(
     if problems:
         raise PermanentError(f"{len(problems)} problem(s): " + " || ".join(problems))
     log.info("%s month(s) published, nothing failed", len(planned))
+
+
+def check_database() -> None:
+    """Log what the database is; raise `PermanentError` for what is wrong with it."""
+    from cloud_costs.diagnosis import diagnose_database
+
+    found = diagnose_database(_database())
+    _tell(found.facts, found.problems)
+
+
+def check_source(name: str) -> None:
+    """Log what a source holds; raise `PermanentError` for what is wrong with it."""
+    from cloud_costs.diagnosis import diagnose_source
+
+    found = diagnose_source(pick_sources(load_sources(), [name])[0], _storage)
+    _tell(found.facts, found.problems)
+
+
+def list_sources() -> list[str]:
+    """Return the names of the configured sources; raises `ConfigError`."""
+    return [source.name for source in load_sources()]
+
+
+def check_alerts(send: bool, link: str) -> None:
+    """Log where alerts go, and send one if asked to; raise `PermanentError` for those that go nowhere."""
+    message = alerts.compose("Cloud costs: test", ["Alerts of the DAG cloud_costs arrive here."], link)
+    found = alerts.channels()
+    if found:
+        problems = alerts.send(message) if send else alerts.check(message)
+    else:
+        problems = ["no test alert was sent: ALERT_SLACK_CONN_ID and ALERT_EMAIL_TO are not set"] if send else []
+    _tell([f"alerts go to {channel.name}" for channel in found] or ["no alerts are set up"], problems)
+
+
+def _tell(facts: Sequence[str], problems: Sequence[str]) -> None:
+    """Log what a check found, each on a line of its own, and raise `PermanentError` for problems."""
+    for fact in facts:
+        log.info("%s", fact)
+    for problem in problems:
+        log.error("%s", problem)
+    if problems:
+        raise PermanentError(" || ".join(problems))
 
 
 def _failed_step(states: Mapping[str, str | None], index: int) -> str | None:

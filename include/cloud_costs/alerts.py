@@ -10,6 +10,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Protocol
+
+from cloud_costs.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +41,22 @@ class Message:
         return f"<p>{html.escape(self.subject)}</p><ul>{lines}</ul><p>{link}</p>"
 
 
+class Notifier(Protocol):
+    """What this module uses of Airflow's notifiers.
+
+    Called as functions, they would take the text for a Jinja template; names of files and words of errors are in it.
+    """
+
+    def notify(self, context: Any) -> None:
+        """Send it; raises whatever goes wrong."""
+
+
 @dataclass(frozen=True)
 class Channel:
-    """One way to send a message; `send` raises whatever goes wrong."""
+    """One way to send a message; `notifier` raises `ConfigError` for one that is not set up."""
 
     name: str
-    send: Callable[[Message], None]
+    notifier: Callable[[Message], Notifier]
 
 
 def compose(subject: str, lines: Sequence[str], link: str) -> Message:
@@ -71,7 +84,7 @@ def send(message: Message) -> list[str]:
     problems = []
     for channel in channels():
         try:
-            channel.send(message)
+            channel.notifier(message).notify({})
         except Exception as error:
             problems.append(f"no alert could be sent to {channel.name}: {' '.join(str(error).split())}")
             log.error("%s", problems[-1])
@@ -80,16 +93,27 @@ def send(message: Message) -> list[str]:
     return problems
 
 
-def _to_slack(conn_id: str, message: Message) -> None:
+def check(message: Message) -> list[str]:
+    """Return by channel why the message could not be sent, as far as that shows without sending it."""
+    problems = []
+    for channel in channels():
+        try:
+            channel.notifier(message)
+        except ConfigError as error:
+            problems.append(f"no alert can be sent to {channel.name}: {error}")
+    return problems
+
+
+def _to_slack(conn_id: str, message: Message) -> Notifier:
     from cloud_costs import airflow_connections
 
-    airflow_connections.notify_slack(conn_id, message.as_slack())
+    return airflow_connections.slack_notifier(conn_id, message.as_slack())
 
 
-def _to_email(conn_id: str, addresses: str, message: Message) -> None:
+def _to_email(conn_id: str, addresses: str, message: Message) -> Notifier:
     from cloud_costs import airflow_connections
 
-    airflow_connections.notify_email(conn_id, addresses, message.subject, message.as_html())
+    return airflow_connections.smtp_notifier(conn_id, addresses, message.subject, message.as_html())
 
 
 def _slack(text: str) -> str:

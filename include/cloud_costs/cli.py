@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -16,12 +16,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from cloud_costs import environment
 from cloud_costs.config import Source, load_sources, pick_sources
-from cloud_costs.errors import CloudCostsError
-from cloud_costs.formats import format_of
-from cloud_costs.months import MonthRange, month_label
+from cloud_costs.diagnosis import Diagnosis, diagnose_database, diagnose_source
+from cloud_costs.errors import CloudCostsError, PermanentError
+from cloud_costs.months import MonthRange
 from cloud_costs.plan import Plan, PlannedMonth, list_manifests
 from cloud_costs.postgres import apply_schema
-from cloud_costs.staging import read_shape
 from cloud_costs.sync import load_months
 
 app = typer.Typer(
@@ -105,29 +104,27 @@ def show_manifests(
 
 @app.command("test-connection")
 def check_connection() -> None:
-    """Connect to PostgreSQL and make sure that the tables are there."""
+    """Connect to PostgreSQL, try all that loads need of it, and make sure that the tables are there."""
     with _errors():
-        database = environment.database()
-        with database.session() as connection:
-            row = connection.execute("select current_user, current_setting('server_version')").fetchone()
-        applied = apply_schema(database)
-    user, version = row or ("?", "?")
-    console.print(f"{database.name}: PostgreSQL {version}, user {user}: ok")
-    console.print(f"schema {database.schema}: " + (f"applied {', '.join(applied)}" if applied else "up to date"))
+        _show([diagnose_database(environment.database())])
 
 
 @app.command("test-source")
 def check_source(source: SourceOption = None) -> None:
     """List each source's manifests, and read the newest one and the footer of its first file."""
-    failures = []
     with _errors():
         sources = pick_sources(load_sources(), source)
-    for one in sources:
-        try:
-            console.print(_describe(one))
-        except CloudCostsError as error:
-            failures.append(error)
-    _end(failures)
+    _show(diagnose_source(one, environment.storage) for one in sources)
+
+
+def _show(diagnoses: Iterable[Diagnosis]) -> None:
+    """Print the facts, each as soon as it is known, and end with the problems."""
+    problems = []
+    for diagnosis in diagnoses:
+        for fact in diagnosis.facts:
+            console.print(fact)
+        problems += [PermanentError(problem) for problem in diagnosis.problems]
+    _end(problems)
 
 
 def _end(failures: Iterable[CloudCostsError]) -> None:
@@ -137,24 +134,6 @@ def _end(failures: Iterable[CloudCostsError]) -> None:
         typer.echo(line, err=True)
     if lines:
         raise typer.Exit(1)
-
-
-def _describe(source: Source) -> str:
-    storage = environment.storage(source)
-    found = format_of(source).find_manifests(source.name, source.uri, storage, MonthRange())
-    delivery = format_of(source).read_delivery(found[-1], storage)
-    first_file = read_shape(
-        storage, replace(delivery, files=delivery.files[:1]), format_of(source), {}, mapped=source.raw == "mapped"
-    )
-    columns = len(first_file.files[0].types)
-    kept = f", {len(first_file.columns)} of them kept" if len(first_file.columns) < columns else ""
-    rows = "" if first_file.files[0].rows is None else f"{first_file.files[0].rows} rows, "
-    months = f"{month_label(found[0].billing_month)} to {month_label(found[-1].billing_month)}"
-    return (
-        f"{source.name}: {len(found)} month(s), {months}; the newest is version {delivery.version}, "
-        f"{len(delivery.files)} file(s), {delivery.size} bytes; the first has "
-        f"{rows}{columns} columns{kept}: ok"
-    )
 
 
 def _plan(

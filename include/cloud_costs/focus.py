@@ -160,6 +160,16 @@ def _tag_columns(raw: RawLines) -> Iterator[tuple[str, str]]:
             yield raw.originals.get(name, name).removeprefix("resourceTags/").removeprefix(TAG_PREFIX), name
 
 
+def tag_keys(raw: RawLines) -> list[str]:
+    """Return the tag keys that have a column of their own."""
+    return [key for key, _ in _tag_columns(raw)]
+
+
+def tags_without_column(raw: RawLines, tags: Sequence[str]) -> list[str]:
+    """Return those of the tag keys that no column of the export can hold; a map column can hold any."""
+    return [key for key in tags if not any(_tag_values(raw, key))]
+
+
 def _named_tags(raw: RawLines, tags: Sequence[str]) -> sql.Composable:
     found = ((key, list(_tag_values(raw, key))) for key in tags)
     return _merged(_objects([(key, _coalesced(values, "text")) for key, values in found if values]))

@@ -139,24 +139,30 @@ def list_manifests(
             log.error("%s", unread)
         planned.append(month)
     planned.sort(key=lambda month: (-month.billing_month.toordinal(), month.source))
-    stale = () if months.last else tuple(_stale(sources, planned, datetime.now(UTC)))
+    stale = () if months.last else tuple(_stale(sources, planned))
     for line in stale:
         log.warning("%s", line)
     return Plan(tuple(_limited(planned, limit)), failures, stale)
 
 
-def _stale(sources: Sequence[Source], planned: Sequence[PlannedMonth], now: datetime) -> Iterator[str]:
-    """Yield a line for each source whose newest month was not delivered again for longer than it should be."""
+def stale_line(source: Source, newest_month: date, delivered: datetime, now: datetime) -> str | None:
+    """Return what to say of a source whose newest month was not delivered again for longer than it should be."""
+    if not source.stale_after_hours or now - delivered <= timedelta(hours=source.stale_after_hours):
+        return None
+    return (
+        f"{source.name} is stale: its newest delivery, of {month_label(newest_month)}, is of "
+        f"{delivered:%Y-%m-%d %H:%M} UTC, {(now - delivered) // timedelta(hours=1)} hours ago, and stale_after_hours "
+        f"is {source.stale_after_hours}; look at the export in the AWS console, and at what copies its bucket"
+    )
+
+
+def _stale(sources: Sequence[Source], planned: Sequence[PlannedMonth]) -> Iterator[str]:
+    now = datetime.now(UTC)
     for source in sources:
         newest = next((month for month in planned if month.source == source.name), None)
-        allowed = timedelta(hours=source.stale_after_hours)
-        if newest and allowed and now - newest.delivered > allowed:
-            hours = (now - newest.delivered) // timedelta(hours=1)
-            yield (
-                f"{source.name} is stale: its newest delivery, of {month_label(newest.billing_month)}, is of "
-                f"{newest.delivered:%Y-%m-%d %H:%M} UTC, {hours} hours ago, and stale_after_hours is "
-                f"{source.stale_after_hours}; look at the export in the AWS console, and at what copies its bucket"
-            )
+        line = newest and stale_line(source, newest.billing_month, newest.delivered, now)
+        if line:
+            yield line
 
 
 def _find(

@@ -75,15 +75,15 @@ def metadata() -> None:
 
 
 @pytest.fixture
-def load_dag(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+def load_dag(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Load the DAG from its file as Airflow does, with the environment of this moment."""
 
-    def load() -> Any:
+    def load(dag_id: str = "cloud_costs") -> Any:
         from airflow.dag_processing.dagbag import DagBag
 
         bag = DagBag(str(ROOT / "dags"), collect_dags=True)
         assert bag.import_errors == {}
-        return bag.dags["cloud_costs"]
+        return bag.dags[dag_id]
 
     return load
 
@@ -195,12 +195,12 @@ RunDag = Callable[..., DagRun]
 
 @pytest.fixture
 def run_dag(
-    metadata: None, configure: Configure, load_dag: Callable[[], Any], capfd: pytest.CaptureFixture[str]
+    metadata: None, configure: Configure, load_dag: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> RunDag:
     """Run the DAG once with the params given, by Airflow's own `dag.test()`."""
 
-    def run(retry_delay: float = 0, **params: Any) -> DagRun:
-        dag = load_dag()
+    def run(retry_delay: float = 0, dag_id: str = "cloud_costs", **params: Any) -> DagRun:
+        dag = load_dag(dag_id)
         for task in dag.tasks:
             task.retry_delay = timedelta(seconds=retry_delay)
         capfd.readouterr()

@@ -301,11 +301,20 @@ def locked(postgres):
         ({"POSTGRES_USER": "locked", "POSTGRES_PASSWORD": PASSWORD}, "password authentication failed"),
         ({"POSTGRES_USER": "locked"}, "no password supplied"),
         ({"POSTGRES_USER": "barred", "POSTGRES_PASSWORD": PASSWORD}, 'pg_hba.conf rejects connection for .*"barred"'),
-        ({"POSTGRES_USER": "locked", "POSTGRES_PASSWORD": "right", "POSTGRES_SCHEMA": "theirs"}, "permission denied"),
     ],
 )
 def test_database_that_refuses_is_told_without_the_password(cli, settings, told):
     assert re.search(told, cli.error("test-connection", **settings))
+
+
+@pytest.mark.usefixtures("locked")
+def test_every_missing_right_is_told_on_a_line(cli):
+    done = cli.run("test-connection", POSTGRES_USER="locked", POSTGRES_PASSWORD="right", POSTGRES_SCHEMA="theirs")
+    assert done.returncode == 1
+    assert "PostgreSQL 18." in done.stdout
+    schemas, temporary = done.stderr.splitlines()
+    assert re.fullmatch(r"error: locked@.+: locked may not create the schema theirs and theirs_staging in .+", schemas)
+    assert re.fullmatch(r"error: locked@.+: locked may not make temporary tables, .+", temporary)
 
 
 def test_unknown_flag_and_command_are_usage_errors(cli):

@@ -37,12 +37,15 @@ def test_markup_in_what_is_told_is_shown_as_it_is() -> None:
 def test_channel_that_fails_hinders_no_other(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     sent: list[alerts.Message] = []
 
-    def refuse(message: alerts.Message) -> None:
+    class Second:
+        def notify(self, context: object) -> None:
+            sent.append(message)
+
+    def refuse(message: alerts.Message) -> alerts.Notifier:
         raise OSError("no\nroute")
 
-    monkeypatch.setattr(
-        alerts, "channels", lambda: [alerts.Channel("first", refuse), alerts.Channel("second", sent.append)]
-    )
+    both = [alerts.Channel("first", refuse), alerts.Channel("second", lambda message: Second())]
+    monkeypatch.setattr(alerts, "channels", lambda: both)
     message = alerts.compose("Cloud costs", ["broken"], "https://x")
     assert alerts.send(message) == ["no alert could be sent to first: no route"]
     assert sent == [message]

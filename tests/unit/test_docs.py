@@ -23,7 +23,9 @@ from cloud_costs.sql_files import check_names, read, read_checks
 ROOT = Path(__file__).resolve().parents[2]
 README, OPERATIONS, TABLES = ROOT / "README.md", ROOT / "docs/operations.md", ROOT / "docs/tables.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-DAG = ast.parse((ROOT / "dags/cloud_costs.py").read_text(encoding="utf-8"))
+DAG, CHECK_DAG = (
+    ast.parse((ROOT / "dags" / name).read_text(encoding="utf-8")) for name in ("cloud_costs.py", "cloud_costs_check.py")
+)
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 READ_VARIABLE = re.compile(r"""environ(?:\.get\(|\[)"([A-Z][A-Z0-9_]+)"|envvar="([A-Z][A-Z0-9_]+)\"""")
@@ -96,20 +98,20 @@ def commands() -> dict[str, list[str]]:
     }
 
 
-def task_ids() -> list[str]:
-    """Return the names of the functions that the DAG file makes tasks and groups of."""
+def task_ids(dag: ast.Module = DAG) -> list[str]:
+    """Return the names of the functions that a DAG file makes tasks and groups of."""
     return [
         node.name
-        for node in DAG.body
+        for node in dag.body
         if isinstance(node, ast.FunctionDef)
         and any(ast.unparse(mark).startswith("task") for mark in node.decorator_list)
     ]
 
 
-def params() -> dict[str, str]:
+def params(dag: ast.Module = DAG) -> dict[str, str]:
     """Return the title of each param in the form."""
     found = next(
-        node.value for node in DAG.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PARAMS"
+        node.value for node in dag.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PARAMS"
     )
     assert isinstance(found, ast.Dict)
     return {
@@ -181,6 +183,16 @@ def test_every_param_is_documented_with_its_title() -> None:
     for name, title in params().items():
         assert re.search(rf"^\| `{name}` \| {title} \|", text_of(OPERATIONS), re.MULTILINE), name
         assert title in text_of(README), name
+
+
+def test_every_task_and_param_of_the_check_is_documented() -> None:
+    section = text_of(OPERATIONS).partition("## Check the configuration\n")[2].partition("\n## ")[0]
+    doc = ast.get_docstring(CHECK_DAG) or ""
+    assert re.findall(r"^\| `(\w+)` \| ", section, re.MULTILINE) == [*task_ids(CHECK_DAG), *params(CHECK_DAG)]
+    assert re.findall(r"^\| `(\w+)` \| ", doc, re.MULTILINE) == task_ids(CHECK_DAG)
+    for name, title in params(CHECK_DAG).items():
+        assert f"| `{name}` | {title} |" in section
+        assert f"*{title}*" in doc
 
 
 def test_every_check_is_documented_with_its_severity() -> None:

@@ -1,0 +1,65 @@
+"""
+### Cloud costs: check
+
+Tests every connection and every source, and says what is wrong and what to do about it. It loads nothing. *Trigger* it
+after a change of the configuration, or when `cloud_costs` fails.
+
+| task | what it tests |
+| --- | --- |
+| `check_database` | the connection `costs_db`: version, encoding, rights, locks; makes the tables if they are missing |
+| `list_sources` | `sources.yaml` |
+| `check_source` | one for each source: its connection, manifests, the newest delivery's files, and its settings |
+| `check_alerts` | the connections that alerts go through; with *Send a test alert*, that they arrive |
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+
+from cloud_costs import airflow_tasks
+
+PARAMS = {
+    "send_test_alert": Param(
+        False, type="boolean", title="Send a test alert", description="To every address that alerts go to."
+    ),
+}
+
+
+@task
+def check_database() -> None:
+    airflow_tasks.check_database()
+
+
+@task
+def list_sources() -> list[str]:
+    return airflow_tasks.list_sources()
+
+
+@task(map_index_template="{{ task.op_kwargs['source'] }}")
+def check_source(source: str) -> None:
+    airflow_tasks.check_source(source)
+
+
+@task
+def check_alerts(params: Any = None, ti: Any = None) -> None:
+    airflow_tasks.check_alerts(params["send_test_alert"], ti.log_url)
+
+
+@dag(
+    dag_id="cloud_costs_check",
+    dag_display_name="Cloud costs: check",
+    schedule=None,
+    start_date=datetime(2024, 1, 1, tzinfo=UTC),
+    is_paused_upon_creation=False,
+    params=PARAMS,
+    tags=["cloud-costs"],
+    doc_md=__doc__,
+)
+def cloud_costs_check() -> None:
+    check_database()
+    check_source.expand(source=list_sources())
+    check_alerts()
+
+
+cloud_costs_check()
