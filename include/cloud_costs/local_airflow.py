@@ -20,13 +20,9 @@ from pathlib import Path
 import psutil
 
 PROGRAM = Path(sys.executable).parent / "airflow"
-PROCESSES = (
-    ("scheduler", "--skip-serve-logs"),
-    ("dag-processor",),
-    ("triggerer", "--skip-serve-logs"),
-    ("api-server",),
-)
-SECONDS_TO_START = 180
+PROCESSES = (("api-server",), ("dag-processor",), ("triggerer", "--skip-serve-logs"))
+SCHEDULER = ("scheduler", "--skip-serve-logs")
+SECONDS_TO_START = 300
 SECONDS_TO_STOP = 20
 
 
@@ -54,15 +50,10 @@ def start(environment: Mapping[str, str], port: int, file: Path, log: Path, read
 
     Raises `RuntimeError` when it does not; nothing of it is left then.
     """
-    api = {
-        "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-    }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cloud_costs.local_airflow"],
-            env={**environment, **api},
+            [sys.executable, "-m", "cloud_costs.local_airflow", str(port)],
+            env={**environment, **api_settings(port)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -81,6 +72,20 @@ def start(environment: Mapping[str, str], port: int, file: Path, log: Path, read
         stop(file)
         raise
     return running
+
+
+def api_settings(port: int) -> dict[str, str]:
+    """Return where the API server listens and every task reaches it, as Airflow reads it from the environment.
+
+    Its first answers take longer than the five seconds that a task waits by default when the machine is busy: the task
+    would fail, and be tried again a minute later.
+    """
+    return {
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+    }
 
 
 def find(file: Path) -> Airflow | None:
@@ -129,14 +134,26 @@ def _is_healthy(port: int) -> bool:
     return False
 
 
-def main() -> int:
-    """Run Airflow's processes; when one of them ends, end the others."""
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def main(port: int) -> int:
+    """Run Airflow's processes; when one of them ends, end the others.
+
+    The scheduler comes last: a task that it starts before the API server listens fails, to be tried again in a minute.
+    """
     children = [subprocess.Popen([PROGRAM, *arguments]) for arguments in PROCESSES]
-    os.wait()
+    while not _listens(port) and all(child.poll() is None for child in children):
+        time.sleep(0.2)
+    children.append(subprocess.Popen([PROGRAM, *SCHEDULER]))
+    while all(child.poll() is None for child in children):
+        time.sleep(0.5)
     for child in children:
         child.terminate()
     return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(int(sys.argv[1])))

@@ -10,11 +10,10 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from time import sleep
@@ -23,9 +22,9 @@ from unittest.mock import patch
 
 import pytest
 import yaml
-from pipeline import JANUARY
+from billing_bucket import Bucket
 
-from cloud_costs.sample_bill import Bill, Truth, write_month
+from cloud_costs.local_airflow import PROGRAM
 
 ROOT = Path(__file__).parents[2]
 HOME = Path(tempfile.mkdtemp(prefix="cloud-costs-airflow-"))
@@ -44,32 +43,14 @@ for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
     del os.environ[name]
 os.environ.update(SETTINGS)
 
-FEBRUARY, MARCH = date(2025, 2, 1), date(2025, 3, 1)
-CUP = Bill(lines=120, files=2)
-# No prefix, so its keys begin with "/"; create-new, so deliveries lie beside one another.
-CA = Bill(
-    report="CA-Report",
-    prefix="",
-    payer="004711223344",
-    accounts=("004711223344",),
-    lines=80,
-    seed=2,
-    layout="create-new",
-)
 _days = count()
-
-
-def run_airflow(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run one of Airflow's commands."""
-    program = Path(sys.executable).parent / "airflow"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "include"), **(env or {})}
-    return subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=True)
 
 
 @pytest.fixture(scope="session")
 def metadata() -> None:
     """Airflow's own tables, made once."""
-    run_airflow("db", "migrate")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "include")}
+    subprocess.run([PROGRAM, "db", "migrate"], env=environment, capture_output=True, check=True)
     # Imported here, its logging keeps a stream that is open in every test.
     import airflow.dag_processing.dagbag  # noqa: F401
 
@@ -86,39 +67,6 @@ def load_dag(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         return bag.dags[dag_id]
 
     return load
-
-
-@dataclass
-class Bucket:
-    """A bucket with two billing exports, and how to deliver to it."""
-
-    s3: Any
-    name: str
-    folder: Path
-    bills: Mapping[str, Bill] = field(default_factory=lambda: {"cup": CUP, "ca": CA})
-
-    def deliver(self, source: str, month: date = JANUARY, version: int = 1) -> Truth:
-        """Put one delivery into the bucket and return its truth."""
-        bill = self.bills[source]
-        scratch = Path(tempfile.mkdtemp(dir=self.folder))
-        truth = write_month(bill, month, scratch, version=version)
-        # With an empty prefix AWS's keys begin with a slash.
-        self.s3.upload(scratch, self.name, "" if bill.prefix else "/")
-        return truth
-
-    def remove(self, source: str, month: date, ending: str) -> None:
-        """Delete the objects of a source's month whose keys end like this."""
-        bill = self.bills[source]
-        parts = (f"year={month.year}/month={month.month}/", f"{month:%Y%m%d}-")
-        pages = self.s3.client().get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        for found in [found for page in pages for found in page.get("Contents", ())]:
-            key = found["Key"]
-            if bill.report in key and any(part in key for part in parts) and key.endswith(ending):
-                self.s3.client().delete_object(Bucket=self.name, Key=key)
-
-    def uri(self, source: str) -> str:
-        bill = self.bills[source]
-        return f"s3://{self.name}/{bill.prefix + '/' if bill.prefix else '/'}{bill.report}/"
 
 
 @pytest.fixture
@@ -233,13 +181,3 @@ def run_dag(
         )
 
     return run
-
-
-@pytest.fixture(scope="session")
-def new_bucket() -> Callable[[Any, Path], Bucket]:
-    return lambda s3, folder: Bucket(s3, s3.new_bucket(), folder)
-
-
-@pytest.fixture(scope="session")
-def airflow_command() -> Callable[..., subprocess.CompletedProcess[str]]:
-    return run_airflow
