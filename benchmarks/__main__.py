@@ -3,11 +3,15 @@
 `--record` also writes them to `benchmarks/results`, and the tables of the README and of docs/performance.md.
 """
 
+import fcntl
 import importlib
 import logging
 import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,6 +20,7 @@ from rich.table import Table
 from benchmarks import database, machine
 from benchmarks.results import ROOT, Options, Result, record, table_rows, write_json
 from cloud_costs import embedded_postgres
+from cloud_costs.embedded_postgres import Server
 
 WORK = ROOT / ".bench"
 RECORDED = ROOT / "benchmarks" / "results"
@@ -40,27 +45,55 @@ def bench(
     if keep and only:
         raise typer.BadParameter("--record writes whole results; leave --only out")
     logging.getLogger("cloud_costs").setLevel(logging.WARNING)
-    WORK.mkdir(exist_ok=True)
-    server = database.start(WORK)
-    try:
+    results: list[Result] = []
+    failed = []
+    with _server() as server:
         options = Options(server, WORK, lines, large, runs)
         facts = machine.facts(server)
-        results: list[Result] = []
         for name in names:
-            results += _measure(name, options)
-    finally:
-        embedded_postgres.stop(server.data_dir)
+            found = _measure(name, options)
+            results += found
+            failed += [] if found else [name]
     _show(results, facts)
     _write(results, facts, WORK / "results")
+    if failed:
+        _stop(f"{', '.join(failed)} failed; nothing is recorded")
     if keep:
         _write(results, facts, RECORDED)
         record(ROOT, results, facts)
 
 
+@contextmanager
+def _server() -> Iterator[Server]:
+    """Start the server, and stop it at the end; one run at a time has it for itself."""
+    WORK.mkdir(exist_ok=True)
+    with (WORK / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _stop("another make bench is running here")
+        server = database.start(WORK)
+        try:
+            yield server
+        finally:
+            embedded_postgres.stop(server.data_dir)
+
+
+def _stop(message: str) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(1)
+
+
 def _measure(name: str, options: Options) -> list[Result]:
+    """Return the results of one benchmark, or none when it failed: the others were not measured for nothing."""
     began = time.monotonic()
-    with console.status(name):
-        results: list[Result] = importlib.import_module(f"benchmarks.{name}").run(options)
+    try:
+        with console.status(name):
+            results: list[Result] = importlib.import_module(f"benchmarks.{name}").run(options)
+    except Exception:
+        console.print(f"[red]✗[/red] {name}")
+        traceback.print_exc()
+        return []
     console.print(f"[green]✓[/green] {name} ({time.monotonic() - began:.0f} s)")
     return results
 
