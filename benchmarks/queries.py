@@ -41,7 +41,7 @@ SOURCES = ("cup", "second", "third")
 MONTHS = 36
 # What gives 30,000 normalized rows.
 LINES, ACCOUNTS = 60_000, 60
-REPEATS = 60
+REPEATS = 40
 
 
 @dataclass(frozen=True)
