@@ -6,6 +6,7 @@
 import fcntl
 import importlib
 import logging
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ RECORDED = ROOT / "benchmarks" / "results"
 BENCHMARKS = ("load", "scale", "list_manifests", "queries", "airflow_overhead")
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 @app.command()

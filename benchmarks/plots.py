@@ -59,18 +59,17 @@ def _memory_over_time(results: Sequence[Mapping[str, Any]], path: Path) -> Path:
 
 
 def _time_against_size(sizes: Mapping[str, Mapping[str, Any]], path: Path) -> Path:
-    """Draw the seconds of each step, one on top of the other, against the lines of the month."""
+    """Draw the seconds of all steps, and of each, against the lines of the month, both on logarithmic scales."""
     rows = [one["rows"] for one in sizes.values()]
-    steps = list(next(iter(sizes.values()))["steps"])
     figure, axes = pyplot.subplots(figsize=(WIDTH, 3.6))
-    below = [0.0] * len(rows)
-    for step in steps:
-        above = [start + one["steps"][step] for start, one in zip(below, sizes.values(), strict=True)]
-        axes.plot(rows, above, marker="o", markersize=3)
-        axes.fill_between(rows, below, above, alpha=0.3, label=step)
-        below = above
-    axes.set(xlabel="lines in the month", ylabel="seconds", xscale="log", yscale="log")
-    axes.legend(frameon=False)
+    axes.loglog(rows, [one["seconds"] for one in sizes.values()], color="black", marker="o", label="all steps")
+    for step in next(iter(sizes.values()))["steps"]:
+        axes.loglog(rows, [one["steps"][step] for one in sizes.values()], marker=".", linewidth=1, label=step)
+    axes.set(xlabel="lines in the month", ylabel="seconds")
+    axes.set_xticks(rows, [f"{int(size):,}" for size in sizes], minor=False)
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend(frameon=False, fontsize="small")
     return _save(figure, path)
 
 

@@ -32,6 +32,7 @@ class Result:
     """One row of the table: a measured value, and the bar that it is held against, if any.
 
     `details` is what a reader of the JSON needs to judge the value: single runs, sizes, settings. JSON types only.
+    `summed_up` is true when another result says the same in short: the README then shows that one alone.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Result:
     at_least: float | None = None
     at_most: float | None = None
     note: str = ""
+    summed_up: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -130,7 +132,7 @@ def section(results: Iterable[Result], machine: Mapping[str, Any], folder: str, 
 
 def record(root: Path, results: Sequence[Result], machine: Mapping[str, Any]) -> None:
     """Write the latest results into the pages: the README shows what has a bar, docs/performance.md everything."""
-    held = [one for one in results if one.bar]
+    held = [one for one in results if one.bar and not one.summed_up]
     for page, shown, folder, plots in (
         ("README.md", held, "benchmarks/results", PLOTS[:1]),
         ("docs/performance.md", results, "../benchmarks/results", PLOTS),

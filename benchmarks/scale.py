@@ -132,7 +132,9 @@ def _results(options: Options, runs: dict[int, list[tuple[Run, float]]]) -> list
         growth = _peak(large) / _peak(main)
         results += [
             _memory(LARGE, large),
-            Result(f"… against that of {options.lines:,} lines", growth, "times", at_most=1.1),
+            Result(
+                f"Peak memory of the process, {LARGE:,} lines against {options.lines:,}", growth, "times", at_most=1.1
+            ),
             Result(f"All steps of a month, {LARGE:,} lines", median(_total(run) for run in large), "s"),
         ]
     return results

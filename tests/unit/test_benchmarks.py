@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,10 +70,12 @@ def test_readme_shows_what_has_a_bar_and_the_page_shows_everything(tmp_path: Pat
     pages = [tmp_path / "README.md", tmp_path / "docs/performance.md"]
     for page in pages:
         page.write_text("<!-- begin benchmarks -->\n<!-- end benchmarks -->\n", encoding="utf-8")
-    record(tmp_path, [FAST, SLOW, PLAIN], MACHINE)
+    record(tmp_path, [FAST, replace(FAST, name="one peer", summed_up=True), SLOW, PLAIN], MACHINE)
     readme, performance = (page.read_text(encoding="utf-8") for page in pages)
     assert "| memory | 612 MB |" in readme
     assert "| rows |" not in readme
+    assert "| one peer |" not in readme
+    assert "| one peer |" in performance
     assert "(benchmarks/results/throughput.png)" in readme
     assert "| rows | 1,234,567 rows/s |" in performance
     assert "at commit `abc1234`: 2 cores (Some CPU)" in performance
