@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from cloud_costs import focus, history, sql_files
 from cloud_costs.config import Source
 from cloud_costs.errors import AuditFailed, LoadLost
+from cloud_costs.focus import RawLines
 from cloud_costs.history import Load, recorded_errors
 from cloud_costs.invoices import read_invoices
 from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
@@ -72,6 +73,8 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
             raise LoadLost(
                 f"{load.label}: load {load.load_id} has nothing to audit any more; clear {task} of this month"
             )
+        # Compiling the mapping takes longer than it saves.
+        connection.execute("set jit to off")
         parts = _parts(connection, database, source, load, found)
         results = [
             _run(connection, source, load, check, parts)
@@ -79,6 +82,8 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
             if not (load.raw_only and "normalized" in check.needs)
         ]
         _record(connection, database, load, results)
+        if found.raw_is_staged:
+            _record_billed_cost(connection, database, load, parts["raw_totals"])
     broken = [result for result in results if not result.passed]
     for result in broken:
         log.log(logging.ERROR if result.severity == "error" else logging.WARNING, "%s: %s", load.label, result)
@@ -98,7 +103,11 @@ def _reject(database: Database, load: Load, found: Relations, failed: list[Resul
         fate = "is published already and stays so, but does not pass its checks"
         if found.normalized_is_staged and found.normalized:
             with database_errors_of(load.label), database.session() as connection:
-                connection.execute(sql.SQL("drop table if exists {}").format(found.normalized))
+                connection.execute(
+                    sql.SQL("drop table if exists {}, {}").format(
+                        found.normalized, database.staging_table(load.daily_lines_table)
+                    )
+                )
     else:
         fate = "is rejected and what was published before stays"
     error = AuditFailed(f"{load.label}: load {load.load_id} {fate}. " + " | ".join(str(result) for result in failed))
@@ -111,11 +120,15 @@ def _parts(
 ) -> dict[str, sql.Composable]:
     """Return what the `{places}` of the checks stand for. The sums that several checks compare are taken once."""
     lines = lines_of(connection, database, source.format, found)
-    charges = focus.charges(lines, ())
-    parts: dict[str, sql.Composable] = {"schema": sql.Identifier(database.schema), "raw": found.raw, "charges": charges}
+    parts: dict[str, sql.Composable] = {
+        "schema": sql.Identifier(database.schema),
+        "raw": found.raw,
+        "charges": focus.charges(lines, ()),
+    }
+    daily_charges = focus.daily_charges(lines, _daily_lines(connection, database, load, lines))
     for name, select in (
         ("raw_totals", focus.raw_totals(lines)),
-        ("focus_totals", sql_files.compose(sql_files.read("focus/totals.sql"), charges=charges)),
+        ("focus_totals", sql_files.compose(sql_files.read("focus/totals.sql"), charges=daily_charges)),
         ("published_invoices", _published_invoices(connection, database, source, load)),
         ("listed_invoices", sql.SQL(LISTED_INVOICES)),
     ):
@@ -130,6 +143,15 @@ def _parts(
     if found.normalized:
         parts["normalized"] = found.normalized
     return parts
+
+
+def _daily_lines(connection: Connection, database: Database, load: Load, lines: RawLines) -> sql.Identifier:
+    """Return what `normalize` derived the daily totals from; a load without that, and one of raw lines alone, sums."""
+    table = database.staging_table(load.daily_lines_table)
+    if columns_of(connection, table):
+        return table
+    connection.execute(sql.SQL("create temp table daily_lines as {}").format(focus.daily_lines(lines, ())))
+    return sql.Identifier("pg_temp", "daily_lines")
 
 
 def _published_invoices(connection: Connection, database: Database, source: Source, load: Load) -> sql.Composable:
@@ -202,3 +224,22 @@ def _record(connection: Connection, database: Database, load: Load, results: lis
                 for result in results
             ],
         )
+
+
+def _record_billed_cost(connection: Connection, database: Database, load: Load, raw_totals: sql.Composable) -> None:
+    """Write what the raw lines sum to, by currency, without a float on the way."""
+    connection.execute(
+        sql.SQL(
+            """
+            update {} set billed_cost = (
+                select coalesce(jsonb_object_agg(coalesce(by_currency.currency, ''), by_currency.billed_cost), '{{}}')
+                from (
+                    select totals.currency, sum(totals.billed_cost) as billed_cost
+                    from {} as totals
+                    group by totals.currency
+                ) as by_currency
+            )
+            where load_id = {}
+            """
+        ).format(database.table("load_history"), raw_totals, sql.Literal(load.load_id))
+    )

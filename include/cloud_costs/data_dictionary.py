@@ -209,6 +209,7 @@ def _cur_mapping() -> Iterator[str]:
     rows = (
         (f"`{column.name}`", column.type, " ".join(f"`{alias}`" for alias in column.aliases))
         for column in line_columns("aws_cur")
+        if column.type != "count"
     )
     yield from _table(("column", "read as", "or"), rows)
 

@@ -28,12 +28,14 @@ class LineColumn:
     """A column that a mapping reads: its type there, and its other names in exports.
 
     An alias `product->sku` is a key of a map column. The type `exported` is a boolean: whether the column that
-    the alias names holds values in the month.
+    the alias names holds values in the month; `count` is how many lines it are. `daily` is what stands for a day's
+    like lines: the `key` that they share, their `sum`, a key that is an SQL expression of columns, or nothing.
     """
 
     name: str
     type: str
     aliases: tuple[str, ...]
+    daily: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,48 @@ class RawLines:
 
 def charges(raw: RawLines, tags: Sequence[str] | None = None) -> sql.Composed:
     """Return the select of the FOCUS charges of a raw relation; `tags` are the tag keys to keep, None is all."""
-    lines = _lines(raw, tags)
+    return _charges(raw, _lines(raw, tags))
+
+
+def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
+    """Return the select of the sums of like lines of a day, which `daily_charges` reads.
+
+    PostgreSQL groups by what the table holds, and types and names each group once.
+    """
+    wanted: list[sql.Composable] = [sql.SQL("billing_period")]
+    keys: list[sql.Composable] = [sql.SQL("billing_period")]
+    columns = line_columns(raw.mapping)
+    values = {column.name: _line_value(column, raw) for column in columns}
+    for column in columns:
+        value = values[column.name]
+        if column.type == "count":
+            value = sql.SQL("count(*)")
+        elif column.daily == "key":
+            keys += [found for found, _ in _found(column, raw)]
+        elif column.daily == "sum":
+            value = _summed(column, raw)
+        elif column.daily:
+            value = sql_files.compose(column.daily, **values)
+            keys.append(value)
+        elif column.type != "exported":
+            value = _coalesced([], column.type)
+        wanted.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
+    keys += [value for tag in tags for value in _tag_values(raw, tag)]
+    wanted.append(sql.SQL("{} as tags").format(_named_tags(raw, tags)))
+    return sql.SQL("select\n    {}\nfrom {}\ngroup by\n    {}").format(
+        sql.SQL(",\n    ").join(wanted), raw.relation, sql.SQL(",\n    ").join(keys)
+    )
+
+
+def daily_charges(raw: RawLines, relation: sql.Composable) -> sql.Composed:
+    """Return the select of the charges of a relation of `daily_lines`, with what daily totals keep of them.
+
+    They sum to those of `charges` by day, because the mapping is linear in what was summed.
+    """
+    return _charges(raw, sql.SQL("select * from {}").format(relation))
+
+
+def _charges(raw: RawLines, lines: sql.Composed) -> sql.Composed:
     text = sql_files.read(f"focus/{raw.mapping}.sql")
     parts: dict[str, sql.Composable] = {"lines": lines, "schema": sql.Identifier(raw.schema)}
     if "{basis}" in text:
@@ -75,7 +118,7 @@ def raw_totals(raw: RawLines) -> sql.Composed:
 def line_columns(mapping: str) -> tuple[LineColumn, ...]:
     """Return the columns that a mapping reads, from `include/sql/focus/<mapping>_columns.csv`."""
     rows = csv.DictReader(sql_files.read(f"focus/{mapping}_columns.csv").splitlines())
-    return tuple(LineColumn(row["column"], row["type"], tuple(row["aliases"].split())) for row in rows)
+    return tuple(LineColumn(row["column"], row["type"], tuple(row["aliases"].split()), row["daily"]) for row in rows)
 
 
 def is_read(mapping: str, name: str) -> bool:
@@ -87,8 +130,8 @@ def is_read(mapping: str, name: str) -> bool:
 def _raw_names(mapping: str) -> frozenset[str]:
     names: set[str] = set()
     for column in line_columns(mapping):
-        # The name of an `exported` column is the mapping's alone.
-        spellings = column.aliases if column.type == "exported" else (column.name, *column.aliases)
+        # The name of such a column is the mapping's alone.
+        spellings = column.aliases if column.type in ("exported", "count") else (column.name, *column.aliases)
         names.update(spelling.partition("->")[0] for spelling in spellings)
     return frozenset(names)
 
@@ -101,27 +144,37 @@ def _lines(raw: RawLines, tags: Sequence[str] | None) -> sql.Composed:
 
 
 def _line_column(column: LineColumn, raw: RawLines) -> sql.Composed:
+    return sql.SQL("{} as {}").format(_line_value(column, raw), sql.Identifier(column.name))
+
+
+def _line_value(column: LineColumn, raw: RawLines) -> sql.Composable:
+    if column.type == "count":
+        return sql.Literal(1)
     if column.type == "exported":
-        value = _is_exported(column.aliases[0], raw)
-    else:
-        value = _coalesced(list(_values(column, raw)), column.type)
-    return sql.SQL("{} as {}").format(value, sql.Identifier(column.name))
+        name = column.aliases[0]
+        return raw.exported(name) if name in raw.columns else sql.Literal(False)
+    return _coalesced([_typed(value, kind, column.type) for value, kind in _found(column, raw)], column.type)
 
 
-def _is_exported(name: str, raw: RawLines) -> sql.Composable:
-    return raw.exported(name) if name in raw.columns else sql.Literal(False)
+def _summed(column: LineColumn, raw: RawLines) -> sql.Composable:
+    """Return the sum of a column; the cast is most of the work, and most doubles are 0."""
+    values = [
+        _typed(sql.SQL("nullif({}, 0)").format(value) if kind == "double precision" else value, kind, column.type)
+        for value, kind in _found(column, raw)
+    ]
+    return sql.SQL("sum({})").format(_coalesced(values, column.type))
 
 
-def _values(column: LineColumn, raw: RawLines) -> Iterator[sql.Composable]:
-    """Yield every column, or key of a map, that holds what the mapping asks for."""
+def _found(column: LineColumn, raw: RawLines) -> Iterator[tuple[sql.Composable, str]]:
+    """Yield every column, or key of a map, that holds what the mapping asks for, with its type."""
     for alias in (column.name, *column.aliases):
         name, _, key = alias.partition("->")
         if name not in raw.columns:
             continue
         if not key:
-            yield _typed(sql.Identifier(name), raw.columns[name], column.type)
+            yield sql.Identifier(name), raw.columns[name]
         elif raw.columns[name] == "jsonb":
-            yield _typed(_in_map(name, key), "text", column.type)
+            yield _in_map(name, key), "text"
 
 
 def _in_map(name: str, key: str) -> sql.Composed:

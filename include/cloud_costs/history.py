@@ -54,6 +54,11 @@ class Load:
     def normalized_table(self) -> str:
         return f"{self.source}_normalized_{self.billing_month:%Y%m}_{self.load_id}"
 
+    @property
+    def daily_lines_table(self) -> str:
+        """The staging table of what `normalize` derives the daily totals from, and `audit` checks."""
+        return f"{self.source}_daily_{self.billing_month:%Y%m}_{self.load_id}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the load as JSON types."""
         return {**asdict(self), "billing_month": month_label(self.billing_month)}

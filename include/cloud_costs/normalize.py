@@ -34,12 +34,14 @@ def normalize(database: Database, source: Source, load: Load) -> Load:
         connection.transaction(),
     ):
         connection.execute(sql.SQL("set local work_mem to {}").format(sql.Literal(WORK_MEM)))
+        # Compiling the mapping takes longer than it saves.
+        connection.execute("set local jit to off")
         found = _lines_of_month(connection, database, load)
         lines = lines_of(connection, database, source.format, found)
         if not load.raw_only:
             rows = _derive(connection, database, source, found.load, lines)
         if found.raw_is_staged:
-            _record_billed_cost(connection, database, found.load, focus.raw_totals(lines))
+            mark(connection, database, found.load, status="staged", error=None, finished=None)
     log_step(log, "normalize", found.load, time.monotonic() - began, normalized_rows=rows)
     return found.load
 
@@ -65,43 +67,31 @@ def _lines_of_month(connection: Connection, database: Database, load: Load) -> R
 
 
 def _derive(connection: Connection, database: Database, source: Source, load: Load, lines: RawLines) -> int:
-    """Create the normalized staging table, ready to become the month's partition."""
+    """Create the normalized staging table, ready to become the month's partition.
+
+    The lines are read once: what is derived from their daily sums takes a tenth of the time, and the audit's sums too.
+    """
     table = database.staging_table(load.normalized_table)
+    daily_lines = database.staging_table(load.daily_lines_table)
     month = sql.Literal(load.billing_month)
-    connection.execute(sql.SQL("drop table if exists {}").format(table))
+    connection.execute(sql.SQL("drop table if exists {}, {}").format(table, daily_lines))
+    # As a CREATE TABLE AS, PostgreSQL plans it with parallel workers; an INSERT it does not.
+    connection.execute(sql.SQL("create table {} as {}").format(daily_lines, focus.daily_lines(lines, source.tags)))
+    connection.execute(sql.SQL("analyze {}").format(daily_lines))
     select = sql_files.compose(
         sql_files.read("normalize.sql"),
-        charges=focus.charges(lines, source.tags),
+        charges=focus.daily_charges(lines, daily_lines),
         billing_period=month,
         source=sql.Literal(source.name),
         raw_table=sql.Literal(source.raw_table),
     )
-    # As a CREATE TABLE AS, PostgreSQL plans it with parallel workers; an INSERT it does not.
     rows = connection.execute(sql.SQL("create table {} as {}").format(table, select)).rowcount
     connection.execute(
         sql.SQL("alter table {} alter column billing_period set not null, add check (billing_period = {})").format(
             table, month
         )
     )
+    # As the partitioned table has it: a range of days is all that most queries ask of a year.
+    connection.execute(sql.SQL("create index on {} (date)").format(table))
     connection.execute(sql.SQL("analyze {}").format(table))
     return rows
-
-
-def _record_billed_cost(connection: Connection, database: Database, load: Load, totals: sql.Composed) -> None:
-    """Write what the raw lines sum to, by currency, without a float on the way."""
-    connection.execute(
-        sql.SQL(
-            """
-            update {} set billed_cost = (
-                select coalesce(jsonb_object_agg(coalesce(by_currency.currency, ''), by_currency.billed_cost), '{{}}')
-                from (
-                    select totals.currency, sum(totals.billed_cost) as billed_cost
-                    from ({}) as totals
-                    group by totals.currency
-                ) as by_currency
-            )
-            where load_id = {}
-            """
-        ).format(database.table("load_history"), totals, sql.Literal(load.load_id))
-    )
-    mark(connection, database, load, status="staged", error=None, finished=None)

@@ -55,6 +55,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
     if found.normalized_is_staged:
         _prepare_normalized(connection, database, source)
         _write_totals(connection, database, load)
+        connection.execute(sql.SQL("drop table if exists {}").format(database.staging_table(load.daily_lines_table)))
     # Before the tables, as readers lock them: the view, then what it reads.
     grants = views.drop_focus(connection, database, source) if changes else []
     locked = time.monotonic()
@@ -165,6 +166,13 @@ def _prepare_normalized(connection: Connection, database: Database, source: Sour
     if not columns_of(connection, parent):
         connection.execute(sql_files.compose(sql_files.read("tables/normalized.sql"), table=parent))
         views.comment_costs(connection, sql.SQL("table"), parent)
+    index = f"{source.normalized_table}_date"
+    row = connection.execute(
+        "select to_regclass(%s) is not null", [database.table(index).as_string(connection)]
+    ).fetchone()
+    if not row or not row[0]:
+        # Partitions that an earlier version published get theirs now; no reader waits for it.
+        connection.execute(sql.SQL("create index {} on {} (date)").format(sql.Identifier(index), parent))
 
 
 def _swap_raw(connection: Connection, database: Database, source: Source, load: Load, changes: dict[str, str]) -> None:

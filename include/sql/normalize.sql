@@ -99,3 +99,5 @@ group by
     totals.invoiceid,
     totals.tags,
     totals.providername
+-- A range of days is then a range of blocks.
+order by date

@@ -52,6 +52,29 @@ def test_every_format_gives_the_truth(database, query, bucket, bill, layout):
     assert query("select check_name from audit_results where not passed") == []
 
 
+DAILY = "billing_account_id, account_id, service, region, charge_category, currency, invoice_id"
+CHARGES = "BillingAccountId, SubAccountId, ServiceName, RegionId, ChargeCategory, BillingCurrency, InvoiceId"
+
+
+@pytest.mark.parametrize("net", [False, True])
+@pytest.mark.parametrize("form", ["aws_cur", "aws_cur2", "aws_focus"])
+def test_charges_one_by_one_sum_to_the_daily_totals(database, query, bucket, form, net):
+    """Daily totals are mapped from sums of like lines, charges from single ones."""
+    bill = replace(BILL, format=form, net=net)
+    write_month(bill, JANUARY, bucket)
+    load_month(database, source_of(bill, bucket), JANUARY)
+    daily = query(
+        f"select {DAILY}, sum(cost), sum(effective_cost), sum(list_cost), sum(line_items) from costs "
+        f"group by {DAILY} order by {DAILY}"
+    )
+    charges = query(
+        f"select {CHARGES}, sum(BilledCost), sum(EffectiveCost), sum(ListCost), sum(x_lineitems) from focus_costs "
+        f"group by {CHARGES} order by {CHARGES}"
+    )
+    assert daily
+    assert daily == charges
+
+
 @pytest.mark.parametrize("timestamps", ["ms", "us", "ns", "int96"])
 @pytest.mark.parametrize("form", ["aws_cur", "aws_cur2", "aws_focus"])
 def test_timestamps_of_every_precision_are_the_same(database, query, bucket, form, timestamps):

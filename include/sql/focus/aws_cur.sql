@@ -242,7 +242,7 @@
         charges.tags,
         charges.discount as x_discounts,
         charges.identity_line_item_id as x_lineitemid,
-        case when charges.is_unused then 0 else 1 end as x_lineitems,
+        case when charges.is_unused then 0 else charges.line_items end as x_lineitems,
         charges.line_item_line_item_type as x_lineitemtype,
         charges.line_item_operation as x_operation,
         charges.service_code as x_servicecode,

@@ -67,7 +67,7 @@ select
     tags,
     x_discounts,
     null::text as x_lineitemid,
-    1 as x_lineitems,
+    line_items as x_lineitems,
     null::text as x_lineitemtype,
     x_operation,
     x_servicecode,

@@ -1,6 +1,6 @@
 -- What the FOCUS charges sum to, one row per payer, invoice and currency: what the audits compare with both sides.
--- The charges are derived once for all audits: those that name single charges look for them only where a count here
--- says that there are some.
+-- The charges are those of a day's like lines, summed, and are derived once for all audits: those that name single
+-- charges look for them only where a count here says that there are some.
 
 select
     billingaccountid as billing_account_id,
@@ -13,7 +13,7 @@ select
     coalesce(
         sum(billedcost - effectivecost) filter (where chargecategory = 'Purchase' and chargefrequency = 'One-Time'), 0
     ) as prepaid_cost,
-    count(*) filter (where commitmentdiscountid is not null) as commitment_charges,
+    coalesce(sum(greatest(x_lineitems, 1)) filter (where commitmentdiscountid is not null), 0) as commitment_charges,
     count(*) filter (where billingperiodstart::date is distinct from billing_period) as charges_of_other_months,
     count(*) filter (
         where chargeperiodstart is null or subaccountid is null or billingcurrency is null or chargecategory is null
