@@ -265,3 +265,15 @@ def test_views_refreshed_at_once_agree(database, cup, query):
         changed = list(pool.map(lambda _: refresh_views(database), range(4)))
     assert sorted(changed) == [[], [], [], ["cup_focus", "focus_costs", "costs"]]
     assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
+
+
+def test_months_of_an_earlier_version_get_their_index_on_date(database, cup, query):
+    february = JANUARY.replace(month=2)
+    cup.deliver()
+    load_month(database, cup.source, JANUARY)
+    query("drop index cup_normalized_date")
+    cup.deliver(month=february)
+    load_month(database, cup.source, february)
+    indexed = "select count(*) from pg_inherits where inhparent = to_regclass('cup_normalized_date')"
+    assert query(indexed) == [(2,)]
+    assert query("select count(*) from pg_inherits where inhparent = to_regclass('cup_normalized')") == [(2,)]
