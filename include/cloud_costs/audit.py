@@ -21,6 +21,7 @@ from cloud_costs.errors import AuditFailed, LoadLost
 from cloud_costs.focus import RawLines
 from cloud_costs.history import Load, recorded_errors
 from cloud_costs.invoices import read_invoices
+from cloud_costs.messages import safe
 from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.relations import Relations, find_relations, lines_of
 from cloud_costs.sql_files import Check
@@ -86,7 +87,8 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
             _record_billed_cost(connection, database, load, parts["raw_totals"])
     broken = [result for result in results if not result.passed]
     for result in broken:
-        log.log(logging.ERROR if result.severity == "error" else logging.WARNING, "%s: %s", load.label, result)
+        level = logging.ERROR if result.severity == "error" else logging.WARNING
+        log.log(level, "%s: %s", load.label, safe(str(result)))
     log_step(log, "audit", load, time.monotonic() - began, checks=len(results), violated=len(broken))
     failed = [result for result in broken if result.severity == "error"]
     if failed:

@@ -18,6 +18,7 @@ from cloud_costs import environment
 from cloud_costs.config import Source, load_sources, pick_sources
 from cloud_costs.diagnosis import Diagnosis, diagnose_database, diagnose_source
 from cloud_costs.errors import CloudCostsError, PermanentError
+from cloud_costs.messages import safe
 from cloud_costs.months import MonthRange
 from cloud_costs.plan import Plan, PlannedMonth, list_manifests
 from cloud_costs.postgres import apply_schema
@@ -122,7 +123,7 @@ def _show(diagnoses: Iterable[Diagnosis]) -> None:
     problems = []
     for diagnosis in diagnoses:
         for fact in diagnosis.facts:
-            console.print(fact)
+            console.print(safe(fact))
         problems += [PermanentError(problem) for problem in diagnosis.problems]
     _end(problems)
 

@@ -152,7 +152,7 @@ def psql() -> None:
     """Open a shell on the demo's cost tables."""
     server = _start_postgres()
     os.environ["PGOPTIONS"] = f"-c search_path={DEFAULT_SCHEMA}"
-    os.execv(server.psql, [str(server.psql), "--dbname", server.uri(COSTS_DATABASE)])  # noqa: S606
+    os.execv(server.psql, [str(server.psql), "--dbname", server.uri(COSTS_DATABASE)])  # noqa: S606  no shell
 
 
 def _step(title: str, action: Callable[[], T]) -> T:

@@ -186,7 +186,7 @@ def _system_user() -> pwd.struct_passwd:
     with suppress(KeyError):
         return pwd.getpwnam(SYSTEM_USER)
     try:
-        subprocess.run(["useradd", "--system", "--user-group", SYSTEM_USER], check=True)  # noqa: S607
+        subprocess.run(["useradd", "--system", "--user-group", SYSTEM_USER], check=True)  # noqa: S607  root trusts its PATH
     except (OSError, subprocess.CalledProcessError) as error:
         raise EmbeddedPostgresError(f"PostgreSQL cannot run as root: make a user named {SYSTEM_USER}") from error
     return pwd.getpwnam(SYSTEM_USER)
@@ -196,7 +196,7 @@ def _open_folders(data_dir: Path) -> tuple[Path, ...]:
     """Add o+x to each folder above data, programs and socket that the owner of the data cannot enter."""
 
     def may(access: str, path: Path) -> bool:
-        return subprocess.run(["test", access, path], **_as_owner_of(data_dir)).returncode == 0  # noqa: S607
+        return subprocess.run(["test", access, path], **_as_owner_of(data_dir)).returncode == 0  # noqa: S607  as above
 
     postgres = programs() / "postgres"
     opened = []
@@ -264,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"no server runs on {options.data_dir}")
         return 3
     if options.action == "psql":
-        os.execv(server.psql, [str(server.psql), "--dbname", server.uri(), *options.args])  # noqa: S606
+        os.execv(server.psql, [str(server.psql), "--dbname", server.uri(), *options.args])  # noqa: S606  no shell
     for folder in server.opened:
         print(f"note: made passable for the server's user (o+x): {folder}")
     print(server.uri())

@@ -5,9 +5,14 @@ Airflow retries a task that raises a `TransientError` and fails one that raises 
 relation it is about, and never a secret.
 """
 
+from cloud_costs.messages import safe
+
 
 class CloudCostsError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base of every error this package raises on purpose; its message is `safe` to log."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(safe(message))
 
 
 class PermanentError(CloudCostsError):

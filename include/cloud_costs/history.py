@@ -14,6 +14,7 @@ from psycopg import sql
 from cloud_costs.config import Source
 from cloud_costs.delivery import Delivery
 from cloud_costs.errors import LoadBusy, LoadLost
+from cloud_costs.messages import safe
 from cloud_costs.months import month_label, parse_month
 from cloud_costs.postgres import Connection, Database
 
@@ -162,7 +163,7 @@ def fail_load(database: Database, load: Load, status: str, error: BaseException)
                 [status, _words(error), load.load_id],
             )
     except Exception as second:
-        log.warning("%s: load %s could not be marked %s: %s", load.label, load.load_id, status, second)
+        log.warning("%s: load %s could not be marked %s: %s", load.label, load.load_id, status, _words(second))
 
 
 @contextmanager
@@ -180,13 +181,13 @@ def recorded_errors(database: Database, load: Load) -> Iterator[None]:
                     [_words(error), load.load_id],
                 )
         except Exception as second:
-            log.warning("%s: load %s: the error could not be recorded: %s", load.label, load.load_id, second)
+            log.warning("%s: load %s: the error could not be recorded: %s", load.label, load.load_id, _words(second))
         raise
 
 
 def _words(error: BaseException) -> str:
     """Return the error's message as PostgreSQL can store it; an interrupt has none but its name."""
-    return (str(error) or type(error).__name__).replace("\x00", "\ufffd")[:8000]
+    return safe(str(error) or type(error).__name__)[:8000]
 
 
 def raw_names_of(connection: Connection, database: Database, source: str) -> dict[str, str]:

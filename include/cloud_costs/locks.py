@@ -48,7 +48,7 @@ def patiently(
                     f"{label}: a reader held a lock on {names} for {patience:g} s ({_holders(database, relations)}); "
                     "what readers see is as before, and it will be tried again"
                 ) from None
-        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311
+        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311  spreads load, hides nothing
 
 
 def limit_waiting(connection: Connection, timeout: str) -> None:

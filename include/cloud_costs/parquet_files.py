@@ -28,7 +28,7 @@ def read_shape(reader: duckdb.DuckDBPyConnection, storage: Storage, where: str, 
     """Read the footer of a file."""
     with read_errors(where, file):
         path = _literal(storage.local_path(file.uri))
-        found = reader.execute(f"select * from {READ} limit 0", [path]).description or []  # noqa: S608
+        found = reader.execute(f"select * from {READ} limit 0", [path]).description or []  # noqa: S608  a literal
         counted = reader.execute("select num_rows from parquet_file_metadata(?)", [path]).fetchone()
         elements = reader.execute("select name, num_children from parquet_schema(?)", [path]).fetchall()
         kinds = dict(zip(_column_names(elements), (str(column[1]) for column in found), strict=True))
@@ -52,7 +52,7 @@ def copy_file(copy: Copy) -> int:
         for column in copy.columns
         for alias in [aliases[column.original]]
     )
-    lines = f"select {select} from {READ} as lines({', '.join(aliases.values())})"  # noqa: S608
+    lines = f"select {select} from {READ} as lines({', '.join(aliases.values())})"  # noqa: S608  our aliases
     rows = 0
     with open_reader(copy.storage) as reader, copy.database.session() as connection:
         with read_errors(where, shape.file):

@@ -14,6 +14,7 @@ from cloud_costs.delivery import Manifest
 from cloud_costs.errors import CloudCostsError, TransientError
 from cloud_costs.formats import format_of
 from cloud_costs.history import drop_dead_staging
+from cloud_costs.messages import safe
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.postgres import Connection, Database
 from cloud_costs.storage import Storage, labelled
@@ -79,8 +80,8 @@ class Plan:
                 *(
                     month.source,
                     month_label(month.billing_month),
-                    month.version,
-                    month.published_version or "-",
+                    safe(month.version),
+                    safe(month.published_version or "-"),
                 ),
                 month.decision + (f" ({month.reason})" if month.reason else ""),
             )

@@ -17,6 +17,7 @@ from cloud_costs.config import Source
 from cloud_costs.errors import LoadLost
 from cloud_costs.history import Load, current_status, mark, recorded_errors
 from cloud_costs.locks import PARTITION_LOCK_TIMEOUT, PATIENCE
+from cloud_costs.messages import safe
 from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
 from cloud_costs.relations import Relations, filled_columns, find_relations
 from cloud_costs.steps import log_step
@@ -181,7 +182,7 @@ def _swap_raw(connection: Connection, database: Database, source: Source, load: 
     staged = database.staging_table(load.raw_table)
     known = columns_of(connection, parent)
     for name, kind in changes.items():
-        log.warning("%s: raw column %s is widened from %s to %s", source.name, name, known[name], kind)
+        log.warning("%s: raw column %s is widened from %s to %s", source.name, safe(name), known[name], kind)
         _alter_type(connection, parent, name, kind)
     for name, kind in columns_of(connection, staged).items():
         if name not in known:

@@ -14,6 +14,7 @@ from cloud_costs.columns import MAX_COLUMNS, RESERVED, Column, merge_types, raw_
 from cloud_costs.delivery import Delivery, Format
 from cloud_costs.errors import DeliveryError
 from cloud_costs.focus import is_read
+from cloud_costs.messages import safe
 from cloud_costs.parquet_files import open_reader
 from cloud_costs.postgres import Connection, Database
 from cloud_costs.shape import Copy, FileShape, Progress, Shape, Stopped
@@ -101,7 +102,7 @@ def copy_files(
         columns = tuple(by_original[original] for original in file.types if original in by_original)
         one = Copy(database, storage, where, file, columns, table, stop, progress)
         rows = csv_files.copy_file(one) if csv_files.is_csv(file.file) else parquet_files.copy_file(one)
-        log.info("%s: copied %s: %s rows, %s bytes", where, file.file.uri, rows, file.file.size)
+        log.info("%s: copied %s: %s rows, %s bytes", where, safe(file.file.uri), rows, file.file.size)
         return rows
 
     with ThreadPoolExecutor(max_workers=max(1, min(streams, len(shape.files))), thread_name_prefix="copy") as pool:

@@ -52,7 +52,7 @@ def metadata() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "include")}
     subprocess.run([PROGRAM, "db", "migrate"], env=environment, capture_output=True, check=True)
     # Imported here, its logging keeps a stream that is open in every test.
-    import airflow.dag_processing.dagbag  # noqa: F401
+    import airflow.dag_processing.dagbag  # noqa: F401  for what importing it does
 
 
 @pytest.fixture
