@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test conformance bench lint format dictionary constraints clean
+.PHONY: help setup demo up down psql test conformance bench lint audit format dictionary constraints clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ lint: setup ## Check style, types, SQL, Dockerfile and compose file
 	$(PYTHON) -m sqlfluff lint --disable-progress-bar include/sql
 	.venv/bin/hadolint Dockerfile
 	$(PYTHON) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+
+audit: setup ## Ask advisory services about every pinned dependency
+	@$(PYTHON) scripts/audit_dependencies.py
 
 format: setup ## Rewrite Python and SQL in the project's style
 	$(PYTHON) -m ruff check --fix .
