@@ -88,7 +88,8 @@ def database_errors(name: str) -> Iterator[None]:
     except CloudCostsError:
         raise
     except psycopg.Error as error:
-        raise translate(error, name) from error
+        # Without an SQLSTATE it is libpq that speaks, which may repeat the connection string: no traceback shows it.
+        raise translate(error, name) from (error if error.sqlstate else None)
 
 
 @contextmanager

@@ -121,3 +121,30 @@ def test_aws_profile_that_does_not_exist_fails_its_own_source(run_dag, configure
     assert run.tasks["report"] == "failed"
     assert "1 problem(s): " in run.log
     assert "the Airflow connection 'other' gives no access: The config profile (nobody) could not be found" in run.log
+
+
+def test_session_token_of_a_role_stays_secret(run_dag, configure, s3, query, monkeypatch, signatures_count):
+    extra = {"endpoint_url": s3.endpoint_url, "region_name": "us-east-1", "aws_session_token": "token-no-log-may-show"}
+    wrong = {"conn_type": "aws", "login": signatures_count, "password": AWS_SECRET, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(wrong))
+    run = run_dag(sources=["cup"])
+    assert run.tasks["list_manifests"] == "failed"
+    kept = all_that_is_kept(run, query)
+    assert "connection 'aws_default'" in kept
+    assert "token-no-log-may-show" not in kept
+    assert AWS_SECRET not in kept
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        "postgres://loader:wrong-password-that-no-log-may-show@localhost:port/costs",
+        "postgres://loader:wrong-password-that-no-log-may-show@127.0.0.1:1/costs?no_such_option=1",
+        '{"conn_type": "postgres", "login": "loader", "password": "wrong-password-that-no-log-may-show"',
+    ],
+)
+def test_broken_connection_is_refused_without_its_password(run_dag, configure, query, monkeypatch, connection):
+    monkeypatch.setenv("AIRFLOW_CONN_COSTS_DB", connection)
+    run = run_dag(sources=["cup"])
+    assert run.tasks["list_manifests"] == "failed"
+    assert PG_PASSWORD not in all_that_is_kept(run, query)

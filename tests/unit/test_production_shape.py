@@ -92,6 +92,15 @@ def with_too_many_rights(compose: Compose) -> list[str]:
     ]
 
 
+def with_capabilities(compose: Compose) -> list[str]:
+    """PostgreSQL's image needs some to hand its folder over to the user that it then becomes."""
+    return [
+        name
+        for name, service in compose["services"].items()
+        if "ALL" not in service.get("cap_drop", []) and not service["image"].startswith("postgres:")
+    ]
+
+
 def unable_to_scale(compose: Compose) -> list[str]:
     """A fixed name, or a published port, is one container's only."""
     worker = compose["services"]["airflow-worker"]
@@ -157,6 +166,7 @@ def differing_defaults(compose_text: str, example: str) -> list[str]:
         without_restart,
         started_before_ready,
         with_too_many_rights,
+        with_capabilities,
         unable_to_scale,
         ports_beyond_loopback,
         literal_secrets,
@@ -358,6 +368,8 @@ def test_schema_refuses_an_unknown_key(tmp_path: Path) -> None:
         (with_too_many_rights, "redis", {"user": "0:0"}),
         (with_too_many_rights, "redis", {"privileged": True}),
         (with_too_many_rights, "redis", {"security_opt": []}),
+        (with_capabilities, "redis", {"cap_drop": []}),
+        (with_capabilities, "airflow-worker", {"cap_drop": ["NET_RAW"]}),
         (unable_to_scale, "airflow-worker", {"hostname": "worker"}),
         (ports_beyond_loopback, "redis", {"ports": ["6379:6379"]}),
         (ports_beyond_loopback, "redis", {"ports": ["0.0.0.0:6379:6379"]}),

@@ -1,0 +1,132 @@
+"""Secrets that other programs are handed do not come back in what they say of an error."""
+
+import json
+import subprocess
+import sys
+import traceback
+
+import boto3
+import duckdb
+import psycopg
+import pytest
+from pipeline import JANUARY, load_month, staged_tables
+
+from cloud_costs import environment
+from cloud_costs.config import Source
+from cloud_costs.environment import s3_storage
+from cloud_costs.errors import CloudCostsError, DatabaseDenied, DatabaseUnavailable, DeliveryError, StorageDenied
+from cloud_costs.parquet_files import read_errors
+from cloud_costs.postgres import Database
+from cloud_costs.sample_bill import Bill, write_month
+from cloud_costs.staging import open_reader
+from cloud_costs.storage import S3Credentials, StoredFile
+
+KEY, SECRET, TOKEN, PASSWORD = "AKIAGEHEIM", "geheim-key/+=", "geheim-token==", "geheim:@/%41'\" password"
+FILE = StoredFile("s3://b/k.parquet", 1, "e", None)
+
+
+def all_said(error: BaseException) -> str:
+    """Return the error with its causes as a log has them."""
+    return "".join(traceback.format_exception(error)) + repr(error)
+
+
+def session(secret=SECRET):
+    return boto3.Session(KEY, secret, TOKEN, region_name="us-east-1")
+
+
+def test_duckdb_tells_nothing_of_the_secret_that_it_keeps(s3):
+    storage = s3_storage(session(), "aws_default", s3.endpoint_url)
+    with open_reader(storage) as reader:
+        kept = str(reader.execute("from duckdb_secrets()").fetchall())
+        assert "key_id=AKIAGEHEIM" in kept
+        assert SECRET not in kept
+        assert TOKEN not in kept
+        for statement in ("from read_parquet('s3://nowhere/x.parquet')", "from read_parquet('https://127.0.0.1:1/x')"):
+            with pytest.raises(CloudCostsError) as raised, read_errors("cup 2025-01", FILE):
+                reader.execute(statement)
+            said = all_said(raised.value)
+            assert "geheim" not in said.replace(KEY, "")
+
+
+def test_statement_that_duckdb_repeats_is_masked():
+    with pytest.raises(DeliveryError) as raised, read_errors("cup 2025-01", FILE):
+        raise duckdb.ParserException(
+            f"Parser Error: create secret s (type s3, secret '{SECRET}', session_token '{TOKEN}')"
+        )
+    assert "geheim" not in all_said(raised.value)
+    assert "(type s3, secret ***, session_token ***)" in str(raised.value)
+
+
+def test_credentials_have_no_secret_in_their_repr():
+    assert "geheim" not in repr(S3Credentials(KEY, SECRET, TOKEN)).replace(KEY, "")
+
+
+def test_load_that_is_denied_says_nothing_of_keys(database, query, s3, tmp_path, monkeypatch, caplog):
+    bucket = s3.new_bucket()
+    write_month(Bill(lines=60), JANUARY, tmp_path)
+    s3.upload(tmp_path, bucket)
+    monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0.0)
+    source = Source(name="cup", format="aws_cur", uri=f"s3://{bucket}/{Bill().prefix}/{Bill().report}/")
+    with pytest.raises(StorageDenied) as raised:
+        load_month(database, source, JANUARY, s3_storage(session(), "aws_default", s3.endpoint_url))
+    rows = query("select * from load_history")
+    assert [row for row in rows if "failed" in row]
+    for said in (all_said(raised.value), str(rows), caplog.text):
+        assert "geheim" not in said
+    assert staged_tables(database) == []
+
+
+@pytest.mark.parametrize(
+    "conninfo",
+    [
+        "postgresql://loader:geheim@host:port/costs",
+        "postgresql://loader:geheim@[bad/costs",
+        "postgresql://loader:geheim@/costs?no_such_option=1",
+        "host=/nowhere user=loader password=geheim no_such_option=1",
+        "host=/nowhere user=loader password='geheim",
+        "host=/nowhere user=loader password = geheim",
+    ],
+)
+def test_broken_connection_string_is_refused_without_its_password(conninfo):
+    database = Database(lambda: psycopg.connect(conninfo), "costs", "costs_db")
+    with pytest.raises((DatabaseDenied, DatabaseUnavailable)) as raised, database.session():
+        pass
+    assert "geheim" not in all_said(raised.value) + repr(database)
+
+
+def test_password_is_in_no_error_of_a_database_that_does_not_answer():
+    names = {"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": "1", "POSTGRES_DB": "costs", "POSTGRES_USER": "loader"}
+    database = environment.database({**names, "POSTGRES_PASSWORD": PASSWORD})
+    with pytest.raises(DatabaseUnavailable) as raised, database.session():
+        pass
+    assert "geheim" not in all_said(raised.value) + database.name
+
+
+def test_address_with_a_password_in_the_configuration_is_refused_without_it(tmp_path):
+    from cloud_costs.config import load_sources
+
+    path = tmp_path / "sources.yaml"
+    source = {"name": "cup", "format": "aws_cur", "uri": f"https://{KEY}:geheim@s3.example.com/bucket/"}
+    path.write_text(json.dumps({"sources": [source]}))
+    with pytest.raises(CloudCostsError, match=r"https://AKIAGEHEIM:\*\*\*@s3") as raised:
+        load_sources({"CLOUD_COSTS_CONFIG": str(path)})
+    assert "geheim@" not in str(raised.value)
+
+
+def test_traceback_of_the_command_line_shows_no_local_variable(tmp_path):
+    """An error that nobody foresaw, in the middle of code that holds the password."""
+    program = (
+        "import psycopg, sys\n"
+        "from cloud_costs import cli\n"
+        "def connect(**options):\n    raise RuntimeError('nobody foresaw this')\n"
+        "psycopg.connect = connect\n"
+        "sys.argv = ['cloud_costs', 'test-connection']\n"
+        "cli.app()\n"
+    )
+    names = {"POSTGRES_HOST": "h", "POSTGRES_DB": "d", "POSTGRES_USER": "u", "POSTGRES_PASSWORD": "geheim"}
+    include = environment.__file__.rpartition("/cloud_costs/")[0]
+    environ = {"PYTHONPATH": include, "PATH": "/usr/bin:/bin", **names}
+    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "nobody foresaw this" in done.stderr
+    assert "geheim" not in done.stdout + done.stderr
