@@ -28,6 +28,7 @@ MADE_OF = {
     ("views", "types[name]"): "a type from include/sql/views/focus_columns.csv",
     ("views", "one.privilege"): "PostgreSQL's own word from aclexplode",
     ("sql_files", "text"): "a file of include/sql, or a literal",
+    ("diagnosis", "right"): "one of two literals",
     ("conformance", "gap.unseen"): "a literal of conformance.GAPS",
     ("storage", "f\"create or replace secret {name} ({', '.join(options)})\""): "our names; values are bound",
     ("storage", "f\"load '{path}'\""): "the path of an installed wheel; load takes no parameter",
@@ -73,7 +74,7 @@ def is_put_together(node: ast.expr) -> bool:
 
 def statements_of_text(name: str, tree: ast.AST) -> list[str]:
     """Return what is handed to a database, or called SQL, and is neither literal nor an exception."""
-    return [text for text in parts_of_statements(tree) if (name, text) not in MADE_OF]
+    return [f"{name}: {text}" for text in parts_of_statements(tree) if (name, text) not in MADE_OF]
 
 
 def parts_of_statements(tree: ast.AST) -> list[str]:
