@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,8 +30,7 @@ def load_raw(job: Job) -> Load:
     from cloud_costs import load
     from cloud_costs.storage import LocalStorage
 
-    database, source = _ours(job)
-    month = _month(job)
+    database, source, month = _ours(job)
 
     def run() -> tuple[int, Mapping[str, Any]]:
         done = load.load_raw(database, LocalStorage(), source, month)
@@ -50,8 +50,7 @@ def all_steps(job: Job) -> Load:
     from cloud_costs.storage import LocalStorage
     from cloud_costs.views import refresh_views
 
-    database, source = _ours(job)
-    month = _month(job)
+    database, source, month = _ours(job)
     messages = _Messages()
     logging.getLogger("cloud_costs").setLevel(logging.INFO)
     logging.getLogger("cloud_costs").addHandler(messages)
@@ -100,19 +99,15 @@ class _Messages(logging.Handler):
         raise LookupError(f"no line of the log matches {pattern!r}")
 
 
-def _ours(job: Job) -> tuple[Any, Any]:
+def _ours(job: Job) -> tuple[Any, Any, date]:
+    """Return the database with its tables, the source and the month."""
+    from benchmarks.sample import MONTH
     from cloud_costs.config import Source
     from cloud_costs.postgres import Database, apply_schema
 
     database = Database(lambda: psycopg.connect(job.uri), job.schema, "benchmark")
     apply_schema(database)
-    return database, Source(**job.source)
-
-
-def _month(job: Job) -> Any:
-    from benchmarks.sample import MONTH
-
-    return MONTH
+    return database, Source(**job.source), MONTH
 
 
 def copy_from_file(job: Job) -> Load:
