@@ -1,6 +1,7 @@
 """No log, no row and no XCom holds a secret, whether a run succeeds or is refused for a wrong one."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,8 +26,9 @@ def exists(query: Any, table: str) -> bool:
 def signatures_count(s3: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make the S3 server check signatures; gives an access key id that it knows."""
     iam = s3.session().client("iam", endpoint_url=s3.endpoint_url)
-    iam.create_user(UserName="loader")
-    key = iam.create_access_key(UserName="loader")["AccessKey"]["AccessKeyId"]
+    name = f"loader-{uuid.uuid4().hex}"
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
 
     monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0.0)
     return str(key)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
+from roles import reading
 
 from cloud_costs.sample_bill import Bill
 from cloud_costs.views import refresh_views
@@ -36,7 +37,7 @@ class Reader:
                 self.stop.wait(self.pause)
 
 
-def test_fifty_reloads_under_readers(database, cup):
+def test_fifty_reloads_under_readers(database, postgres, cup):
     cup.bill = replace(Bill(), lines=60, files=1)
     truths = {}
     answers = {COSTS: set(), JOINED: set()}
@@ -54,7 +55,7 @@ def test_fifty_reloads_under_readers(database, cup):
     assert answers[JOINED] == {
         (truth.billed_cost, truth.billed_cost, lines[version], lines[version]) for version, truth in truths.items()
     }
-    readers = [Reader(database, COSTS), Reader(database, JOINED)]
+    readers = [Reader(reading(postgres, database), question) for question in (COSTS, JOINED)]
     with ThreadPoolExecutor(len(readers)) as pool:
         running = [pool.submit(reader.run) for reader in readers]
         try:
@@ -71,14 +72,14 @@ def test_fifty_reloads_under_readers(database, cup):
         assert reader.asked > RELOADS
 
 
-def test_readers_get_no_error_while_columns_are_widened_and_views_change(database, bucket):
+def test_readers_get_no_error_while_columns_are_widened_and_views_change(database, postgres, bucket):
     """Widening drops the views and makes them again; new tags change them."""
     source = crafted_source(bucket)
     write_delivery(bucket, [line(flag=True)])
     load_month(database, source, JANUARY)
     both = "select count(*) from costs cross join focus_costs"
     turned = "select count(*) from focus_costs cross join costs"
-    readers = [Reader(database, question, pause=0.02) for question in (both, turned, COSTS)]
+    readers = [Reader(reading(postgres, database), question, pause=0.02) for question in (both, turned, COSTS)]
     with ThreadPoolExecutor(len(readers)) as pool:
         running = [pool.submit(reader.run) for reader in readers]
         try:
