@@ -206,7 +206,8 @@ def _read(path: Path) -> tuple[Source, ...]:
         raise ConfigError(f"{path}: no such file (CLOUD_COSTS_CONFIG names it)") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        # Not all are of PyYAML: it checks no value that stands behind a tag such as `!!int`.
         raise ConfigError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
     return _validate(str(path), content, path.parent)
 
