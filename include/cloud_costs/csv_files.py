@@ -8,6 +8,7 @@ table, and from there what is kept.
 """
 
 import csv
+import errno
 import gzip
 import io
 import re
@@ -27,7 +28,7 @@ from cloud_costs.delivery import Format
 from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageUnavailable
 from cloud_costs.postgres import Connection
 from cloud_costs.shape import Copy, FileShape
-from cloud_costs.storage import Storage, StoredFile
+from cloud_costs.storage import Storage, StoredFile, labelled
 
 CHUNK_BYTES = 1 << 20
 HEADER_BYTES = 1 << 20
@@ -189,9 +190,15 @@ def file_errors(storage: Storage, where: str, file: StoredFile) -> Iterator[None
         yield
     except BROKEN as error:
         raise DeliveryError(f"{where}: {file.uri}: {error} (the file is damaged)") from None
+    except OSError as error:
+        # The directory of a damaged zip file may point before its beginning.
+        if error.errno == errno.EINVAL:
+            raise DeliveryError(f"{where}: {file.uri}: {error.strerror} (the file is damaged)") from None
+        raise StorageUnavailable(f"{where}: {file.uri}: {error.strerror}") from None
     except StorageUnavailable as error:
-        if storage.stat(file.uri) == file:
-            raise
+        with labelled(where):
+            if storage.stat(file.uri) == file:
+                raise
         raise DeliveryNotReady(f"{where}: {file.uri} changed while it was read ({error})") from None
 
 

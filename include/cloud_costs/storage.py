@@ -4,6 +4,7 @@ boto3 lists and DuckDB's httpfs extension streams. A key is used byte for byte a
 AWS keys begin with `/` or contain `//` (docs/adr/0006-boto3-for-listing.md).
 """
 
+import errno
 import io
 import os
 import re
@@ -250,7 +251,10 @@ class S3Storage:
                 found = self._client.get_object(
                     Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=f'"{file.etag}"'
                 )
-                return bytes(found["Body"].read())
+                piece = bytes(found["Body"].read())
+            if len(piece) != end - start:
+                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
+            return piece
 
         return io.BufferedReader(_Pieces(read, file.size), PIECE_BYTES)
 
@@ -288,8 +292,11 @@ class _Pieces(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        return self._at
+        at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        if at < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._at = at
+        return at
 
     def readinto(self, buffer: Any) -> int:
         end = min(self._at + len(buffer), self._size)

@@ -82,6 +82,7 @@ def test_damaged_file_is_named(database, bucket, query, published, damage):
     assert "damaged, or not Parquet" in message
 
 
+@pytest.mark.tries(25)
 def test_any_flipped_byte_fails_by_name_or_harms_no_count(database, bucket, query):
     source = crafted_source(bucket)
     random.seed(7)

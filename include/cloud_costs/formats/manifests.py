@@ -74,6 +74,8 @@ def read_content(manifest: Manifest, storage: Storage, model: type[Content], wha
     where = f"{manifest.label}: manifest {manifest.file.uri}"
     with labelled(manifest.label):
         text = storage.read(manifest.file.uri)
+    if len(text) != manifest.file.size:
+        raise DeliveryNotReady(f"{where} changed while it was read, or was cut short")
     if not text:
         raise DeliveryError(f"{where} is empty")
     try:

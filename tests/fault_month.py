@@ -1,0 +1,150 @@
+"""A month of which one delivery is published and the next one is there, to be loaded while something goes wrong."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline import JANUARY, cost_totals, staged_tables, truth_totals
+from processes import STEPS, Moments, take_step
+
+from cloud_costs.config import Source
+from cloud_costs.errors import CloudCostsError, TransientError
+from cloud_costs.history import Load
+from cloud_costs.months import MonthRange
+from cloud_costs.plan import list_manifests
+from cloud_costs.postgres import Database
+from cloud_costs.sample_bill import Bill, Truth, write_month
+from cloud_costs.storage import LocalStorage, Storage
+from cloud_costs.sync import load_months
+
+PATIENCE = 60.0
+
+
+@dataclass
+class Month:
+    """January of one source; versions 1 and 2 of its bill take turns."""
+
+    database: Database
+    uri: str
+    bill: Bill
+    bucket: Path
+    source: Source
+    truths: dict[int, Truth] = field(default_factory=dict)
+    delivered: int = 0
+    # How many moments each step of each version has, and what the steps were given.
+    counts: dict[tuple[int, str], int] = field(default_factory=dict)
+    loads: dict[str, Load | None] = field(default_factory=dict)
+    storage: Storage = field(default_factory=LocalStorage)
+    # Puts what is in `bucket` where the source reads it.
+    upload: Callable[[], None] = lambda: None
+
+    def deliver(self) -> None:
+        """Deliver the version that is not published."""
+        self.delivered = 2 if self.delivered == 1 else 1
+        self.truths[self.delivered] = write_month(self.bill, JANUARY, self.bucket, version=self.delivered)
+        self.upload()
+
+    def moment(self, step: str, attempt: int, tries: int) -> int:
+        """Return one of `tries` moments of a step that are spread evenly from its first to its last."""
+        return 1 + attempt * (self.counts[3 - self.delivered, step] - 1) // (tries - 1)
+
+    def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with self.database.session() as connection:
+            connection.execute(f'set search_path to "{self.database.schema}"')
+            return connection.execute(statement, parameters or None).fetchall()
+
+    def published(self) -> int:
+        """Return the version that readers see in all relations, to the last digit; 0 for none."""
+        with self.database.session() as connection, connection.transaction():
+            connection.execute(f'set search_path to "{self.database.schema}"')
+            made = connection.execute("select to_regclass('costs') is not null and to_regclass('raw_cup') is not null")
+            if made.fetchone() == (False,):
+                return 0
+            # What follows is seen in one moment, as by a reader of one statement.
+            connection.execute("lock table only raw_cup, only cup_normalized in access share mode")
+
+            def query(statement: str, *parameters: Any) -> Any:
+                return connection.execute(statement, parameters or None).fetchall()
+
+            costs = cost_totals(query, "cup", JANUARY)
+            [version] = [number for number, truth in self.truths.items() if truth_totals(truth) == costs] or [0]
+            if version:
+                truth = self.truths[version]
+                assert query("select sum(billedcost) from focus_costs") == [(truth.billed_cost,)]
+                assert query("select count(*) from raw_cup") == [(truth.raw_lines,)]
+                assert query("select version, rows from published_months") == [(truth.assembly_id, truth.raw_lines)]
+        return version
+
+    def assert_whole(self, *versions: int) -> None:
+        """Readers see one of these versions, the same in every relation, and `load_history` says which."""
+        assert self.published() in versions
+
+    def next_run(self) -> None:
+        """Run as the next day does, and be whole: the new version, nothing staged, every load over and told."""
+        for _ in patiently():
+            plan = list_manifests(self.database, [self.source], lambda _: self.storage, MonthRange())
+            outcome = load_months(self.database, {"cup": self.source}, lambda _: self.storage, plan)
+            if not outcome.failed:
+                break
+            assert_passes(*outcome.failed.values())
+        self.assert_repaired()
+
+    def assert_repaired(self) -> None:
+        self.assert_whole(self.delivered)
+        assert staged_tables(self.database) == []
+        rows = self.query("select status, error is null, error from load_history order by load_id")
+        assert {status for status, *_ in rows} <= {"published", "superseded", "failed"}
+        assert [status for status, *_ in rows].count("published") == 1
+        # What failed says why, and what did not fail does not.
+        assert all((status == "failed") != is_silent for status, is_silent, _ in rows), rows
+        plan = list_manifests(self.database, [self.source], lambda _: self.storage, MonthRange())
+        assert [month.decision for month in plan.months] == ["unchanged"]
+
+
+def attempts(number: int) -> list[Any]:
+    """Return the numbers of so many attempts; after every second one, the step is tried again as Airflow does it."""
+    return [pytest.param(n, id=f"{n}-{'retry' if n % 2 else 'next run'}") for n in range(number)]
+
+
+def go_on(month: Month, steps: tuple[str, ...], load: Load | None = None) -> Load | None:
+    """Take steps as Airflow does, which tries again what may pass."""
+    for step in steps:
+        for _ in patiently():
+            try:
+                load = take_step(step, month.database, month.source, load, storage=month.storage)
+                break
+            except CloudCostsError as error:
+                assert_passes(error)
+    return load
+
+
+def count_moments(month: Month) -> None:
+    """Publish a delivery, then both versions once more, and count the moments of their steps."""
+    month.deliver()
+    month.next_run()
+    for _ in range(2):
+        month.deliver()
+        load = None
+        for step in STEPS:
+            moments = Moments()
+            load = take_step(step, moments.database(month.uri, month.database.schema), month.source, load, moments)
+            month.counts[month.delivered, step] = moments.seen
+    month.assert_repaired()
+
+
+def patiently() -> Iterator[None]:
+    """Yield until the caller is content, as Airflow's retries do, but sooner."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(0.05)
+    raise AssertionError("it never came to an end")
+
+
+def assert_passes(*errors: CloudCostsError) -> None:
+    """These are errors after which Airflow tries again."""
+    for error in errors:
+        assert isinstance(error, TransientError), error

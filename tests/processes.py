@@ -1,0 +1,121 @@
+"""Processes of their own that load a month, so that a test can kill one at any statement, and see one crash.
+
+They are forked from a server that has imported all they need, and have no state of the tests.
+"""
+
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import psycopg
+from pipeline import JANUARY
+
+from cloud_costs.audit import audit
+from cloud_costs.config import Source
+from cloud_costs.history import Load
+from cloud_costs.load import load_raw
+from cloud_costs.normalize import normalize
+from cloud_costs.postgres import Database
+from cloud_costs.publish import publish
+from cloud_costs.storage import LocalStorage, Storage
+from cloud_costs.views import refresh_views
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["processes"])
+STEPS = ("load_raw", "normalize", "audit", "publish", "refresh_views")
+
+
+def start(work: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Pipe]:
+    """Run `work(pipe, *arguments)` in a process of its own; return the process and this end of the pipe."""
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=work, args=(theirs, *arguments), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+class Moments:
+    """Counts the moments of a load: each statement, each batch of rows, each commit. Something happens at one."""
+
+    def __init__(self, at: int = 0, happen: Callable[[], None] = lambda: None) -> None:
+        self.seen, self._at, self._happen, self._lock = 0, at, happen, threading.Lock()
+
+    def __call__(self, *_: Any) -> None:
+        with self._lock:
+            self.seen += 1
+            here = self.seen == self._at
+        if here:
+            self._happen()
+
+    def database(self, uri: str, schema: str) -> Database:
+        """Return the database; each statement and commit is a moment, just before it is sent."""
+        return Database(lambda: self._connect(uri), schema, "costs_db")
+
+    def _connect(self, uri: str) -> psycopg.Connection[Any]:
+        moment = self
+
+        class Cursor(psycopg.Cursor[Any]):
+            def execute(self, *arguments: Any, **options: Any) -> Any:
+                moment()
+                return super().execute(*arguments, **options)
+
+            def executemany(self, *arguments: Any, **options: Any) -> Any:
+                moment()
+                return super().executemany(*arguments, **options)
+
+            def copy(self, *arguments: Any, **options: Any) -> Any:
+                moment()
+                return super().copy(*arguments, **options)
+
+        class Connection(psycopg.Connection[Any]):
+            @contextmanager
+            def transaction(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+                with super().transaction(*arguments, **options) as transaction:
+                    yield transaction
+                    moment()
+
+        return Connection.connect(uri, cursor_factory=Cursor)
+
+
+def take_step(
+    step: str,
+    database: Database,
+    source: Source,
+    load: Load | None,
+    moments: Moments | None = None,
+    storage: Storage | None = None,
+) -> Load | None:
+    """Take one step as the DAG does, with what the step before gave; return what the next one needs."""
+    if step == "load_raw":
+        return load_raw(database, storage or LocalStorage(), source, JANUARY, progress=moments)
+    if step == "refresh_views":
+        refresh_views(database)
+        return load
+    assert load
+    if step == "normalize":
+        return normalize(database, source, load)
+    {"audit": audit, "publish": publish}[step](database, source, load)
+    return load
+
+
+def stop_at_a_moment(
+    pipe: Pipe, uri: str, schema: str, source: Source, step: str, load: Load | None, at: int, waits: bool
+) -> None:
+    """Take one step, and say so when its moment `at` has come; then wait there for ever, or go on.
+
+    After the step, say so, and wait.
+    """
+
+    def happen() -> None:
+        pipe.send("there")
+        if waits:
+            threading.Event().wait()
+
+    moments = Moments(at, happen)
+    take_step(step, moments.database(uri, schema), source, load, moments)
+    pipe.send("done")
+    threading.Event().wait()

@@ -1,0 +1,248 @@
+"""Proxies that break what passes through them: a TCP proxy before PostgreSQL, an HTTP proxy before S3."""
+
+import http.client
+import http.server
+import re
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+RESET = struct.pack("ii", 1, 0)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close a connection with a reset, as a router does that has forgotten it."""
+    with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        # Not only close: another thread may be reading from it.
+        connection.shutdown(socket.SHUT_RD)
+    connection.close()
+
+
+class TcpProxy:
+    """Passes bytes on to a Unix socket, until told to cut all connections, or the next one that answers."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._lock = threading.Lock()
+        self._sent = 0
+        self._cut_at: int | None = None
+        self._keeps_answer = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Cut every connection, on both sides."""
+        with self._lock:
+            pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            for end in pair:
+                reset(end)
+
+    def cut_when(self, sent: int) -> None:
+        """Cut every connection in the middle of the packet with which so many more bytes are sent to the server."""
+        self._cut_at = self._sent + sent
+
+    def keep_next_answer(self) -> None:
+        """Cut every connection when the server next answers, and keep the answer."""
+        self._keeps_answer = True
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self._path)
+            with self._lock:
+                self._pairs.append((client, server))
+            threading.Thread(target=self._pass_on, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(server, client, False), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, to_server: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if to_server:
+                    self._sent += len(data)
+                    if self._cut_at is not None and self._sent >= self._cut_at:
+                        self._cut_at = None
+                        target.sendall(data[: len(data) // 2])
+                        return self.cut()
+                elif self._keeps_answer:
+                    self._keeps_answer = False
+                    return self.cut()
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+
+def kind_of(method: str, path: str) -> str:
+    """Tell a listing, a look at an object, a manifest and data apart."""
+    if method == "HEAD":
+        return "head"
+    if "list-type" in path:
+        return "list"
+    return "manifest" if path.partition("?")[0].endswith("-Manifest.json") else "data"
+
+
+Headers = list[tuple[str, str]]
+Fault = Callable[[http.server.BaseHTTPRequestHandler, int, Headers, bytes], None]
+
+
+@dataclass
+class Faults:
+    """Requests of one kind, as many as are left, meet a fault."""
+
+    fault: Fault
+    kind: str
+    left: int
+    met: int = 0
+
+
+class HttpProxy:
+    """Passes requests on to S3, and the answers back unless they meet a fault."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.endpoint_url = endpoint_url
+        self._faults: Faults | None = None
+        self._happen: tuple[str, Callable[[], object]] | None = None
+        self._left = 0
+        self._lock = threading.Lock()
+        handler = type("Handler", (_Handler,), {"proxy": self})
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @contextmanager
+    def faulty(self, fault: Fault, kind: str, times: int = sys.maxsize) -> Iterator[Faults]:
+        """Let the next requests of a kind meet a fault."""
+        self._faults = Faults(fault, kind, times)
+        try:
+            yield self._faults
+        finally:
+            self._faults = None
+
+    @contextmanager
+    def before(self, kind: str, number: int, happen: Callable[[], object]) -> Iterator[None]:
+        """Let something happen before that request of a kind is passed on; the first is 1. It must come."""
+        self._happen, self._left = (kind, happen), number
+        yield
+        assert self._left <= 0
+        self._happen = None
+
+    def meet(self, kind: str) -> Fault | None:
+        """Return the fault that a request of this kind meets."""
+        with self._lock:
+            if self._happen and self._happen[0] == kind:
+                self._left -= 1
+                if self._left == 0:
+                    self._happen[1]()
+            found = self._faults
+            if not found or found.kind != kind or not found.left:
+                return None
+            found.left -= 1
+            found.met += 1
+            return found.fault
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    proxy: HttpProxy
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        fault = self.proxy.meet(kind_of(self.command, self.path)) or answer
+        # The client may have gone by now.
+        with suppress(ConnectionError):
+            fault(self, *self._ask())
+
+    do_HEAD = do_GET
+
+    def _ask(self) -> tuple[int, Headers, bytes]:
+        connection = http.client.HTTPConnection(urlsplit(self.proxy.endpoint_url).netloc, timeout=30)
+        try:
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            found = connection.getresponse()
+            # An object need not have a checksum, and a body that is short by mistake has none that fits.
+            dropped = re.compile("transfer-encoding|connection|x-amz-checksum-.*", re.IGNORECASE)
+            headers = [(name, value) for name, value in found.getheaders() if not dropped.fullmatch(name)]
+            return found.status, headers, found.read()
+        finally:
+            connection.close()
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+def answer(handler: http.server.BaseHTTPRequestHandler, status: int, headers: Headers, body: bytes) -> None:
+    """Answer as S3 did."""
+    handler.send_response_only(status)
+    for name, value in headers:
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def refuse(status: int, code: str) -> Fault:
+    """Answer as S3 does when it is not well."""
+
+    def fault(handler: http.server.BaseHTTPRequestHandler, _: int, __: object, ___: bytes) -> None:
+        body = f"<Error><Code>{code}</Code><Message>Said by the proxy.</Message></Error>".encode()
+        answer(handler, status, [("Content-Length", str(len(body)))], b"" if handler.command == "HEAD" else body)
+
+    return fault
+
+
+def reset_at_once(handler: http.server.BaseHTTPRequestHandler, *_: object) -> None:
+    """Reset the connection instead of answering."""
+    handler.close_connection = True
+    reset(handler.connection)
+
+
+def cut_body(handler: http.server.BaseHTTPRequestHandler, status: int, headers: Headers, body: bytes) -> None:
+    """Promise the whole body, send half of it and close."""
+    answer(handler, status, headers, body[: len(body) // 2])
+    handler.close_connection = True
+
+
+def reset_body(handler: http.server.BaseHTTPRequestHandler, status: int, headers: Headers, body: bytes) -> None:
+    """Promise the whole body, send half of it and reset the connection."""
+    answer(handler, status, headers, body[: len(body) // 2])
+    reset_at_once(handler)
+
+
+def shorten_body(handler: http.server.BaseHTTPRequestHandler, status: int, headers: Headers, body: bytes) -> None:
+    """Promise half of the body and send that: nothing about the answer is wrong but its length."""
+    half = body[: len(body) // 2]
+    kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    answer(handler, status, [*kept, ("Content-Length", str(len(half)))], half)
+
+
+def hang(seconds: float) -> Fault:
+    """Answer nothing for so long that the client has given up."""
+
+    def fault(handler: http.server.BaseHTTPRequestHandler, *_: object) -> None:
+        threading.Event().wait(seconds)
+        reset_at_once(handler)
+
+    return fault
