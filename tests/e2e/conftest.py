@@ -12,7 +12,7 @@ from pipeline import JANUARY
 from cloud_costs.months import next_month
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live(postgres: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Airflow with the sources `cup` and `ca`; `cup` has January and February, `ca` has January."""
     folder = tmp_path_factory.mktemp("live Airflow")
@@ -23,7 +23,7 @@ def live(postgres: Any, s3: Any, tmp_path_factory: pytest.TempPathFactory) -> It
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scheduled(live: Live) -> str:
     """The run that the schedule starts; its id when it has ended."""
     deadline = time.monotonic() + SECONDS
