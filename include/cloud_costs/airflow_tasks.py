@@ -18,6 +18,7 @@ from cloud_costs import publish as publishing
 from cloud_costs.config import Source, load_sources, pick_sources
 from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError
 from cloud_costs.history import Load, Run
+from cloud_costs.messages import safe
 from cloud_costs.months import MonthRange, parse_month
 from cloud_costs.postgres import Database, apply_schema
 from cloud_costs.storage import Storage
@@ -193,9 +194,9 @@ def check_alerts(send: bool, link: str) -> None:
 def _tell(facts: Sequence[str], problems: Sequence[str]) -> None:
     """Log what a check found, each on a line of its own, and raise `PermanentError` for problems."""
     for fact in facts:
-        log.info("%s", fact)
+        log.info("%s", safe(fact))
     for problem in problems:
-        log.error("%s", problem)
+        log.error("%s", safe(problem))
     if problems:
         raise PermanentError(" || ".join(problems))
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from cloud_costs.errors import ConfigError
+from cloud_costs.messages import safe
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def send(message: Message) -> list[str]:
         try:
             channel.notifier(message).notify({})
         except Exception as error:
-            problems.append(f"no alert could be sent to {channel.name}: {' '.join(str(error).split())}")
+            problems.append(f"no alert could be sent to {channel.name}: {safe(' '.join(str(error).split()))}")
             log.error("%s", problems[-1])
         else:
             log.info("an alert was sent to %s", channel.name)

@@ -14,6 +14,8 @@ SECRETS = (
     re.compile(r"(?P<before>://[^\s/:@]*:)[^\s/]*(?=@)"),
     # libpq's password=x, JSON's "password": "x", DuckDB's secret 'x'
     re.compile(rf"(?i)(?P<before>\b(?:{NAMES})(?:[\"']?\s*[=:]\s*|\s+(?=')))(?:'[^']*'|\"[^\"]*\"|[^\s,;&)]+)"),
+    # the whole secret of a Slack webhook is its path
+    re.compile(r"(?P<before>/services/)[A-Z]\w+/\w+/\w+"),
     # presigned URLs
     re.compile(r"(?i)(?P<before>\bX-Amz-(?:Signature|Security-Token|Credential)=)[^\s&'\"]+"),
 )
