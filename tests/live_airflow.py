@@ -25,6 +25,7 @@ from pipeline import TOTALS
 from roles import drop_roles, make_roles
 
 from cloud_costs import local_airflow
+from cloud_costs.demo import NOT_INHERITED
 from cloud_costs.months import month_label
 
 ROOT = Path(__file__).parents[1]
@@ -194,7 +195,7 @@ def label(source: str, month: Any) -> str:
 
 
 def _environment(name: str, schema: str, postgres: Any, bucket: Bucket, folder: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "AWS_", "PG"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith((*NOT_INHERITED, "AWS_"))}
     costs_db = {
         "conn_type": "postgres",
         "host": str(postgres.socket_dir),

@@ -44,7 +44,17 @@ COSTS_DATABASE = "costs"
 AIRFLOW_DATABASE = "airflow"
 SECONDS_TO_RUN = 600
 # What would change the demo when the shell that starts it has it set.
-NOT_INHERITED = ("AIRFLOW", "CLOUD_COSTS_", "CUR_PATHS", "FORCE_COLOR", "PG", "POSTGRES_", "S3_BUCKET", "SYNC_SCHEDULE")
+NOT_INHERITED = (
+    "AIRFLOW",
+    "CLOUD_COSTS_",
+    "CUR_PATHS",
+    "FORCE_COLOR",
+    "LOAD_POOL",
+    "PG",
+    "POSTGRES_",
+    "S3_BUCKET",
+    "SYNC_SCHEDULE",
+)
 
 PLAN_LOGGER = "cloud_costs.airflow_tasks.plan"
 PLAN_LINE = re.compile(rf"\S+ \[\w+ *\] (.*) \[{re.escape(PLAN_LOGGER)}\]")

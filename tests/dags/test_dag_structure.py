@@ -98,7 +98,9 @@ def test_months_share_a_pool_that_exists_unless_set(
     load_dag: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for value, expected in ((None, "default_pool"), ("", "default_pool"), ("cloud_costs_loads", "cloud_costs_loads")):
-        if value is not None:
+        if value is None:
+            monkeypatch.delenv("LOAD_POOL", raising=False)
+        else:
             monkeypatch.setenv("LOAD_POOL", value)
         dag = load_dag()
         assert {dag.task_dict[f"billing_month.{step}"].pool for step in MONTH} == {expected}

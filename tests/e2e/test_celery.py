@@ -103,7 +103,7 @@ def test_killed_worker_loses_no_month_and_doubles_none(
         missing_pool_holds_the_months_and_is_said(live, run_id)
         make_pool(live)
         killed = kill_in_the_middle_of_copy(live, workers)
-        assert live.wait(run_id) == "success", live.errors()
+        assert live.wait(run_id, seconds=2 * SECONDS) == "success", live.errors()
         assert sorted(worker.poll() is None for worker in workers) == [False, True]
 
     history = live.history("cup", *MONTHS)
