@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fault_month import Month, go_on
-from processes import STEPS
+from processes import STEPS, take_step
 
 from cloud_costs.errors import LoadLost
 from cloud_costs.months import MonthRange
@@ -38,8 +38,12 @@ def test_clock_jumps_between_the_steps(month, step, jump):
     if jump.startswith("-"):
         go_on(month, STEPS[at:], load)
         month.assert_whole(month.delivered)
+    elif step == "load_raw":
+        # The lines are gone: normalize derives from those that are published.
+        go_on(month, STEPS[at:], load)
+        month.assert_whole(3 - month.delivered)
     else:
         with pytest.raises(LoadLost, match="clear load_raw of this month"):
-            go_on(month, STEPS[at:], load)
+            take_step(STEPS[at], month.database, month.source, load)
         month.assert_whole(3 - month.delivered)
     month.next_run()
