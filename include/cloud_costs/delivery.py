@@ -43,8 +43,8 @@ class Format:
     `read_version(manifest, storage)` returns the version id that the manifest names.
     `read_delivery(manifest, storage)` reads the manifest and finds every file that it lists.
     `find_months` is `find_manifests` for a bucket that holds no manifests.
-    `mapping` names the SQL in `include/sql/focus`; `raw_name` and `csv_type` give a CSV column its name and its
-    PostgreSQL type.
+    `mapping` names the SQL in `include/sql/focus`, `billed` the raw column that no file may lack; `raw_name` and
+    `csv_type` give a CSV column its name and its PostgreSQL type.
     """
 
     find_manifests: Callable[[str, str, Storage, MonthRange], list[Manifest]]
@@ -52,5 +52,6 @@ class Format:
     read_delivery: Callable[[Manifest, Storage], Delivery]
     find_months: Callable[[str, str, Storage, MonthRange], list[Manifest]]
     mapping: str
+    billed: str
     raw_name: Callable[[str], str]
     csv_type: Callable[[str], str]

@@ -38,7 +38,8 @@ def read_shape(
 
     They are wide enough for every file, joinable with the types that are `published` by raw name, and an exported
     column that is `known` keeps its raw name. `mapped` leaves out what the FOCUS mapping of the format does not
-    read. Raises `DeliveryError` for more columns than a table can have, and for a file with none to keep.
+    read. Raises `DeliveryError` for more columns than a table can have, and for a file with none to keep or
+    without what is billed.
     """
     where = delivery.manifest.label
     with open_reader(storage) as reader:
@@ -56,6 +57,10 @@ def read_shape(
     for uri, columns in by_file.items():
         if not columns:
             raise DeliveryError(f"{where}: {uri}: no column of it is one that the FOCUS mapping {form.mapping} reads")
+        if form.billed not in columns:
+            raise DeliveryError(
+                f"{where}: {uri}: it has no column {form.billed!r}, which says what is billed; export it too"
+            )
     merged = merge_types(where, by_file, published)
     together = len({*merged, *published} - {RESERVED})
     if together > MAX_COLUMNS:

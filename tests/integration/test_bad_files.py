@@ -165,6 +165,16 @@ def test_month_without_a_manifest_is_named(database, bucket, query):
         load_raw(database, LocalStorage(), source, date(2025, 6, 1))
 
 
+def test_file_without_the_billed_cost_is_refused(database, bucket, query, published):
+    """Its lines would cost nothing: an absent column reads as NULL."""
+    bare = {name: value for name, value in line().items() if name != "line_item_unblended_cost"}
+    paths = write_delivery(bucket, [line()], [bare])
+    message = refuse(database, query, published, DeliveryError)
+    assert message.endswith(
+        f"file://{paths[1]}: it has no column 'line_item_unblended_cost', which says what is billed; export it too"
+    )
+
+
 def test_nul_in_a_text_names_file_line_and_column(database, bucket, query, published):
     paths = write_delivery(bucket, [line()], [line(), line(line_item_line_item_description="a\x00b")])
     message = refuse(database, query, published, DeliveryError)
