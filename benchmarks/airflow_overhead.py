@@ -30,11 +30,11 @@ from benchmarks.list_manifests import s3_server
 from benchmarks.results import ROOT, Options, Result
 from cloud_costs import local_airflow
 from cloud_costs.config import Source
-from cloud_costs.environment import s3_storage
 from cloud_costs.months import MonthRange, next_month
 from cloud_costs.plan import list_manifests
 from cloud_costs.postgres import Database, apply_schema
 from cloud_costs.sample_bill import Bill, write_month
+from cloud_costs.storage import S3Storage
 from cloud_costs.sync import load_months
 
 MONTHS = 24
@@ -90,8 +90,8 @@ def _load_all(options: Options, url: str) -> float:
     """Load every month in this process, and return the seconds."""
     database = Database(lambda: psycopg.connect(options.server.uri(COSTS_DATABASE)), "library", "benchmark")
     apply_schema(database)
-    session = boto3.Session(KEY, KEY, region_name="us-east-1")
-    storage = s3_storage(session, "benchmark", url)
+    client = boto3.Session(KEY, KEY, region_name="us-east-1").client("s3", endpoint_url=url)
+    storage = S3Storage(client, "benchmark")
     began = time.perf_counter()
     plan = list_manifests(database, [SOURCE], lambda source: storage, MonthRange(), force=True)
     outcome = load_months(database, {SOURCE.name: SOURCE}, lambda source: storage, plan)

@@ -16,7 +16,6 @@ import psycopg
 
 from benchmarks.results import Options, Result
 from cloud_costs.config import Source
-from cloud_costs.environment import s3_storage
 from cloud_costs.formats.aws_cur import find_manifests
 from cloud_costs.months import MonthRange, next_month
 from cloud_costs.plan import list_manifests
@@ -80,7 +79,7 @@ def _storage(url: str, seen: list[str]) -> S3Storage:
     session = _session()
     client = session.client("s3", endpoint_url=url)
     client.meta.events.register("before-call.s3.*", lambda model, **_: seen.append(model.name))
-    return s3_storage(session, "benchmark", url, client)
+    return S3Storage(client, "benchmark")
 
 
 def _deliver(url: str) -> None:

@@ -18,7 +18,6 @@ from roles import own_schemas, reading
 
 from cloud_costs import embedded_postgres
 from cloud_costs.config import Source
-from cloud_costs.environment import s3_storage
 from cloud_costs.postgres import Database
 from cloud_costs.sample_bill import Bill, Truth, write_month
 from cloud_costs.storage import S3Storage
@@ -135,7 +134,7 @@ class S3Server:
         return self.session().client("s3", endpoint_url=self.endpoint_url)
 
     def storage(self, conn_id: str = "aws_default") -> S3Storage:
-        return s3_storage(self.session(), conn_id, self.endpoint_url)
+        return S3Storage(self.client(), conn_id)
 
     def new_bucket(self) -> str:
         name = f"billing-{uuid.uuid4().hex[:12]}"

@@ -18,10 +18,10 @@ from botocore import exceptions
 
 from cloud_costs.alerts import Notifier
 from cloud_costs.config import Source, schema_name
-from cloud_costs.environment import CONNECT_TIMEOUT, s3_storage
+from cloud_costs.environment import CONNECT_TIMEOUT
 from cloud_costs.errors import ConfigError, StorageDenied, StorageUnavailable
 from cloud_costs.postgres import Connection, Database
-from cloud_costs.storage import LocalStorage, Storage
+from cloud_costs.storage import LocalStorage, S3Storage, Storage
 
 COSTS_DB = "costs_db"
 # The Amazon provider takes the default credential chain for a connection that is not defined. That is meant
@@ -56,9 +56,7 @@ def storage(source: Source) -> Storage:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     with _connection_errors(source.conn_id):
-        hook = S3Hook(aws_conn_id=source.conn_id)
-        endpoint_url = hook.conn_config.get_service_endpoint_url("s3")
-        return s3_storage(hook.get_session(), source.conn_id, endpoint_url, hook.get_conn())
+        return S3Storage(S3Hook(aws_conn_id=source.conn_id).get_conn(), source.conn_id)
 
 
 def slack_notifier(conn_id: str, text: str) -> Notifier:

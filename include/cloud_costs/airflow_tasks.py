@@ -1,6 +1,6 @@
 """What the tasks of the DAGs call: the library's steps and checks, from and to what XCom carries.
 
-Every task is a process that reads the DAG file first. So that it is read fast, Airflow's hooks, and DuckDB with
+Every task is a process that reads the DAG file first. So that it is read fast, Airflow's hooks, and Arrow with
 `load`, are imported only where a task needs them.
 """
 

@@ -1,4 +1,4 @@
-"""Raw columns: from the types of Parquet, as DuckDB names them, to PostgreSQL's.
+"""Raw columns: from the types of Parquet, as Arrow reads them, to PostgreSQL's.
 
 Raw keeps what was exported. Timestamps are UTC without a zone, whatever their precision; maps, structs and
 lists become jsonb; a number that PostgreSQL has no integer for becomes numeric.
@@ -15,27 +15,6 @@ from cloud_costs.errors import ColumnTypeError
 RESERVED = "billing_period"
 MAX_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
 MAX_COLUMNS = 1599  # of PostgreSQL's 1,600, billing_period takes one
-
-# DuckDB's type: PostgreSQL's type, and the DuckDB type that pgpq encodes as it.
-TYPES = {
-    "BOOLEAN": ("boolean", "boolean"),
-    "TINYINT": ("smallint", "smallint"),
-    "UTINYINT": ("smallint", "smallint"),
-    "SMALLINT": ("smallint", "smallint"),
-    "USMALLINT": ("integer", "integer"),
-    "INTEGER": ("integer", "integer"),
-    "UINTEGER": ("bigint", "bigint"),
-    "BIGINT": ("bigint", "bigint"),
-    "UBIGINT": ("numeric", "decimal(20, 0)"),
-    "HUGEINT": ("numeric", "decimal(38, 0)"),
-    "FLOAT": ("real", "float"),
-    "DOUBLE": ("double precision", "double"),
-    "VARCHAR": ("text", "varchar"),
-    "UUID": ("text", "varchar"),
-    "BLOB": ("bytea", "blob"),
-    "DATE": ("date", "date"),
-    "TIME": ("time without time zone", "time"),
-}
 
 # What a published column of one type may be widened to, without losing a digit.
 WIDER = {
@@ -62,35 +41,6 @@ class Column:
     name: str
     original: str
     type: str
-
-
-def postgres_type(duckdb_type: str) -> str:
-    """Return the PostgreSQL type of a DuckDB type."""
-    if duckdb_type.startswith(("MAP", "STRUCT", "JSON")) or duckdb_type.endswith("]"):
-        return "jsonb"
-    if duckdb_type.startswith("TIMESTAMP"):
-        return "timestamp without time zone"
-    if duckdb_type.startswith("DECIMAL"):
-        return "numeric"
-    return TYPES.get(duckdb_type, ("text", ""))[0]
-
-
-def duckdb_expression(name: str, duckdb_type: str, target: str) -> str:
-    """Return the DuckDB expression that yields a file's column as the PostgreSQL type `target`."""
-    quoted = '"' + name.replace('"', '""') + '"'
-    if target == "jsonb":
-        return f"to_json({quoted})::varchar"
-    if target == "timestamp without time zone":
-        # A zoned timestamp is UTC; make_timestamp takes its microseconds without asking for a time zone.
-        return f"make_timestamp(epoch_us({quoted}))" if "ZONE" in duckdb_type else f"{quoted}::timestamp"
-    if postgres_type(duckdb_type) == target:
-        return f"{quoted}::{TYPES[duckdb_type][1]}" if duckdb_type in TYPES else _as_is(quoted, duckdb_type)
-    widened = {pg: duck for pg, duck in TYPES.values() if pg != "numeric"} | {"numeric": "decimal(38, 0)"}
-    return f"{quoted}::{widened[target]}"
-
-
-def _as_is(quoted: str, duckdb_type: str) -> str:
-    return quoted if duckdb_type.startswith("DECIMAL") else f"{quoted}::varchar"
 
 
 def wider(one: str, other: str) -> str | None:
@@ -130,7 +80,7 @@ def merge_types(where: str, files: Mapping[str, Mapping[str, str]], published: M
 def _staged_type(where: str, name: str, joined: str, found: set[str]) -> str:
     """Return the type to stage a column with: `publish` lets PostgreSQL widen floats to the numeric that is published.
 
-    DuckDB's cast to a decimal would keep digits that the exporter did not have.
+    A float's own decimal digits are more than those that the exporter had.
     """
     floats = found & {"real", "double precision"}
     if joined != "numeric" or not floats:

@@ -25,10 +25,10 @@ from psycopg import sql
 
 from cloud_costs.columns import MAX_COLUMNS, Column
 from cloud_costs.delivery import Format
-from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageUnavailable
+from cloud_costs.errors import DeliveryError, StorageUnavailable
 from cloud_costs.postgres import Connection
 from cloud_costs.shape import Copy, FileShape
-from cloud_costs.storage import Storage, StoredFile, labelled
+from cloud_costs.storage import PIECE_BYTES, Storage, StoredFile, changed_files
 
 CHUNK_BYTES = 1 << 20
 HEADER_BYTES = 1 << 20
@@ -135,7 +135,7 @@ def holds_end_mark(before: bytes, chunk: bytes) -> bool:
 def _members(storage: Storage, file: StoredFile) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
     """Open the CSV files that a file is or holds, one after the other, each with what to call it in a message."""
     with ExitStack() as stack:
-        stored = stack.enter_context(storage.open(file))
+        stored = stack.enter_context(io.BufferedReader(storage.open(file), PIECE_BYTES))
         yield _unpacked(stack, stored, file)
 
 
@@ -182,24 +182,17 @@ def _read_header(where: str, name: str, member: IO[bytes]) -> _Header:
 
 @contextmanager
 def file_errors(storage: Storage, where: str, file: StoredFile) -> Iterator[None]:
-    """Turn what the unpacking and the storage say of a file into an error that names it.
-
-    Raises `DeliveryNotReady` where the object is no longer the one that was listed.
-    """
-    try:
-        yield
-    except BROKEN as error:
-        raise DeliveryError(f"{where}: {file.uri}: {error} (the file is damaged)") from None
-    except OSError as error:
-        # The directory of a damaged zip file may point before its beginning.
-        if error.errno == errno.EINVAL:
-            raise DeliveryError(f"{where}: {file.uri}: {error.strerror} (the file is damaged)") from None
-        raise StorageUnavailable(f"{where}: {file.uri}: {error.strerror}") from None
-    except StorageUnavailable as error:
-        with labelled(where):
-            if storage.stat(file.uri) == file:
-                raise
-        raise DeliveryNotReady(f"{where}: {file.uri} changed while it was read ({error})") from None
+    """Turn what the unpacking and the storage say of a file into an error that names it."""
+    with changed_files(storage, where, file):
+        try:
+            yield
+        except BROKEN as error:
+            raise DeliveryError(f"{where}: {file.uri}: {error} (the file is damaged)") from None
+        except OSError as error:
+            # The directory of a damaged zip file may point before its beginning.
+            if error.errno == errno.EINVAL:
+                raise DeliveryError(f"{where}: {file.uri}: {error.strerror} (the file is damaged)") from None
+            raise StorageUnavailable(f"{where}: {file.uri}: {error.strerror}") from None
 
 
 @contextmanager

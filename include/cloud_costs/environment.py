@@ -10,7 +10,7 @@ import psycopg
 from cloud_costs.config import Source, schema_name
 from cloud_costs.errors import ConfigError
 from cloud_costs.postgres import Database
-from cloud_costs.storage import LocalStorage, S3Credentials, S3Storage, Storage, labelled, s3_errors
+from cloud_costs.storage import LocalStorage, S3Storage, Storage, labelled, s3_errors
 
 CONNECT_TIMEOUT = 10
 CONNECTION = "AWS_* environment variables"
@@ -51,26 +51,4 @@ def storage(source: Source, environ: Mapping[str, str] | None = None) -> Storage
     endpoint_url = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     with labelled(source.name), s3_errors(source.uri, CONNECTION):
         session = boto3.Session(region_name=environ.get("AWS_REGION") or None)
-        return s3_storage(session, CONNECTION, endpoint_url)
-
-
-def s3_storage(session: Any, conn_id: str, endpoint_url: str | None, client: Any = None) -> S3Storage:
-    """Return the storage of a boto3 session, for listing and for DuckDB alike."""
-    client = client or session.client("s3", endpoint_url=endpoint_url or None)
-
-    def credentials() -> S3Credentials:
-        from botocore.exceptions import NoCredentialsError
-
-        found = session.get_credentials()
-        if found is None:
-            raise NoCredentialsError
-        frozen = found.get_frozen_credentials()
-        return S3Credentials(
-            frozen.access_key or "",
-            frozen.secret_key or "",
-            frozen.token or "",
-            client.meta.region_name if client.meta.region_name != "aws-global" else "us-east-1",
-            endpoint_url or "",
-        )
-
-    return S3Storage(client, credentials, conn_id)
+        return S3Storage(session.client("s3", endpoint_url=endpoint_url or None), CONNECTION)

@@ -12,7 +12,7 @@ NAMES = r"(?:ssl)?password|passwd|secret|(?:aws_)?secret_(?:access_)?key|secret_
 SECRETS = (
     # scheme://user:password@host
     re.compile(r"(?P<before>://[^\s/:@]*:)[^\s/]*(?=@)"),
-    # libpq's password=x, JSON's "password": "x", DuckDB's secret 'x'
+    # libpq's password=x, JSON's "password": "x", SQL's secret 'x'
     re.compile(rf"(?i)(?P<before>\b(?:{NAMES})(?:[\"']?\s*[=:]\s*|\s+(?=')))(?:'[^']*'|\"[^\"]*\"|[^\s,;&)]+)"),
     # the whole secret of a Slack webhook is its path
     re.compile(r"(?P<before>/services/)[A-Z]\w+/\w+/\w+"),

@@ -1,101 +1,138 @@
-"""Parquet files: decoded by DuckDB, encoded by pgpq, sent as binary COPY.
+"""Parquet files: decoded by Arrow, encoded as PostgreSQL's binary rows, sent with COPY.
 
-Each stream holds one row group's pages and one batch of rows (docs/adr/0002-binary-copy.md).
+Each stream holds one row group's pages and a few slices of its rows (docs/adr/0008-arrow-encoder.md).
 """
 
-import re
-from collections.abc import Iterator
+import errno
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-import duckdb
-import pgpq
 import psycopg
-from pgpq import encoders, schema
+import pyarrow as pa
+import pyarrow.parquet as pq
 from psycopg import sql
 
-from cloud_costs.columns import MAX_COLUMNS, Column, duckdb_expression, postgres_type
-from cloud_costs.errors import DeliveryError, StorageDenied, StorageUnavailable
+from cloud_costs import binary_copy
+from cloud_costs.columns import MAX_COLUMNS
+from cloud_costs.errors import DeliveryError, StorageUnavailable
 from cloud_costs.shape import Copy, FileShape
-from cloud_costs.storage import Storage, StoredFile
+from cloud_costs.storage import Storage, StoredFile, changed_files
 
-# Measured on 155 columns and two streams: 5,000 rows take a quarter more memory and no less time.
-BATCH_ROWS = 2_000
-READ = "read_parquet(?, hive_partitioning=false)"
+BATCH_ROWS = 8_192
+# Of encoded rows: about 5,000 of a Cost and Usage Report with 155 columns.
+SLICE_BYTES = 8 << 20
 
 
-def read_shape(reader: duckdb.DuckDBPyConnection, storage: Storage, where: str, file: StoredFile) -> FileShape:
+TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
+    (pa.types.is_boolean, "boolean"),
+    (lambda kind: kind in (pa.int8(), pa.uint8(), pa.int16()), "smallint"),
+    (lambda kind: kind in (pa.uint16(), pa.int32()), "integer"),
+    (lambda kind: kind in (pa.uint32(), pa.int64()), "bigint"),
+    (lambda kind: pa.types.is_decimal(kind) or kind == pa.uint64(), "numeric"),
+    (lambda kind: kind in (pa.float16(), pa.float32()), "real"),
+    (pa.types.is_float64, "double precision"),
+    (pa.types.is_date, "date"),
+    (pa.types.is_time, "time without time zone"),
+    (pa.types.is_timestamp, "timestamp without time zone"),
+    (lambda kind: pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind), "bytea"),
+    (pa.types.is_nested, "jsonb"),
+)
+
+
+def read_shape(storage: Storage, where: str, file: StoredFile) -> FileShape:
     """Read the footer of a file."""
-    with read_errors(where, file):
-        path = _literal(storage.local_path(file.uri))
-        found = reader.execute(f"select * from {READ} limit 0", [path]).description or []  # noqa: S608  a literal
-        counted = reader.execute("select num_rows from parquet_file_metadata(?)", [path]).fetchone()
-        elements = reader.execute("select name, num_children from parquet_schema(?)", [path]).fetchall()
-        kinds = dict(zip(_column_names(elements), (str(column[1]) for column in found), strict=True))
-    if len(kinds) > MAX_COLUMNS:
-        raise DeliveryError(f"{where}: {file.uri}: {len(kinds)} columns; PostgreSQL takes {MAX_COLUMNS} at most")
-    types = {name: postgres_type(kind) for name, kind in kinds.items()}
-    return FileShape(file, types, kinds, counted[0] if counted else 0)
+    with read_errors(storage, where, file), _opened(storage, file) as parquet:
+        fields = parquet.schema_arrow
+        types = {name: postgres_type(field.type) for name, field in zip(_names(fields), fields, strict=True)}
+        footer = parquet.metadata
+    if len(types) > MAX_COLUMNS:
+        raise DeliveryError(f"{where}: {file.uri}: {len(types)} columns; PostgreSQL takes {MAX_COLUMNS} at most")
+    return FileShape(file, types, footer.num_rows, footer)
+
+
+def postgres_type(kind: pa.DataType) -> str:
+    """Return the PostgreSQL type of an Arrow type; a type that PostgreSQL has none for becomes text."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return next((name for is_kind, name in TYPES if is_kind(kind)), "text")
 
 
 def copy_file(copy: Copy) -> int:
-    """Copy one file and return the number of its rows.
+    """Copy some row groups of one file and return the number of their rows.
 
     Raises `DeliveryError` for a file that cannot be read or that yields another number of rows than its footer
     says.
     """
     where, shape = copy.where, copy.shape
-    # By position: DuckDB folds names that differ in case alone.
-    aliases = {original: f"c{number}" for number, original in enumerate(shape.types)}
-    select = ", ".join(
-        f"{duckdb_expression(alias, shape.duckdb_types[column.original], column.type)} as {alias}"
-        for column in copy.columns
-        for alias in [aliases[column.original]]
-    )
-    lines = f"select {select} from {READ} as lines({', '.join(aliases.values())})"  # noqa: S608  our aliases
     rows = 0
-    with open_reader(copy.storage) as reader, copy.database.session() as connection:
-        with read_errors(where, shape.file):
-            path = _literal(copy.storage.local_path(shape.file.uri))
-            batches = reader.execute(lines, [path]).to_arrow_reader(BATCH_ROWS)
-        encoder = _encoder(batches.schema, copy.columns)
-        with _copy_errors(where, shape.file), connection.cursor() as cursor:
-            with cursor.copy(copy.statement(sql.SQL("format binary"))) as writer:
-                writer.write(encoder.write_header())
-                while True:
-                    copy.report(0)
-                    with read_errors(where, shape.file):
-                        batch = next(batches, None)
-                    if batch is None:
-                        break
-                    writer.write(encoder.write_batch(batch))
-                    rows += batch.num_rows
-                    copy.report(batch.num_rows)
-                writer.write(encoder.finish())
-            stored = cursor.rowcount
-    if not shape.rows == rows == stored:
+    # Types of a fixed width first: neighbours are encoded together.
+    copy = replace(copy, columns=tuple(sorted(copy.columns, key=lambda one: one.type not in binary_copy.FIXED)))
+    with copy.database.session() as connection, _copy_errors(where, shape.file), connection.cursor() as cursor:
+        with cursor.copy(copy.statement(sql.SQL("format binary"))) as writer:
+            writer.write(binary_copy.HEADER)
+            for count, buffers in _encoded(copy):
+                for buffer in buffers:
+                    writer.write(buffer)
+                rows += count
+                copy.report(count)
+            writer.write(binary_copy.TRAILER)
+        stored = cursor.rowcount
+    expected = sum(shape.footer.row_group(number).num_rows for number in copy.row_groups)
+    if not expected == rows == stored:
         raise DeliveryError(
-            f"{where}: {shape.file.uri}: its footer says {shape.rows} rows, {rows} were read and {stored} stored"
+            f"{where}: {shape.file.uri}: its footer says {expected} rows, {rows} were read and {stored} stored"
         )
     return rows
 
 
-def _column_names(elements: list[tuple[str, int | None]]) -> list[str]:
-    """Return the names of a file's columns as the exporter wrote them, from the elements of its schema.
+def _encoded(copy: Copy) -> Iterator[tuple[int, list[Any]]]:
+    """Yield the rows in slices: how many, and their bytes."""
+    shape = copy.shape
+    with read_errors(copy.storage, copy.where, shape.file), _opened(copy.storage, shape.file, shape.footer) as parquet:
+        kept = [column.original for column in copy.columns]
+        wanted = kept if len(kept) < len(shape.types) and set(kept) <= set(parquet.schema_arrow.names) else None
+        batches = parquet.iter_batches(BATCH_ROWS, list(copy.row_groups), columns=wanted, use_threads=False)
+        slices = binary_copy.slices(batches, SLICE_BYTES)
+        types = [column.type for column in copy.columns]
+        part = next(slices, None)
+        while part is not None:
+            columns = dict(zip(_names(part.schema), part.columns, strict=True))
+            buffers = binary_copy.encode([columns[name] for name in kept], types)
+            yield part.num_rows, buffers
+            try:
+                part = slices.send(sum(map(len, buffers)))
+            except StopIteration:
+                part = None
 
-    DuckDB itself renames columns that differ in case alone, each file by the order that it has. The elements are
-    the tree in depth-first order, the root first. A name that is given twice is numbered.
-    """
-    names: list[str] = []
-    at = 1
-    while at < len(elements):
-        name = elements[at][0]
-        names.append(name if name not in names else f"{name} ({names.count(name) + 1})")
-        left = 1
-        while left:
-            left += (elements[at][1] or 0) - 1
-            at += 1
-    return names
+
+@contextmanager
+def _opened(storage: Storage, file: StoredFile, footer: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
+    """Open a file; texts are read as dictionaries, of which each value is encoded once."""
+    with storage.open(file) as raw:
+        stream = pa.PythonFile(raw, "r")
+        footer = footer or pq.read_metadata(stream)
+        texts = [field.name for field in footer.schema.to_arrow_schema() if pa.types.is_string(field.type)]
+        with pq.ParquetFile(
+            stream,
+            metadata=footer,
+            read_dictionary=texts,
+            pre_buffer=True,
+            coerce_int96_timestamp_unit="us",
+            page_checksum_verification=True,
+        ) as parquet:
+            yield parquet
+
+
+def _names(fields: pa.Schema) -> Iterator[str]:
+    """Yield the names of a file's columns as the exporter wrote them; one that is given twice is numbered."""
+    seen: Counter[str] = Counter()
+    for name in fields.names:
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
 
 
 @contextmanager
@@ -111,57 +148,15 @@ def _copy_errors(where: str, file: StoredFile) -> Iterator[None]:
         ) from None
 
 
-def _encoder(arrow_schema: Any, columns: tuple[Column, ...]) -> pgpq.ArrowToPostgresBinaryEncoder:
-    builders: dict[str, Any] = {}
-    for field, column in zip(arrow_schema, columns, strict=True):
-        if column.type == "jsonb":
-            builders[field.name] = encoders.StringEncoderBuilder.new_with_output(field, schema.Jsonb())
-        else:
-            builders[field.name] = pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)
-    return pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(arrow_schema, builders)
-
-
-def _literal(path: str) -> str:
-    """Return the path as a DuckDB glob that matches it alone: AWS report names may hold `*`."""
-    return re.sub(r"([*?\[])", r"[\1]", path)
-
-
 @contextmanager
-def open_reader(storage: Storage) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB connection that reads from the storage, and downloads no extension."""
-    connection = duckdb.connect(
-        ":memory:",
-        config={
-            "threads": 1,
-            "memory_limit": "1GB",
-            "preserve_insertion_order": False,
-            # Every byte is read once: a cache would only grow with the file.
-            "enable_external_file_cache": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        },
-    )
-    try:
-        storage.prepare(connection)
-        yield connection
-    finally:
-        connection.close()
-
-
-@contextmanager
-def read_errors(where: str, file: StoredFile) -> Iterator[None]:
-    """Turn DuckDB's errors about one file into ours, with the source, the month and the file."""
-    try:
-        yield
-    except (duckdb.Error, OSError, ValueError, RuntimeError) as error:
-        words = " ".join(str(error).split("\n\nLINE")[0].split())
-        message = f"{where}: {file.uri}: {words}"
-        if isinstance(error, duckdb.HTTPException):
-            if any(f"HTTP {status}" in words for status in (301, 400, 401, 403)):
-                raise StorageDenied(message) from None
-            raise StorageUnavailable(message) from None
-        if isinstance(error, duckdb.IOException) and "http" in words.lower():
-            raise StorageUnavailable(message) from None
-        if isinstance(error, duckdb.OutOfMemoryException):
-            raise DeliveryError(message) from None
-        raise DeliveryError(f"{message} (the file is damaged, or not Parquet)") from None
+def read_errors(storage: Storage, where: str, file: StoredFile) -> Iterator[None]:
+    """Turn Arrow's errors about one file into ours, with the source, the month and the file."""
+    with changed_files(storage, where, file):
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError) as error:
+            number = getattr(error, "errno", None)
+            if number not in (None, errno.EINVAL):
+                raise StorageUnavailable(f"{where}: {file.uri}: {os.strerror(number)}") from None
+            words = " ".join(str(error).split())
+            raise DeliveryError(f"{where}: {file.uri}: {words} (the file is damaged, or not Parquet)") from None

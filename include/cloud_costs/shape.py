@@ -1,8 +1,9 @@
 """What a delivery holds, read before anything is copied: its raw columns, and each file's own."""
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from psycopg import sql
 
@@ -19,16 +20,15 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class FileShape:
-    """The columns of one file by the exporter's name, in order.
+    """The PostgreSQL types of the columns of one file by the exporter's name, in order.
 
-    `types` are PostgreSQL's, `duckdb_types` those that Parquet's footer gives, `rows` what it counts; a CSV file
-    has neither.
+    `rows` is what Parquet's footer counts, `footer` is pyarrow's `FileMetaData`; a CSV file has neither.
     """
 
     file: StoredFile
     types: Mapping[str, str]
-    duckdb_types: Mapping[str, str] = field(default_factory=dict)
     rows: int | None = None
+    footer: Any = None
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,20 @@ class Shape:
 
 @dataclass(frozen=True)
 class Copy:
-    """One file on its way into the staging table; `columns` are those of it that are kept, in its order."""
+    """A file, or some row groups of one, on the way to staging; `columns` are those that are kept, in its order."""
 
     database: Database
     storage: Storage
     where: str
     shape: FileShape
+    row_groups: Sequence[int]
     columns: tuple[Column, ...]
     table: sql.Identifier
     stop: threading.Event
     progress: Progress | None = None
 
     def statement(self, options: sql.Composable) -> sql.Composed:
-        """Return the COPY statement for the file's columns, in its order."""
+        """Return the COPY statement for the columns."""
         names = sql.SQL(", ").join(sql.Identifier(column.name) for column in self.columns)
         return sql.SQL("copy {} ({}) from stdin ({})").format(self.table, names, options)
 

@@ -2,8 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 
@@ -15,7 +16,6 @@ from cloud_costs.delivery import Delivery, Format
 from cloud_costs.errors import DeliveryError
 from cloud_costs.focus import is_read
 from cloud_costs.messages import safe
-from cloud_costs.parquet_files import open_reader
 from cloud_costs.postgres import Connection, Database
 from cloud_costs.shape import Copy, FileShape, Progress, Shape, Stopped
 from cloud_costs.storage import Storage
@@ -23,6 +23,8 @@ from cloud_costs.storage import Storage
 log = logging.getLogger(__name__)
 
 STREAMS = 2
+# A COPY has a connection of its own, which takes some milliseconds.
+PART_ROWS = 50_000
 
 
 def read_shape(
@@ -42,13 +44,12 @@ def read_shape(
     without what is billed.
     """
     where = delivery.manifest.label
-    with open_reader(storage) as reader:
-        files = tuple(
-            csv_files.read_shape(storage, where, file, form)
-            if csv_files.is_csv(file)
-            else parquet_files.read_shape(reader, storage, where, file)
-            for file in delivery.files
-        )
+    files = tuple(
+        csv_files.read_shape(storage, where, file, form)
+        if csv_files.is_csv(file)
+        else parquet_files.read_shape(storage, where, file)
+        for file in delivery.files
+    )
     originals = dict.fromkeys(name for file in files for name in file.types)
     is_csv = all(csv_files.is_csv(file.file) for file in files)
     names = raw_names(originals, known, form.raw_name if is_csv else str.lower)
@@ -101,21 +102,53 @@ def copy_files(
     stop = threading.Event()
     by_original = {column.original: column for column in shape.columns}
 
-    def copy(file: FileShape) -> int:
+    def copy(part: _Part) -> int:
         if stop.is_set():
             raise Stopped
-        columns = tuple(by_original[original] for original in file.types if original in by_original)
-        one = Copy(database, storage, where, file, columns, table, stop, progress)
-        rows = csv_files.copy_file(one) if csv_files.is_csv(file.file) else parquet_files.copy_file(one)
-        log.info("%s: copied %s: %s rows, %s bytes", where, safe(file.file.uri), rows, file.file.size)
+        columns = tuple(by_original[original] for original in part.shape.types if original in by_original)
+        one = Copy(database, storage, where, part.shape, part.row_groups, columns, table, stop, progress)
+        file = part.shape.file
+        rows = csv_files.copy_file(one) if csv_files.is_csv(file) else parquet_files.copy_file(one)
+        log.info("%s: copied %s%s: %s rows", where, safe(file.uri), part.label, rows)
         return rows
 
-    with ThreadPoolExecutor(max_workers=max(1, min(streams, len(shape.files))), thread_name_prefix="copy") as pool:
-        copies = [pool.submit(copy, file) for file in shape.files]
+    parts = sorted((part for file in shape.files for part in _parts(file)), key=lambda part: -part.size)
+    with ThreadPoolExecutor(max_workers=max(1, min(streams, len(parts))), thread_name_prefix="copy") as pool:
+        copies = [pool.submit(copy, part) for part in parts]
         try:
             return sum(done.result() for done in as_completed(copies))
         finally:
-            # After a failure, or an interrupt of this thread, the streams end with their batch at hand.
+            # After a failure, or an interrupt of this thread, the streams end with their slice at hand.
             stop.set()
             for one in copies:
                 one.cancel()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one stream copies at once: a file, or some row groups of a large one, and about how many bytes that is."""
+
+    shape: FileShape
+    row_groups: Sequence[int] = ()
+    size: float = 0
+
+    @property
+    def label(self) -> str:
+        if self.shape.footer is None or len(self.row_groups) == self.shape.footer.num_row_groups:
+            return ""
+        return f" (row groups {self.row_groups[0]} to {self.row_groups[-1]})"
+
+
+def _parts(shape: FileShape) -> Iterator[_Part]:
+    """Yield the row groups of a Parquet file in parts of at least `PART_ROWS` rows, and any other file as it is."""
+    if shape.footer is None:
+        yield _Part(shape, (), shape.file.size)
+        return
+    groups: list[int] = []
+    rows = 0
+    for number in range(shape.footer.num_row_groups):
+        groups.append(number)
+        rows += shape.footer.row_group(number).num_rows
+        if rows >= PART_ROWS or number + 1 == shape.footer.num_row_groups:
+            yield _Part(shape, groups, shape.file.size * rows / max(shape.footer.num_rows, 1))
+            groups, rows = [], 0

@@ -1,7 +1,7 @@
-"""Object storage: list, stat and read small objects, and hand DuckDB what it needs to stream the large ones.
+"""Object storage: list, stat and read small objects, and read ranges of the large ones.
 
-boto3 lists and DuckDB's httpfs extension streams. A key is used byte for byte as the provider wrote it: real
-AWS keys begin with `/` or contain `//` (docs/adr/0006-boto3-for-listing.md).
+A key is used byte for byte as the provider wrote it: real AWS keys begin with `/` or contain `//`
+(docs/adr/0006-boto3-for-listing.md).
 """
 
 import errno
@@ -10,15 +10,12 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
-from cloud_costs.errors import CloudCostsError, ConfigError, StorageDenied, StorageUnavailable
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from cloud_costs.errors import CloudCostsError, ConfigError, DeliveryNotReady, StorageDenied, StorageUnavailable
 
 # What S3's codes mean to the one who set up the connection.
 DENIED = {
@@ -41,7 +38,7 @@ DENIED = {
 }
 S3_OPERATIONS = {"ListObjectsV2", "HeadObject", "GetObject"}
 # Read at once from a large object, and how often one piece is tried.
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 8 << 20
 PIECE_TRIES = 3
 MISSING = {"404", "NoSuchKey", "NotFound"}
 # Refusals with a 4xx status that pass.
@@ -90,14 +87,8 @@ class Storage(Protocol):
     def read(self, uri: str) -> bytes:
         """Return a small object (a manifest) whole."""
 
-    def open(self, file: StoredFile) -> BinaryIO:
-        """Open a large object to read it in pieces; a piece of another version than `file` is an error."""
-
-    def local_path(self, uri: str) -> str:
-        """Return the name by which DuckDB opens the object."""
-
-    def prepare(self, connection: "DuckDBPyConnection") -> None:
-        """Give a DuckDB connection the extension and the credentials to read from here."""
+    def open(self, file: StoredFile) -> io.RawIOBase:
+        """Open a large object to read ranges of it, each exactly; one of another version than `file` is an error."""
 
 
 def folder_name(uri: str) -> str:
@@ -156,15 +147,13 @@ class LocalStorage:
         with _local_errors(uri):
             return Path(self.local_path(uri)).read_bytes()
 
-    def open(self, file: StoredFile) -> BinaryIO:
+    def open(self, file: StoredFile) -> io.RawIOBase:
         with _local_errors(file.uri):
-            return Path(self.local_path(file.uri)).open("rb")
+            return Path(self.local_path(file.uri)).open("rb", buffering=0)
 
     def local_path(self, uri: str) -> str:
+        """Return the path of a file or folder."""
         return uri.removeprefix("file://")
-
-    def prepare(self, connection: "DuckDBPyConnection") -> None:
-        """Local files need neither extension nor credentials."""
 
 
 @contextmanager
@@ -179,31 +168,11 @@ def _local_errors(uri: str) -> Iterator[None]:
         raise StorageDenied(f"{uri!r}: not a path: {error}") from None
 
 
-@dataclass(frozen=True)
-class S3Credentials:
-    """What DuckDB signs its requests with; the empty string is "not given"."""
-
-    key_id: str
-    secret: str
-    session_token: str = ""
-    region: str = "us-east-1"
-    endpoint_url: str = ""
-    path_style: bool = False
-
-    def __repr__(self) -> str:
-        return f"S3Credentials(region={self.region!r}, endpoint_url={self.endpoint_url!r})"
-
-
 class S3Storage:
-    """`s3://bucket/prefix/` through one connection.
+    """`s3://bucket/prefix/` through a boto3 S3 client; `conn_id` is only named in messages."""
 
-    `client` is a boto3 S3 client; `credentials` is called for each DuckDB connection, so that a role's
-    temporary credentials are fresh. `conn_id` is only named in messages.
-    """
-
-    def __init__(self, client: Any, credentials: Callable[[], S3Credentials], conn_id: str) -> None:
-        self._client, self._credentials, self._conn_id = client, credentials, conn_id
-        self._regions: dict[str, str] = {}
+    def __init__(self, client: Any, conn_id: str) -> None:
+        self._client, self._conn_id = client, conn_id
 
     def list_folder(self, uri: str) -> Folder:
         bucket, prefix = _split(uri)
@@ -211,8 +180,6 @@ class S3Storage:
         with self._errors(uri):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
             for page in pages:
-                headers = page["ResponseMetadata"]["HTTPHeaders"]
-                self._regions[bucket] = headers.get("x-amz-bucket-region", "")
                 folders += [f"s3://{bucket}/{found['Prefix']}" for found in page.get("CommonPrefixes", ())]
                 files += [
                     StoredFile(
@@ -244,7 +211,7 @@ class S3Storage:
         with self._errors(uri):
             return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
 
-    def open(self, file: StoredFile) -> BinaryIO:
+    def open(self, file: StoredFile) -> io.RawIOBase:
         def read(start: int, end: int) -> bytes:
             bucket, key = _split(file.uri)
             with self._errors(file.uri):
@@ -256,28 +223,14 @@ class S3Storage:
                 raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
             return piece
 
-        return io.BufferedReader(_Pieces(read, file.size), PIECE_BYTES)
-
-    def local_path(self, uri: str) -> str:
-        return uri
-
-    def prepare(self, connection: "DuckDBPyConnection") -> None:
-        """Give DuckDB the credentials, and the region of each bucket listed so far: it follows no redirect."""
-        load_httpfs(connection)
-        with self._errors("s3://"):
-            credentials = self._credentials()
-        _create_secret(connection, "object_storage", credentials)
-        for number, (bucket, region) in enumerate(self._regions.items()):
-            # The certificate of S3 covers no bucket name with a dot before its host name.
-            own = replace(credentials, region=region or credentials.region, path_style="." in bucket)
-            _create_secret(connection, f"bucket_{number}", own, f"s3://{bucket}/")
+        return _Ranges(read, file.size)
 
     def _errors(self, uri: str) -> AbstractContextManager[None]:
         return s3_errors(uri, self._conn_id)
 
 
-class _Pieces(io.RawIOBase):
-    """A file that is read by ranges: it can seek, as zip asks for, and a broken connection costs one piece."""
+class _Ranges(io.RawIOBase):
+    """A file that is read by ranges, in pieces: a broken connection costs one piece."""
 
     def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
         self._read, self._size, self._at = read, size, 0
@@ -299,39 +252,34 @@ class _Pieces(io.RawIOBase):
         return at
 
     def readinto(self, buffer: Any) -> int:
-        end = min(self._at + len(buffer), self._size)
-        if end <= self._at:
-            return 0
+        """Fill the buffer, but at the end of the file: Arrow takes a shorter answer for the end."""
+        start, end = self._at, min(self._at + len(buffer), self._size)
+        while self._at < end:
+            piece = self._piece(self._at, min(self._at + PIECE_BYTES, end))
+            buffer[self._at - start : self._at - start + len(piece)] = piece
+            self._at += len(piece)
+        return max(self._at - start, 0)
+
+    def _piece(self, start: int, end: int) -> bytes:
         for left in reversed(range(PIECE_TRIES)):
             try:
-                piece = self._read(self._at, end)
-                break
+                return self._read(start, end)
             except StorageUnavailable:
                 if not left:
                     raise
-        buffer[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
+        raise AssertionError
 
 
-def _create_secret(connection: "DuckDBPyConnection", name: str, credentials: S3Credentials, scope: str = "") -> None:
-    options, values = ["type s3"], []
-    for option, value in (
-        ("key_id", credentials.key_id),
-        ("secret", credentials.secret),
-        ("session_token", credentials.session_token),
-        ("region", credentials.region),
-        ("endpoint", credentials.endpoint_url.rstrip("/").partition("://")[2]),
-        ("scope", scope),
-    ):
-        if value:
-            options.append(f"{option} ?")
-            values.append(value)
-    if credentials.endpoint_url:
-        options.append(f"use_ssl {'true' if credentials.endpoint_url.startswith('https:') else 'false'}")
-    if credentials.endpoint_url or credentials.path_style:
-        options.append("url_style 'path'")
-    connection.execute(f"create or replace secret {name} ({', '.join(options)})", values)
+@contextmanager
+def changed_files(storage: Storage, where: str, file: StoredFile) -> Iterator[None]:
+    """Raise `DeliveryNotReady` where an object cannot be read because it is no longer the one that was listed."""
+    try:
+        yield
+    except StorageUnavailable as error:
+        with labelled(where):
+            if storage.stat(file.uri) == file:
+                raise
+        raise DeliveryNotReady(f"{where}: {file.uri} changed while it was read ({error})") from None
 
 
 @contextmanager
@@ -378,16 +326,6 @@ def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
     if 400 <= status < 500 and status not in (408, 409, 412, 429) and code not in PASSING:
         return StorageDenied(f"{uri}: {words} ({connection})")
     return StorageUnavailable(f"{uri}: {words} ({connection})")
-
-
-def load_httpfs(connection: "DuckDBPyConnection") -> None:
-    """Load the httpfs extension from its wheel: nothing is downloaded at run time."""
-    import duckdb
-    import duckdb_extension_httpfs
-
-    folder = Path(duckdb_extension_httpfs.__file__).parent / "extensions" / f"v{duckdb.__version__}"
-    path = str(folder / "httpfs.duckdb_extension").replace("'", "''")
-    connection.execute(f"load '{path}'")
 
 
 def _split(uri: str) -> tuple[str, str]:

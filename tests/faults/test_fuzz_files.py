@@ -1,6 +1,6 @@
 """Data files with any byte wrong: an error that names the file, or the lines as they were; the process lives.
 
-A loader in a process of its own reads them, so that a crash of DuckDB is seen. What is not promised, because
+A loader in a process of its own reads them, so that a crash of Arrow is seen. What is not promised, because
 the file itself holds no checksum, is in docs/reliability.md.
 """
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import duckdb
 import proxies
 import pytest
 from botocore.config import Config
@@ -12,7 +11,6 @@ from pipeline import JANUARY, load_month
 from proxies import HttpProxy
 
 from cloud_costs.config import Source
-from cloud_costs.environment import s3_storage
 from cloud_costs.errors import CloudCostsError
 from cloud_costs.sample_bill import Bill
 from cloud_costs.storage import S3Storage
@@ -25,22 +23,12 @@ REFUSALS = {
     "reset": proxies.reset_at_once,
     "timeout": proxies.hang(SECONDS + 1),
 }
-# A HEAD has no body.
 BODIES = {"cut": proxies.cut_body, "reset in the body": proxies.reset_body, "short": proxies.shorten_body}
 FAULTS = {**REFUSALS, **BODIES}
 REQUESTS = [
-    *[("csv", "head", fault) for fault in REFUSALS],
     *[("csv", kind, fault) for kind in ("list", "manifest", "data") for fault in FAULTS],
     *[("parquet", "data", fault) for fault in FAULTS],
 ]
-
-
-class Hasty(S3Storage):
-    """S3 with waits that a test can bear; what is done about a fault is the same."""
-
-    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
-        super().prepare(connection)
-        connection.execute(f"set http_timeout = {SECONDS}; set http_retry_wait_ms = 10")
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +49,7 @@ def months(new_module_month: Any, s3: Any, proxy: HttpProxy) -> dict[str, Month]
         month.upload = lambda: s3.upload(month.bucket, bucket)
         config = Config(read_timeout=SECONDS, retries={"max_attempts": 2, "mode": "standard"})
         client = s3.session().client("s3", endpoint_url=proxy.url, config=config)
-        month.storage = s3_storage(s3.session(), "aws_default", proxy.url, client)
-        month.storage.__class__ = Hasty
+        month.storage = S3Storage(client, "aws_default")
         month.deliver()
         month.next_run()
         return month

@@ -107,10 +107,11 @@ def test_delivery_that_changes_while_it_is_read_is_not_published(database, cup, 
 
         done = False
 
-        def prepare(self, connection):
+        def open(self, file):
             if not self.done:
                 Redelivering.done = True
                 cup.deliver(version=2)
+            return super().open(file)
 
     with pytest.raises(DeliveryNotReady, match="cup 2025-01: a newer delivery came while"):
         load_month(database, cup.source, JANUARY, Redelivering())

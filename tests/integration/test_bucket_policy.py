@@ -15,10 +15,10 @@ from pipeline import JANUARY, load_month
 from werkzeug.serving import make_server
 
 from cloud_costs.config import Source
-from cloud_costs.environment import s3_storage
 from cloud_costs.errors import StorageDenied
 from cloud_costs.formats import FORMATS
 from cloud_costs.sample_bill import Bill, write_month
+from cloud_costs.storage import S3Storage
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 PREFIX = "cup/CUP-Cost-Usage-Report/"
@@ -39,7 +39,7 @@ def policy_for(bucket: str, prefix: str = PREFIX) -> dict[str, Any]:
 
 @pytest.fixture
 def recorded(s3: Any) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """Give moto's S3 at another address, and the list of the requests that come there, DuckDB's among them."""
+    """Give moto's S3 at another address, and the list of the requests that come there."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     application = DomainDispatcherApplication(create_backend_app)
@@ -99,7 +99,9 @@ def test_load_asks_for_nothing_that_the_policy_does_not_allow(
     prefix = f"{bill.prefix}/{bill.report}/"
     requests.clear()
     source = Source(name="cup", format=form, uri=f"s3://{bucket}/{prefix}", manifest=manifest)
-    load_month(database, source, JANUARY, s3_storage(s3.session(), "aws_default", endpoint_url))
+    load_month(
+        database, source, JANUARY, S3Storage(s3.session().client("s3", endpoint_url=endpoint_url), "aws_default")
+    )
     assert query("select sum(cost) from costs") == [(truth.billed_cost,)]
     policy = policy_for(bucket, prefix)
     used = {statement_for(policy, *needed(*request)): request for request in requests}
@@ -122,7 +124,7 @@ def test_policy_is_enforced_and_enough(database, query, s3, tmp_path, monkeypatc
     )
     key = iam.create_access_key(UserName="reads-costs")["AccessKey"]
     session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
-    storage = s3_storage(session, "aws_default", s3.endpoint_url)
+    storage = S3Storage(session.client("s3", endpoint_url=s3.endpoint_url), "aws_default")
     monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0.0)
     source = Source(name="cup", format="aws_cur", uri=f"s3://{bucket}/{bill.prefix}/{bill.report}/")
     load_month(database, source, JANUARY, storage)

@@ -13,9 +13,8 @@ from pipeline import JANUARY
 
 from cloud_costs.config import Source
 from cloud_costs.diagnosis import Diagnosis, Server, diagnose_database, diagnose_source, server_problems
-from cloud_costs.environment import s3_storage
 from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import LocalStorage
+from cloud_costs.storage import LocalStorage, S3Storage
 
 TINY = Bill(lines=30, files=2)
 GOOD = Server("18.4", 180004, "loader", "costs", "UTF8", False, False, True, True)
@@ -257,6 +256,12 @@ def test_bucket_that_refuses_or_does_not_answer_is_told_what_to_do(s3):
     refused = only(diagnose_source(source, lambda source: s3.storage()))
     assert "the bucket does not exist" in refused
     assert refused.endswith("; correct the credentials, the bucket or its region, or grant list and read on it")
-    silent = only(diagnose_source(source, lambda source: s3_storage(s3.session(), "aws_default", "http://127.0.0.1:1")))
+    nowhere = S3Storage(s3.session().client("s3", endpoint_url="http://127.0.0.1:1"), "aws_default")
+    silent = only(
+        diagnose_source(
+            source,
+            lambda source: nowhere,
+        )
+    )
     assert "Could not connect to the endpoint URL" in silent
     assert silent.endswith("; see that network, proxy and endpoint let this machine reach the storage")

@@ -12,13 +12,12 @@ from pipeline import JANUARY, load_month
 
 from cloud_costs import config
 from cloud_costs.config import Source
-from cloud_costs.environment import s3_storage
 from cloud_costs.errors import ConfigError, DeliveryError, StorageDenied, StorageUnavailable
 from cloud_costs.formats.aws_cur import find_manifests
 from cloud_costs.months import MonthRange, next_month
 from cloud_costs.plan import Plan, list_manifests
 from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import LocalStorage
+from cloud_costs.storage import LocalStorage, S3Storage
 
 FEBRUARY, MARCH = date(2025, 2, 1), date(2025, 3, 1)
 EVERY_MONTH = MonthRange()
@@ -218,7 +217,7 @@ def test_manifests_are_read_once_where_new_and_never_where_unchanged(database, s
         write_month(TINY, month, tmp_path)
     s3.upload(tmp_path, bucket)
     client = s3.client()
-    storage = s3_storage(s3.session(), "aws_default", s3.endpoint_url, client)
+    storage = S3Storage(client, "aws_default")
     source = Source(name="cup", format="aws_cur", uri=f"s3://{bucket}/{TINY.prefix}/{TINY.report}/")
 
     def count(**options: object) -> tuple[int, int]:
@@ -248,7 +247,7 @@ def test_unchanged_month_costs_one_listing_and_no_reading(database, s3, query):
         folder = f"r/{month:%Y%m%d}-{next_month(month):%Y%m%d}/"
         client.put_object(Bucket=bucket, Key=f"{folder}r-Manifest.json", Body=b"{}")
         client.put_object(Bucket=bucket, Key=f"r/r/year={month.year}/month={month.month}/r-1.parquet", Body=b"")
-    storage = s3_storage(s3.session(), "aws_default", s3.endpoint_url, client)
+    storage = S3Storage(client, "aws_default")
     source = Source(name="cup", format="aws_cur", uri=f"s3://{bucket}/r/")
     for found in find_manifests("cup", source.uri, storage, EVERY_MONTH):
         query(

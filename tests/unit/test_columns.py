@@ -2,10 +2,12 @@
 
 import itertools
 
+import pyarrow as pa
 import pytest
 
-from cloud_costs.columns import MAX_NAME_BYTES, merge_types, postgres_type, raw_names, wider
+from cloud_costs.columns import MAX_NAME_BYTES, merge_types, raw_names, wider
 from cloud_costs.errors import ColumnTypeError
+from cloud_costs.parquet_files import postgres_type
 
 
 def test_athena_names_stay_as_they_are():
@@ -54,20 +56,25 @@ def test_hostile_names_get_a_name(name):
 
 
 @pytest.mark.parametrize(
-    ("duckdb_type", "expected"),
+    ("kind", "expected"),
     [
-        ("DECIMAL(10,2)[]", "jsonb"),
-        ("TIMESTAMP WITH TIME ZONE[]", "jsonb"),
-        ("MAP(VARCHAR, VARCHAR)", "jsonb"),
-        ("STRUCT(a BIGINT)", "jsonb"),
-        ("DECIMAL(38,18)", "numeric"),
-        ("TIMESTAMP_NS", "timestamp without time zone"),
-        ("TIMESTAMP WITH TIME ZONE", "timestamp without time zone"),
-        ("TIME WITH TIME ZONE", "text"),
+        (pa.list_(pa.decimal128(10, 2)), "jsonb"),
+        (pa.map_(pa.string(), pa.string()), "jsonb"),
+        (pa.struct([("a", pa.int64())]), "jsonb"),
+        (pa.decimal128(38, 18), "numeric"),
+        (pa.decimal256(76, 0), "numeric"),
+        (pa.uint64(), "numeric"),
+        (pa.timestamp("ns"), "timestamp without time zone"),
+        (pa.timestamp("ms", "UTC"), "timestamp without time zone"),
+        (pa.dictionary(pa.int32(), pa.string()), "text"),
+        (pa.large_string(), "text"),
+        (pa.null(), "text"),
+        (pa.binary(16), "bytea"),
     ],
+    ids=str,
 )
-def test_types_map(duckdb_type, expected):
-    assert postgres_type(duckdb_type) == expected
+def test_types_map(kind, expected):
+    assert postgres_type(kind) == expected
 
 
 def test_wider_is_symmetric_and_never_text():

@@ -20,9 +20,9 @@ FORBIDDEN = {
 STATEMENTS = {"execute", "executemany", "copy", "stream", "sql", "query"}
 # SQL that is no literal where it stands, by file and expression: why nobody's text can be in it.
 MADE_OF = {
-    ("csv_files", "column.type"): "one of the types of columns.TYPES",
-    ("publish", "kind"): "a type that format_type or columns.TYPES gave",
-    ("staging", "c.type"): "one of the types of columns.TYPES",
+    ("csv_files", "column.type"): "one of the types of parquet_files.TYPES",
+    ("publish", "kind"): "a type that format_type or parquet_files.TYPES gave",
+    ("staging", "c.type"): "one of the types of parquet_files.TYPES",
     ("focus", "target"): "a type from include/sql/focus/<mapping>_columns.csv",
     ("focus", "wanted"): "a type from include/sql/focus/<mapping>_columns.csv",
     ("views", "types[name]"): "a type from include/sql/views/focus_columns.csv",
@@ -30,9 +30,6 @@ MADE_OF = {
     ("sql_files", "text"): "a file of include/sql, or a literal",
     ("diagnosis", "right"): "one of two literals",
     ("conformance", "gap.unseen"): "a literal of conformance.GAPS",
-    ("storage", "f\"create or replace secret {name} ({', '.join(options)})\""): "our names; values are bound",
-    ("storage", "f\"load '{path}'\""): "the path of an installed wheel; load takes no parameter",
-    ("parquet_files", "f'select * from {READ} limit 0'"): "a literal; the path is bound",
     ("demo", "f'create database \"{name}\"'"): "one of two literals",
 }
 
