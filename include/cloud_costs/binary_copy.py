@@ -6,7 +6,8 @@ all columns row by row. A piece that is the same in every row is joined as one s
 of a bill are constant, or a few texts repeated (docs/adr/0008-arrow-encoder.md).
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeAlias
 
@@ -37,8 +38,23 @@ FIXED: dict[str, tuple[pa.DataType, Any, str, int]] = {
 }
 
 Matrix: TypeAlias = np.ndarray[Any, Any]
-# The bytes of every row: `bytes` where they are the same in each, a `Matrix` of one row for each, or a binary
-# array of any lengths.
+# How many different texts neighbouring columns may have together to be encoded as one, and of how many combinations.
+MAX_TOGETHER = 1_024
+MAX_COMBINATIONS = 1 << 16
+# Texts that Python encodes sooner than it calls Arrow.
+FEW = 64
+
+
+@dataclass(frozen=True)
+class _Repeated:
+    """Cells of which each row has one: `places` says which."""
+
+    cells: pa.Array
+    places: np.ndarray[Any, np.dtype[np.int32]]
+
+
+# The bytes of every row: `bytes` where they are the same in each, a `Matrix` of one row for each, cells that are
+# repeated, or a binary array of any lengths.
 Piece: TypeAlias = Any
 
 
@@ -52,21 +68,55 @@ def encode(columns: Sequence[pa.Array], types: Sequence[str]) -> list[Any]:
     pieces: list[Piece] = [len(columns).to_bytes(2, "big")]
     for array, kind in zip(columns, types, strict=True):
         pieces += _pieces(array, kind)
-    parts = [_joined(kind, list(run)) for kind, run in groupby(pieces, type)]
+    parts: list[Piece] = []
+    for kind_of_piece, run in groupby(pieces, type):
+        parts += _neighbours(kind_of_piece, list(run))
     if all(isinstance(part, bytes) for part in parts):
         return [b"".join(parts) * rows]
     whole = pc.binary_join_element_wise(*(pa.scalar(p, pa.binary()) if isinstance(p, bytes) else p for p in parts), b"")
     return [chunk.buffers()[2] for chunk in (whole.chunks if isinstance(whole, pa.ChunkedArray) else [whole])]
 
 
-def _joined(kind: type, run: list[Any]) -> Any:
-    """Return neighbouring pieces as one, where they are of a kind that allows it."""
+def _neighbours(kind: type, run: list[Piece]) -> list[Piece]:
+    """Return neighbouring pieces of one kind as few arrays, or as one constant."""
     if kind is bytes:
-        return b"".join(run)
+        return [b"".join(run)]
     if kind is np.ndarray:
-        return _array(np.concatenate(run, axis=1) if len(run) > 1 else run[0])
-    first, *others = run
-    return pc.binary_join_element_wise(first, *others, b"") if others else first
+        return [_array(np.concatenate(run, axis=1))]
+    if kind is _Repeated:
+        return [group.cells.take(pa.array(group.places)) for group in _together(run)]
+    return run
+
+
+def _together(columns: list[_Repeated]) -> Iterator[_Repeated]:
+    """Yield neighbouring columns as one as long as few of the combinations of their cells occur.
+
+    What a product or a price is takes dozens of columns, and there are few of them.
+    """
+    group, places, count = [columns[0]], columns[0].places, len(columns[0].cells)
+    for column in columns[1:]:
+        possible = count * len(column.cells)
+        if possible <= MAX_COMBINATIONS:
+            combined = places * len(column.cells) + column.places
+            occurs = np.zeros(possible, bool)
+            occurs[combined] = True
+            found = int(np.count_nonzero(occurs))
+            if found <= MAX_TOGETHER:
+                group, places, count = [*group, column], (np.cumsum(occurs, dtype=np.int32) - 1)[combined], found
+                continue
+        yield _joined(group, places, count)
+        group, places, count = [column], column.places, len(column.cells)
+    yield _joined(group, places, count)
+
+
+def _joined(group: list[_Repeated], places: np.ndarray[Any, Any], count: int) -> _Repeated:
+    if len(group) == 1:
+        return group[0]
+    # A row of each combination.
+    rows = np.zeros(count, np.int32)
+    rows[places] = np.arange(len(places))
+    cells = [column.cells.take(pa.array(column.places[rows])) for column in group]
+    return _Repeated(pc.binary_join_element_wise(*cells, b""), places)
 
 
 def _pieces(array: pa.Array, kind: str) -> list[Piece]:
@@ -142,18 +192,26 @@ def _optional(matrix: Matrix, array: pa.Array) -> Piece:
 
 def _repeated(array: pa.DictionaryArray) -> list[Piece]:
     """Return the rows of texts that are repeated: each text is encoded once."""
-    texts, places = array.dictionary, array.indices
+    texts, places = array.dictionary.cast(pa.binary()), array.indices
     if len(texts) > len(array):
         return _text(array.dictionary_decode())
-    cells = _joined(pa.Array, [_joined(type(piece), [piece]) for piece in _text(texts)])
-    if not array.null_count:
-        numbers = places.to_numpy(zero_copy_only=False)
-        if (numbers == numbers[0]).all():
-            return [cells[int(numbers[0])].as_py()]
-    else:
-        cells = pa.concat_arrays([cells, pa.array([NULL], pa.binary())])
+    if array.null_count:
         places = places.fill_null(len(texts))
-    return [cells.take(places)]
+    numbers = places.to_numpy().astype(np.int32, copy=False)
+    if (numbers == numbers[0]).all():
+        return [_cell(texts[int(numbers[0])].as_py())]
+    if len(texts) < FEW:
+        cells = pa.array([_cell(text) for text in texts.to_pylist()], pa.binary())
+    else:
+        lengths, values = _text(texts)
+        cells = pc.binary_join_element_wise(_array(lengths), values, b"")
+    if array.null_count:
+        cells = pa.concat_arrays([cells, pa.array([NULL], pa.binary())])
+    return [_Repeated(cells, numbers)]
+
+
+def _cell(text: bytes) -> bytes:
+    return len(text).to_bytes(4, "big") + text
 
 
 def _text(array: pa.Array) -> list[Piece]:

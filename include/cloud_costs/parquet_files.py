@@ -25,6 +25,8 @@ from cloud_costs.storage import Storage, StoredFile, changed_files
 BATCH_ROWS = 8_192
 # Of encoded rows: about 5,000 of a Cost and Usage Report with 155 columns.
 SLICE_BYTES = 8 << 20
+# libpq moves what the socket did not take at once to the front of its buffer: measured, 8 MiB take twice the time.
+WRITE_BYTES = 256 << 10
 
 
 TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
@@ -76,7 +78,9 @@ def copy_file(copy: Copy) -> int:
             writer.write(binary_copy.HEADER)
             for count, buffers in _encoded(copy):
                 for buffer in buffers:
-                    writer.write(buffer)
+                    view = memoryview(buffer)
+                    for at in range(0, len(view), WRITE_BYTES):
+                        writer.write(view[at : at + WRITE_BYTES])
                 rows += count
                 copy.report(count)
             writer.write(binary_copy.TRAILER)
