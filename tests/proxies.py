@@ -89,7 +89,7 @@ class TcpProxy:
 
 
 def kind_of(method: str, path: str) -> str:
-    """Tell a listing, a look at an object, a manifest and data apart."""
+    """Tell a look at an object, a listing, a manifest and data apart."""
     if method == "HEAD":
         return "head"
     if "list-type" in path:

@@ -95,7 +95,7 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
         _reject(database, load, found, failed)
     if found.status == "rejected":
         with database_errors_of(load.label), database.session() as connection:
-            history.mark(connection, database, load, status="staged", error=None, finished=None)
+            history.mark_staged(connection, database, load)
     return results
 
 

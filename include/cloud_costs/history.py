@@ -135,6 +135,21 @@ def mark(connection: Connection, database: Database, load: Load, **values: Any) 
     )
 
 
+def mark_staged(connection: Connection, database: Database, load: Load) -> None:
+    """Mark a load as staged again, for a step that was repeated; raises `LoadLost` when a newer load ended it."""
+    marked = connection.execute(
+        sql.SQL(
+            "update {} set status = 'staged', error = null, finished = null "
+            "where load_id = %s and status in ('staged', 'rejected')"
+        ).format(database.table("load_history")),
+        [load.load_id],
+    )
+    if not marked.rowcount:
+        raise LoadLost(
+            f"{load.label}: load {load.load_id} made way for a newer one; clear load_raw of this month if it fails"
+        )
+
+
 def record_delivery(connection: Connection, database: Database, load: Load, delivery: Delivery) -> None:
     """Write which delivery the load brings in."""
     mark(
@@ -172,6 +187,11 @@ def recorded_errors(database: Database, load: Load) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        if isinstance(error.__cause__, psycopg.errors.UndefinedTable) and database.staging_schema in str(error):
+            raise LoadLost(
+                f"{load.label}: the staging tables of load {load.load_id} went, because a newer one began; clear "
+                "load_raw of this month if that one fails"
+            ) from None
         try:
             with database.session() as connection:
                 connection.execute(

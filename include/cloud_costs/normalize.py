@@ -9,7 +9,7 @@ from cloud_costs import focus, sql_files
 from cloud_costs.config import Source
 from cloud_costs.errors import LoadLost
 from cloud_costs.focus import RawLines
-from cloud_costs.history import Load, mark, recorded_errors
+from cloud_costs.history import Load, mark_staged, recorded_errors
 from cloud_costs.postgres import Connection, Database, database_errors_of
 from cloud_costs.relations import Relations, find_relations, lines_of, published_load
 from cloud_costs.steps import log_step
@@ -41,7 +41,7 @@ def normalize(database: Database, source: Source, load: Load) -> Load:
         if not load.raw_only:
             rows = _derive(connection, database, source, found.load, lines)
         if found.raw_is_staged:
-            mark(connection, database, found.load, status="staged", error=None, finished=None)
+            mark_staged(connection, database, found.load)
     log_step(log, "normalize", found.load, time.monotonic() - began, normalized_rows=rows)
     return found.load
 

@@ -17,14 +17,15 @@ from cloud_costs.storage import S3Storage
 
 BILLS = {"parquet": Bill(lines=60, files=3), "csv": Bill(lines=60, files=3, file_type="csv")}
 SECONDS = 1
-REFUSALS = {
+FAULTS = {
     "500": proxies.refuse(500, "InternalError"),
     "503": proxies.refuse(503, "SlowDown"),
     "reset": proxies.reset_at_once,
     "timeout": proxies.hang(SECONDS + 1),
+    "cut": proxies.cut_body,
+    "reset in the body": proxies.reset_body,
+    "short": proxies.shorten_body,
 }
-BODIES = {"cut": proxies.cut_body, "reset in the body": proxies.reset_body, "short": proxies.shorten_body}
-FAULTS = {**REFUSALS, **BODIES}
 REQUESTS = [
     *[("csv", kind, fault) for kind in ("list", "manifest", "data") for fault in FAULTS],
     *[("parquet", "data", fault) for fault in FAULTS],

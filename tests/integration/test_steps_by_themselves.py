@@ -174,6 +174,30 @@ def test_next_load_of_the_month_drops_what_was_never_finished(database, cup, que
         publish(database, cup.source, first)
 
 
+def test_load_that_made_way_while_it_was_normalized_stays_failed(database, cup, query):
+    cup.deliver()
+    first = load_raw(database, LocalStorage(), cup.source, JANUARY)
+    connect, began = database.connect, []
+
+    def meanwhile():
+        """A newer load of the month ends this one, just after normalize has looked for its lines."""
+        connection = connect()
+
+        class Cursor(connection.cursor_factory):
+            def execute(self, statement, *arguments, **options):
+                if "create table" in str(statement) and not began:
+                    began.append(query("update load_history set status = 'failed', error = 'abandoned' returning 1"))
+                return super().execute(statement, *arguments, **options)
+
+        connection.cursor_factory = Cursor
+        return connection
+
+    with pytest.raises(LoadLost, match="cup 2025-01: load 1 made way for a newer one"):
+        normalize(type(database)(meanwhile, database.schema, database.name), cup.source, first)
+    assert query("select status, error from load_history") == [("failed", "abandoned")]
+    assert staged_tables(database) == [first.raw_table]
+
+
 def test_lines_of_a_failed_load_are_never_taken_for_a_months(database, bucket, query):
     source = crafted_source(bucket)
     write_delivery(bucket, [line()])
