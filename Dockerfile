@@ -27,10 +27,8 @@ COPY --chown=airflow:0 plugin[s] /opt/airflow/plugins/
 COPY --chown=airflow:0 dags/ /opt/airflow/dags/
 
 # Bytecode is written here and never by a task: each is a process of its own, and would compile all of it again.
-RUN python -m compileall -q /opt/airflow/include
-
 # The build fails here, and not the first load, when a wheel does not fit this image.
-RUN python -c "import cloud_costs.staging, cloud_costs.airflow_tasks"
+RUN python -m compileall -q /opt/airflow/include && python -c "import cloud_costs.staging, cloud_costs.airflow_tasks"
 
 # dumb-init and /entrypoint are the Airflow image's own; ours only adds the connections made from the
 # environment.
