@@ -6,7 +6,7 @@ Each stream holds one row group's pages and a few slices of its rows (docs/adr/0
 import errno
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -100,7 +100,7 @@ def _encoded(copy: Copy) -> Iterator[tuple[int, list[Any]]]:
         kept = [column.original for column in copy.columns]
         wanted = kept if len(kept) < len(shape.types) and set(kept) <= set(parquet.schema_arrow.names) else None
         batches = parquet.iter_batches(BATCH_ROWS, list(copy.row_groups), columns=wanted, use_threads=False)
-        slices = binary_copy.slices(batches, SLICE_BYTES)
+        slices = binary_copy.slices(_checked(batches), SLICE_BYTES)
         types = [column.type for column in copy.columns]
         part = next(slices, None)
         while part is not None:
@@ -111,6 +111,18 @@ def _encoded(copy: Copy) -> Iterator[tuple[int, list[Any]]]:
                 part = slices.send(sum(map(len, buffers)))
             except StopIteration:
                 part = None
+
+
+def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches; raises `ArrowInvalid` where a damaged page points outside its dictionary.
+
+    Arrow itself reads such places unseen; a negative one would be taken from the dictionary's end.
+    """
+    for batch in batches:
+        for column in batch.columns:
+            if pa.types.is_dictionary(column.type):
+                column.validate(full=True)
+        yield batch
 
 
 @contextmanager

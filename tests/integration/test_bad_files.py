@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
 
@@ -80,6 +81,20 @@ def test_damaged_file_is_named(database, bucket, query, published, damage):
     message = refuse(database, query, published, DeliveryError)
     assert f"file://{paths[1]}" in message
     assert "damaged, or not Parquet" in message
+
+
+def test_text_outside_its_dictionary_is_damage(database, bucket, query, published):
+    """Three texts have places of two bits, in 26 bytes for 104 lines: with all bits set, each is a fourth text."""
+    table = pa.Table.from_pylist([line(line_item_line_item_description="abc"[n % 3]) for n in range(104)])
+    path = write_delivery(bucket, table)[0]
+    pq.write_table(table, path, compression="none")
+    at = table.schema.get_field_index("line_item_line_item_description")
+    chunk = pq.read_metadata(path).row_group(0).column(at)
+    end = chunk.dictionary_page_offset + chunk.total_compressed_size
+    content = bytearray(path.read_bytes())
+    content[end - 26 : end] = b"\xff" * 26
+    path.write_bytes(bytes(content))
+    assert f"file://{path}" in refuse(database, query, published, DeliveryError)
 
 
 @pytest.mark.tries(25)
