@@ -76,7 +76,9 @@ def _holders(database: Database, relations: Sequence[str]) -> str:
                 select inhrelid from pg_inherits
                 where inhparent = any(select to_regclass(name) from unnest(%s::text[]) as name)
             )
-            select distinct activity.pid, activity.usename, date_trunc('second', now() - activity.xact_start)
+            select distinct
+                activity.pid, 'user ' || activity.usename, activity.backend_type,
+                date_trunc('second', now() - activity.xact_start)
             from pg_locks as held
             inner join named on held.relation = named.relation
             inner join pg_database on held.database = pg_database.oid and datname = current_database()
@@ -86,5 +88,7 @@ def _holders(database: Database, relations: Sequence[str]) -> str:
             [[database.table(name).as_string(connection) for name in relations]] * 2,
         ).fetchall()
     # Since when, PostgreSQL tells only of sessions of the same role, or to a member of pg_read_all_stats.
-    held = (f"pid {pid}, user {user}" + (f", in a transaction for {age}" if age else "") for pid, user, age in rows)
+    held = (
+        f"pid {pid}, {user or kind}" + (f", in a transaction for {age}" if age else "") for pid, user, kind, age in rows
+    )
     return ", ".join(held) or "now gone"

@@ -75,7 +75,7 @@ def test_impatient_publish_names_the_blocker_and_may_come_again(database, cup, q
     with database.session() as blocker:
         blocker.autocommit = False
         blocker.execute(f'select count(*) from "{database.schema}".focus_costs')
-        held = rf"\(pid {blocker.info.backend_pid}, user {database.schema}_loader, in a transaction for"
+        held = rf"\bpid {blocker.info.backend_pid}, user {database.schema}_loader, in a transaction for"
         with pytest.raises(PublishBlocked, match=f"cup 2025-01: .*raw_cup.*{held}"):
             publish(database, cup.source, load, patience=0.5)
         assert cost_totals(query, "cup", JANUARY) == truth_totals(old)
