@@ -26,8 +26,8 @@ from cloud_costs.formats import FORMATS, format_of
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.plan import stale_line
 from cloud_costs.postgres import Connection, Database, apply_schema
-from cloud_costs.shape import Shape
-from cloud_costs.staging import read_shape
+from cloud_costs.shape import FileShape, Shape
+from cloud_costs.staging import read_file_shape, read_shape
 from cloud_costs.storage import Storage, labelled
 
 # The oldest that loads were tried on.
@@ -177,6 +177,11 @@ def diagnose_source(source: Source, storage_of: Callable[[Source], Storage]) -> 
         found = _find(source, storage)
         newest = found[-1]
         delivery = format_of(source).read_delivery(newest, storage)
+        first = read_file_shape(storage, newest.label, delivery.files[0], format_of(source))
+        if other := _other_format(source, first):
+            return Diagnosis(
+                problems=(f"{source.name}: the columns of {month_label(newest.billing_month)} are {other}",)
+            )
         first_file = replace(delivery, files=delivery.files[:1])
         shape = read_shape(storage, first_file, format_of(source), {}, mapped=source.raw == "mapped")
     except CloudCostsError as error:
@@ -228,11 +233,6 @@ def _setting_problems(source: Source, newest: Manifest, shape: Shape) -> Iterato
             f"nothing is loaded: first_month is {month_label(source.first_month)}, and the newest month of the export "
             f"is {month}; correct first_month, or wait"
         )
-    fits = {name: _matches(form, shape.files[0].types) for name, form in FORMATS.items()}
-    if fits[source.format] < max(fits.values()):
-        best = " or ".join(name for name, matches in fits.items() if matches == max(fits.values()))
-        yield f"the columns of {month} are those of {best}: correct format, which is {source.format}"
-        return
     raw = RawLines(
         source.format,
         sql.SQL("raw"),
@@ -247,6 +247,15 @@ def _setting_problems(source: Source, newest: Manifest, shape: Shape) -> Iterato
             f"tags: no column of {month} holds {key!r}, the export has {known}; correct tags, or activate it as a cost "
             "allocation tag in AWS Billing"
         )
+
+
+def _other_format(source: Source, file: FileShape) -> str | None:
+    """Return whose columns a file has, where they are another format's than the source's."""
+    fits = {name: _matches(form, file.types) for name, form in FORMATS.items()}
+    if fits[source.format] == max(fits.values()):
+        return None
+    best = " or ".join(name for name, matches in fits.items() if matches == max(fits.values()))
+    return f"those of {best}: correct format, which is {source.format}"
 
 
 def _matches(form: Format, columns: Iterable[str]) -> int:

@@ -89,6 +89,7 @@ def _holders(database: Database, relations: Sequence[str]) -> str:
         ).fetchall()
     # Since when, PostgreSQL tells only of sessions of the same role, or to a member of pg_read_all_stats.
     held = (
-        f"pid {pid}, {user or kind}" + (f", in a transaction for {age}" if age else "") for pid, user, kind, age in rows
+        f"pid {pid}, {user or kind}" + ("" if age is None else f", in a transaction for {age}")
+        for pid, user, kind, age in rows
     )
     return ", ".join(held) or "now gone"

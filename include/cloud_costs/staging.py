@@ -18,13 +18,20 @@ from cloud_costs.focus import is_read
 from cloud_costs.messages import safe
 from cloud_costs.postgres import Connection, Database
 from cloud_costs.shape import Copy, FileShape, Progress, Shape, Stopped
-from cloud_costs.storage import Storage
+from cloud_costs.storage import Storage, StoredFile
 
 log = logging.getLogger(__name__)
 
 STREAMS = 2
 # A COPY has a connection of its own, which takes some milliseconds.
 PART_ROWS = 50_000
+
+
+def read_file_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> FileShape:
+    """Read the footer or header of one file."""
+    if csv_files.is_csv(file):
+        return csv_files.read_shape(storage, where, file, form)
+    return parquet_files.read_shape(storage, where, file)
 
 
 def read_shape(
@@ -44,12 +51,7 @@ def read_shape(
     without what is billed.
     """
     where = delivery.manifest.label
-    files = tuple(
-        csv_files.read_shape(storage, where, file, form)
-        if csv_files.is_csv(file)
-        else parquet_files.read_shape(storage, where, file)
-        for file in delivery.files
-    )
+    files = tuple(read_file_shape(storage, where, file, form) for file in delivery.files)
     originals = dict.fromkeys(name for file in files for name in file.types)
     is_csv = all(csv_files.is_csv(file.file) for file in files)
     names = raw_names(originals, known, form.raw_name if is_csv else str.lower)

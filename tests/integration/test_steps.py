@@ -64,6 +64,7 @@ def test_publishing_again_logs_no_lock(database, cup, caplog):
     cup.deliver()
     load = load_month(database, cup.source, JANUARY)
     caplog.set_level(logging.INFO, logger="cloud_costs")
+    caplog.clear()
     publish(database, cup.source, load)
     [line] = lines(caplog)
     assert list(line) == KEYS
