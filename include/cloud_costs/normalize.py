@@ -10,7 +10,7 @@ from cloud_costs.config import Source
 from cloud_costs.errors import LoadLost
 from cloud_costs.focus import RawLines
 from cloud_costs.history import Load, mark_staged, recorded_errors
-from cloud_costs.postgres import Connection, Database, database_errors_of
+from cloud_costs.postgres import NO_AUTOVACUUM, Connection, Database, database_errors_of
 from cloud_costs.relations import Relations, find_relations, lines_of, published_load
 from cloud_costs.steps import log_step
 
@@ -85,7 +85,7 @@ def _derive(connection: Connection, database: Database, source: Source, load: Lo
         source=sql.Literal(source.name),
         raw_table=sql.Literal(source.raw_table),
     )
-    rows = connection.execute(sql.SQL("create table {} as {}").format(table, select)).rowcount
+    rows = connection.execute(sql.SQL("create table {} with ({}) as {}").format(table, NO_AUTOVACUUM, select)).rowcount
     connection.execute(
         sql.SQL("alter table {} alter column billing_period set not null, add check (billing_period = {})").format(
             table, month

@@ -35,6 +35,9 @@ REFERENCE_TABLES = ("aws_services", "aws_regions")
 HISTORY = ("audit_results", "load_history", "published_months", "restatements")
 # Whoever waits for a reader makes all readers wait that come later.
 DDL_LOCK_TIMEOUT = "10s"
+# Of a partition: it is written once, analyzed, and never changed. Autovacuum at work on it would keep `publish` waiting
+# for deadlock_timeout, with the parent locked.
+NO_AUTOVACUUM = sql.SQL("autovacuum_enabled = false")
 TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
 
 

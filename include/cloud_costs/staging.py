@@ -16,7 +16,7 @@ from cloud_costs.delivery import Delivery, Format
 from cloud_costs.errors import DeliveryError
 from cloud_costs.focus import is_read
 from cloud_costs.messages import safe
-from cloud_costs.postgres import Connection, Database
+from cloud_costs.postgres import NO_AUTOVACUUM, Connection, Database
 from cloud_costs.shape import Copy, FileShape, Progress, Shape, Stopped
 from cloud_costs.storage import Storage, StoredFile
 
@@ -85,7 +85,9 @@ def create_raw_table(connection: Connection, table: sql.Identifier, columns: tup
         )
     ]
     definitions += [sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.type)) for c in columns]
-    connection.execute(sql.SQL("create table {} ({})").format(table, sql.SQL(", ").join(definitions)))
+    connection.execute(
+        sql.SQL("create table {} ({}) with ({})").format(table, sql.SQL(", ").join(definitions), NO_AUTOVACUUM)
+    )
 
 
 def copy_files(

@@ -102,6 +102,15 @@ def test_reader_of_a_single_partition_is_named_too(database, cup, query):
     publish(database, cup.source, load)
 
 
+def test_autovacuum_leaves_partitions_alone(database, cup, query):
+    cup.deliver()
+    load = load_month(database, cup.source, JANUARY)
+    options = query(
+        "select relname, reloptions from pg_class where relname = any(%s)", [load.raw_table, load.normalized_table]
+    )
+    assert dict(options) == {name: ["autovacuum_enabled=false"] for name in (load.raw_table, load.normalized_table)}
+
+
 def test_publish_again_changes_nothing(database, cup, query):
     cup.deliver()
     load = load_month(database, cup.source, JANUARY)
