@@ -1,9 +1,13 @@
 """Arrow arrays to PostgreSQL and back: every value is what it was, whatever its neighbours are."""
 
+import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -79,7 +83,7 @@ def stored(connection: psycopg.Connection[Any], arrays: list[pa.Array]) -> list[
     names = ", ".join(f"c{number}" for number in range(len(types)))
     with connection.cursor() as cursor, cursor.copy(f"copy stored ({names}) from stdin (format binary)") as copy:
         copy.write(binary_copy.HEADER)
-        for buffer in binary_copy.encode(arrays, types):
+        for _, buffer in binary_copy.encode(arrays, types):
             copy.write(buffer)
         copy.write(binary_copy.TRAILER)
     # As a text, PostgreSQL's real is the shortest that is read as the same four bytes.
@@ -121,7 +125,7 @@ def test_nanoseconds_are_cut_to_microseconds(connection):
 )
 def test_time_that_no_type_holds_is_an_error(array):
     with pytest.raises(pa.ArrowException):
-        binary_copy.encode([array], [postgres_type(array.type)])
+        list(binary_copy.encode([array], [postgres_type(array.type)]))
 
 
 def test_wider_type_of_another_file_is_taken(connection):
@@ -131,7 +135,7 @@ def test_wider_type_of_another_file_is_taken(connection):
         (pa.array([7], pa.int64()), "numeric", Decimal(7)),
         (pa.array([date(2025, 1, 2)]), "timestamp without time zone", datetime(2025, 1, 2)),
     ):
-        [cell] = binary_copy.encode([array], [kind])
+        [(_, cell)] = binary_copy.encode([array], [kind])
         with connection.cursor() as cursor:
             cursor.execute(f"create temp table wider (c {kind})")
             with cursor.copy("copy wider from stdin (format binary)") as copy:
@@ -152,22 +156,74 @@ def test_json_of_nested_values_is_theirs():
     assert texts[1:] == [None, "[]"]
 
 
-def test_slices_are_small_where_rows_are_large():
-    batch = pa.record_batch({"n": list(range(5000))})
-    slices = binary_copy.slices([batch, batch], 10_000)
-    sizes, part = [], next(slices)
-    while part is not None:
-        sizes.append(part.num_rows)
-        # Rows grow from ten bytes to a thousand.
-        width = 10 if part["n"][0].as_py() < 2500 else 1000
-        try:
-            part = slices.send(width * part.num_rows)
-        except StopIteration:
-            part = None
-    assert sum(sizes) == 10_000
-    assert sizes[:2] == [256, 512]
-    assert max(sizes) == 1000
-    assert sizes[-2] == 10
+WITHOUT_PANDAS = """
+import sys
+
+class Finder:
+    def find_spec(self, name, *rest):
+        assert name != "pandas"
+
+sys.meta_path.insert(0, Finder())
+import pyarrow.ipc
+sys.path.insert(0, sys.argv[1])
+from cloud_costs import binary_copy
+
+batch = pyarrow.ipc.open_stream(sys.stdin.buffer).read_next_batch()
+types = ["timestamp without time zone", "double precision", "numeric", "boolean", "text", "text", "text"]
+print(sum(len(buffer) for _, buffer in binary_copy.encode(batch.columns, types)))
+"""
+
+
+def test_pandas_is_not_imported_where_it_is_installed():
+    """Arrow does so when it is asked for numpy's arrays, or for arrays of Python's values: a second, and 60 MB."""
+    texts = [str(number) for number in range(100)]
+    arrays = [
+        pa.array([datetime(2025, 1, 1), None] * 50),
+        pa.array([0.5] * 100),
+        pa.array([Decimal("1.5"), None] * 50),
+        pa.array([True, False] * 50),
+        pa.array([*texts[:99], None]),
+        pa.array([*texts[:99], None]).dictionary_encode(),
+        pa.array(["a", None] * 50).dictionary_encode(),
+    ]
+    batch = pa.record_batch({str(at): array for at, array in enumerate(arrays)})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PANDAS, str(Path(binary_copy.__file__).parents[1])],
+        input=sink.getvalue(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert int(done.stdout) > 3000
+
+
+def test_slices_are_small_where_rows_are_large(connection):
+    """A hundred thousand bytes a row, after rows of ten; each slice is of about the size that was asked for."""
+    texts = ["x" * 10] * 2500 + ["y" * 100_000] * 2500
+    array = pa.array(texts).dictionary_encode()
+    slices = [(rows, len(buffer)) for rows, buffer in binary_copy.encode([array], ["text"], 10_000)]
+    assert sum(rows for rows, _ in slices) == 5000
+    assert sum(size for _, size in slices) == sum(6 + len(text) for text in texts)
+    assert max(rows for rows, _ in slices) == 626
+    assert max(size for _, size in slices) < 626 * 100_006 < binary_copy.MOST_SLICE_BYTES
+    assert slices[-1] == (1, 100_006)
+
+
+def test_slices_never_hold_more_than_the_most(monkeypatch):
+    monkeypatch.setattr(binary_copy, "MOST_SLICE_BYTES", 100_000)
+    array = pa.array(["x"] * 1000 + ["y" * 50_000] * 10).dictionary_encode()
+    slices = list(binary_copy.encode([array], ["text"]))
+    assert {rows for rows, _ in slices} == {1}
+    assert sum(len(buffer) for _, buffer in slices) == 1000 * 7 + 10 * 50_006
+
+
+def test_columns_too_large_for_one_array_are_taken_in_halves(connection, monkeypatch):
+    monkeypatch.setattr(binary_copy, "MOST_BYTES", 100)
+    arrays = [pa.array(range(1000)), pa.array([str(number) for number in range(1000)])]
+    assert stored(connection, arrays) == [(number, str(number)) for number in range(1000)]
 
 
 def test_microseconds_of_a_day_and_epoch_are_postgres_own(connection):
