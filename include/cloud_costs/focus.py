@@ -20,6 +20,8 @@ TAG_MAPS = ("resource_tags", "tags")
 # jsonb_build_object takes at most 100 arguments.
 PAIRS_PER_CALL = 50
 
+NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
+
 Exported = Callable[[str], sql.Composable]
 
 
@@ -157,12 +159,17 @@ def _line_value(column: LineColumn, raw: RawLines) -> sql.Composable:
 
 
 def _summed(column: LineColumn, raw: RawLines) -> sql.Composable:
-    """Return the sum of a column; the cast is most of the work, and most doubles are 0."""
-    values = [
-        _typed(sql.SQL("nullif({}, 0)").format(value) if kind == "double precision" else value, kind, column.type)
-        for value, kind in _found(column, raw)
-    ]
-    return sql.SQL("sum({})").format(_coalesced(values, column.type))
+    """Return the sum of a column; NULL where there is nothing to add.
+
+    Most doubles are 0. Their cast is most of the work, and a group that adds nothing needs no state of its own.
+    """
+    found = list(_found(column, raw))
+    value = _line_value(column, raw)
+    if not found:
+        return value
+    if any(kind not in NUMBERS for _, kind in found):
+        return sql.SQL("sum({})").format(value)
+    return sql.SQL("sum({}) filter (where {} <> 0)").format(value, _coalesced([one for one, _ in found], column.type))
 
 
 def _found(column: LineColumn, raw: RawLines) -> Iterator[tuple[sql.Composable, str]]:

@@ -15,7 +15,7 @@ from cloud_costs.formats import format_of
 from cloud_costs.formats.manifests import files_at
 from cloud_costs.history import Load, Run
 from cloud_costs.months import MonthRange, month_label
-from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
+from cloud_costs.postgres import STAGING_STATISTICS, Connection, Database, columns_of, database_errors_of
 from cloud_costs.shape import Progress
 from cloud_costs.staging import STREAMS, copy_files, create_raw_table, read_shape
 from cloud_costs.steps import log_step
@@ -88,8 +88,7 @@ def _stage(
                     table, sql.Identifier(column.name), sql.Literal(column.original)
                 )
             )
-    # The default sample of 30,000 rows takes seconds on 155 columns, and plans the mapping no better.
-    connection.execute("set default_statistics_target to 10")
+    connection.execute(sql.SQL("set default_statistics_target to {}").format(STAGING_STATISTICS))
     connection.execute(sql.SQL("analyze {}").format(table))
     history.mark(connection, database, load, status="staged", rows=rows)
     staged = replace(load, rows=rows, bytes=delivery.size)

@@ -10,7 +10,7 @@ from cloud_costs.config import Source
 from cloud_costs.errors import LoadLost
 from cloud_costs.focus import RawLines
 from cloud_costs.history import Load, mark_staged, recorded_errors
-from cloud_costs.postgres import NO_AUTOVACUUM, Connection, Database, database_errors_of
+from cloud_costs.postgres import NO_AUTOVACUUM, STAGING_STATISTICS, Connection, Database, database_errors_of
 from cloud_costs.relations import Relations, find_relations, lines_of, published_load
 from cloud_costs.steps import log_step
 
@@ -77,7 +77,9 @@ def _derive(connection: Connection, database: Database, source: Source, load: Lo
     connection.execute(sql.SQL("drop table if exists {}, {}").format(table, daily_lines))
     # As a CREATE TABLE AS, PostgreSQL plans it with parallel workers; an INSERT it does not.
     connection.execute(sql.SQL("create table {} as {}").format(daily_lines, focus.daily_lines(lines, source.tags)))
+    connection.execute(sql.SQL("set local default_statistics_target to {}").format(STAGING_STATISTICS))
     connection.execute(sql.SQL("analyze {}").format(daily_lines))
+    connection.execute("set local default_statistics_target to default")
     select = sql_files.compose(
         sql_files.read("normalize.sql"),
         charges=focus.daily_charges(lines, daily_lines),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from cloud_costs import history
-from cloud_costs.focus import RawLines, line_columns
+from cloud_costs.focus import NUMBERS, RawLines, line_columns
 from cloud_costs.formats import FORMATS
 from cloud_costs.history import Load
 from cloud_costs.postgres import Connection, Database, columns_of, comments_of
@@ -53,10 +53,13 @@ def filled_columns(
     """
     asked = {column.aliases[0] for column in line_columns(FORMATS[format_name].mapping) if column.type == "exported"}
     filled = []
-    for name in columns:
+    for name, kind in columns.items():
         if name in asked:
+            value: sql.Composable = sql.Identifier(name)
+            if kind not in NUMBERS:
+                value = sql.SQL("{}::numeric").format(value)
             row = connection.execute(
-                sql.SQL("select exists (select 1 from {} where {}::numeric <> 0)").format(raw, sql.Identifier(name))
+                sql.SQL("select exists (select 1 from {} where {} <> 0)").format(raw, value)
             ).fetchone()
             if not row or not row[0]:
                 continue

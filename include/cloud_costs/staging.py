@@ -11,6 +11,7 @@ from types import MappingProxyType
 from psycopg import sql
 
 from cloud_costs import csv_files, parquet_files
+from cloud_costs.binary_copy import FIXED
 from cloud_costs.columns import MAX_COLUMNS, RESERVED, Column, merge_types, raw_names
 from cloud_costs.delivery import Delivery, Format
 from cloud_costs.errors import DeliveryError
@@ -71,7 +72,10 @@ def read_shape(
             f"{where}: {len(merged)} columns in all files, {together} with those of the published months; PostgreSQL "
             f"takes {MAX_COLUMNS} at most: leave columns out of the export, or load it as a source of another name"
         )
-    return Shape(tuple(Column(names[original], original, merged[names[original]]) for original in kept), files)
+    ordered = [Column(names[original], original, merged[names[original]]) for original in kept]
+    # PostgreSQL reads a row from its start to the last column that a query asks for.
+    ordered.sort(key=lambda column: (not is_read(form.mapping, column.name), column.type not in FIXED))
+    return Shape(tuple(ordered), files)
 
 
 def create_raw_table(connection: Connection, table: sql.Identifier, columns: tuple[Column, ...], month: date) -> None:

@@ -3,8 +3,8 @@
 -- action: clear load_raw of this month; if it happens again, compare the files with the manifest
 
 with stored as (
-    select count(*) as rows_stored
-    from {raw}
+    select coalesce(sum(stored_lines), 0) as rows_stored
+    from {raw_totals}
 )
 
 select
