@@ -77,6 +77,7 @@ class Source(BaseModel):
     tags: tuple[str, ...] = ()
     raw: Literal["all", "mapped"] = "all"
     raw_months: int | None = Field(default=None, strict=True, ge=1, le=1200)
+    streams: int = Field(default=2, strict=True, ge=1, le=64)
     invoices: Path | None = None
     checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
 

@@ -17,7 +17,7 @@ from cloud_costs.history import Load, Run
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.postgres import STAGING_STATISTICS, Connection, Database, columns_of, database_errors_of
 from cloud_costs.shape import Progress
-from cloud_costs.staging import STREAMS, copy_files, create_raw_table, read_shape
+from cloud_costs.staging import copy_files, create_raw_table, read_shape
 from cloud_costs.steps import log_step
 from cloud_costs.storage import Storage, labelled
 
@@ -32,7 +32,6 @@ def load_raw(
     *,
     raw_only: bool = False,
     run: Run | None = None,
-    streams: int = STREAMS,
     progress: Progress | None = None,
 ) -> Load:
     """Stage the delivery of one month that is newest now, whatever was loaded before, and return the load.
@@ -50,7 +49,7 @@ def load_raw(
         load = history.open_load(connection, database, source, month, raw_only, run or Run())
         table = database.staging_table(load.raw_table)
         try:
-            return _stage(connection, database, storage, source, load, streams, progress)
+            return _stage(connection, database, storage, source, load, progress)
         except BaseException as error:
             history.fail_load(database, load, "failed", error)
             _drop_quietly(database, table)
@@ -63,7 +62,6 @@ def _stage(
     storage: Storage,
     source: Source,
     load: Load,
-    streams: int,
     progress: Progress | None,
 ) -> Load:
     began = time.monotonic()
@@ -76,7 +74,7 @@ def _stage(
     try:
         shape = read_shape(storage, delivery, format_of(source), published, known, mapped=source.raw == "mapped")
         create_raw_table(connection, table, shape.columns, load.billing_month)
-        rows = copy_files(database, storage, load.label, shape, table, streams, progress)
+        rows = copy_files(database, storage, load.label, shape, table, source.streams, progress)
     except (DeliveryError, ColumnTypeError) as error:
         _refuse_changed(storage, source, delivery, error)
         raise

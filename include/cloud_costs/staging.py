@@ -23,7 +23,6 @@ from cloud_costs.storage import Storage, StoredFile
 
 log = logging.getLogger(__name__)
 
-STREAMS = 2
 # A COPY has a connection of its own, which takes some milliseconds.
 PART_ROWS = 50_000
 
@@ -100,10 +99,10 @@ def copy_files(
     where: str,
     shape: Shape,
     table: sql.Identifier,
-    streams: int = STREAMS,
+    streams: int,
     progress: Progress | None = None,
 ) -> int:
-    """Copy every file into the table and return the number of rows.
+    """Copy every file into the table, over `streams` connections at most, and return the number of rows.
 
     Raises `DeliveryError` for a file that cannot be read; the first failure stops the other streams.
     """

@@ -106,6 +106,22 @@ def test_failing_stream_stops_the_others_and_its_error_is_raised(database, bucke
     assert staged_tables(database) == []
 
 
+@pytest.mark.parametrize("streams", [1, 3])
+def test_source_says_how_many_streams_there_are_at_once(database, bucket, query, streams):
+    source = crafted_source(bucket).model_copy(update={"streams": streams})
+    write_delivery(bucket, *[[line()] * 100] * 6)
+    together = threading.Barrier(streams)
+    names = set()
+
+    def meet(rows):
+        names.add(threading.current_thread().name)
+        together.wait(timeout=20)
+
+    load_raw(database, LocalStorage(), source, JANUARY, progress=meet)
+    assert len(names) == streams
+    assert query("select rows from load_history") == [(600,)]
+
+
 def test_streams_end_before_load_raw_does(database, bucket, monkeypatch):
     source = crafted_source(bucket)
     monkeypatch.setattr(parquet_files, "BATCH_ROWS", 10)

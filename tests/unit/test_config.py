@@ -38,7 +38,7 @@ def test_example_is_valid():
 def test_smallest_source_has_name_format_and_uri(written):
     [cup] = load_sources(written(ONE))
     assert (cup.first_month, cup.tags, dict(cup.checks), cup.conn_id) == (None, (), {}, "aws_default")
-    assert (cup.raw, cup.raw_months) == ("all", None)
+    assert (cup.raw, cup.raw_months, cup.streams) == ("all", None, 2)
 
 
 def test_raw_lines_may_be_fewer(written):
@@ -75,6 +75,7 @@ def test_file_with_a_byte_order_mark_is_read(written):
         ("name: cup", "name: cup_202501_7", "sources[0].name: 'cup_202501_7' is not allowed: partitions are named"),
         ("name: cup", "naem: cup", "sources[0].name: this key is missing"),
         ("name: cup", "name: cup\n    raw: some", "sources[0].raw: Input should be 'all' or 'mapped'"),
+        ("name: cup", "name: cup\n    streams: 0", "sources[0].streams: Input should be greater than or equal"),
         ("name: cup", "name: cup\n    raw_months: 0", "sources[0].raw_months: Input should be greater than or equal"),
         ("name: cup", "name: cup\n    raw_months: 1.5", "sources[0].raw_months: Input should be a valid integer"),
         ("name: cup", "name: cup\n    raw_months: yes", "sources[0].raw_months: Input should be a valid integer"),
