@@ -66,6 +66,7 @@ def encode(columns: Sequence[pa.Array], types: Sequence[str], size: int = SLICE_
     that the type does not hold.
     """
     rows = len(columns[0])
+    columns = [_few_texts(array) for array in columns]
     if rows > 1 and sum(array.nbytes for array in columns) > MOST_BYTES:
         for half in (slice(rows // 2), slice(rows // 2, rows)):
             yield from encode([array[half] for array in columns], types, size)
@@ -201,11 +202,16 @@ def _optional(values: Numbers, array: pa.Array) -> list[Piece]:
     return [_Cells(cells, np.where(_booleans(array.is_valid()), np.arange(rows, dtype=np.int32), np.int32(rows)))]
 
 
+def _few_texts(array: pa.Array) -> pa.Array:
+    """Return the texts without their dictionary if it holds more than the rows do."""
+    if pa.types.is_dictionary(array.type) and len(array.dictionary) > len(array):
+        return array.dictionary_decode()
+    return array
+
+
 def _repeated(array: pa.DictionaryArray) -> list[Piece]:
     """Return the rows of texts that are repeated: each text is encoded once."""
     texts, places = array.dictionary.cast(pa.binary()), array.indices
-    if len(texts) > len(array):
-        return [*_text(array.dictionary_decode())]
     numbers = _numbers(places.cast(pa.int32()), np.int32)
     if array.null_count:
         numbers = np.where(_booleans(places.is_valid()), numbers, np.int32(len(texts)))

@@ -5,6 +5,7 @@ Each stream holds one row group's pages and a few slices of its rows (docs/adr/0
 
 import errno
 import os
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,10 +49,12 @@ def read_shape(storage: Storage, where: str, file: StoredFile) -> FileShape:
     with read_errors(storage, where, file), _opened(storage, file) as parquet:
         fields = parquet.schema_arrow
         types = {name: postgres_type(field.type) for name, field in zip(_names(fields), fields, strict=True)}
-        footer = parquet.metadata
+        groups = parquet.metadata.num_row_groups
+        row_groups = tuple(parquet.metadata.row_group(number).num_rows for number in range(groups))
+        footer = _packed(parquet.metadata)
     if len(types) > MAX_COLUMNS:
         raise DeliveryError(f"{where}: {file.uri}: {len(types)} columns; PostgreSQL takes {MAX_COLUMNS} at most")
-    return FileShape(file, types, footer.num_rows, footer)
+    return FileShape(file, types, row_groups, footer)
 
 
 def postgres_type(kind: pa.DataType) -> str:
@@ -82,7 +85,7 @@ def copy_file(copy: Copy) -> int:
                 copy.report(count)
             writer.write(binary_copy.TRAILER)
         stored = cursor.rowcount
-    expected = sum(shape.footer.row_group(number).num_rows for number in copy.row_groups)
+    expected = sum(shape.row_groups[number] for number in copy.row_groups)
     if not expected == rows == stored:
         raise DeliveryError(
             f"{where}: {shape.file.uri}: its footer says {expected} rows, {rows} were read and {stored} stored"
@@ -116,12 +119,18 @@ def _check(batch: pa.RecordBatch) -> None:
             column.validate(full=True)
 
 
+def _packed(footer: pq.FileMetaData) -> bytes:
+    alone = pa.BufferOutputStream()
+    footer.write_metadata_file(alone)
+    return zlib.compress(alone.getvalue())
+
+
 @contextmanager
-def _opened(storage: Storage, file: StoredFile, footer: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
+def _opened(storage: Storage, file: StoredFile, packed: bytes | None = None) -> Iterator[pq.ParquetFile]:
     """Open a file; texts are read as dictionaries, of which each value is encoded once."""
     with storage.open(file) as raw:
         stream = pa.PythonFile(raw, "r")
-        footer = footer or pq.read_metadata(stream)
+        footer = pq.read_metadata(pa.BufferReader(zlib.decompress(packed)) if packed else stream)
         texts = [field.name for field in footer.schema.to_arrow_schema() if pa.types.is_string(field.type)]
         with pq.ParquetFile(
             stream,

@@ -141,7 +141,7 @@ class _Part:
 
     @property
     def label(self) -> str:
-        if self.shape.footer is None or len(self.row_groups) == self.shape.footer.num_row_groups:
+        if self.shape.footer is None or len(self.row_groups) == len(self.shape.row_groups):
             return ""
         return f" (row groups {self.row_groups[0]} to {self.row_groups[-1]})"
 
@@ -153,9 +153,9 @@ def _parts(shape: FileShape) -> Iterator[_Part]:
         return
     groups: list[int] = []
     rows = 0
-    for number in range(shape.footer.num_row_groups):
+    for number, count in enumerate(shape.row_groups):
         groups.append(number)
-        rows += shape.footer.row_group(number).num_rows
-        if rows >= PART_ROWS or number + 1 == shape.footer.num_row_groups:
-            yield _Part(shape, groups, shape.file.size * rows / max(shape.footer.num_rows, 1))
+        rows += count
+        if rows >= PART_ROWS or number + 1 == len(shape.row_groups):
+            yield _Part(shape, groups, shape.file.size * rows / max(sum(shape.row_groups), 1))
             groups, rows = [], 0

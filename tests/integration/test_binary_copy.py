@@ -226,6 +226,16 @@ def test_columns_too_large_for_one_array_are_taken_in_halves(connection, monkeyp
     assert stored(connection, arrays) == [(number, str(number)) for number in range(1000)]
 
 
+def test_dictionary_that_is_too_large_is_no_reason_for_single_rows(monkeypatch):
+    """Half of the rows still have all of the dictionary; they are taken without it."""
+    monkeypatch.setattr(binary_copy, "MOST_BYTES", 10_000)
+    array = pa.array([f"{number:0>100}" for number in range(1000)]).dictionary_encode()
+    slices = [(rows, len(buffer)) for rows, buffer in binary_copy.encode([array], ["text"])]
+    assert sum(rows for rows, _ in slices) == 1000
+    assert sum(size for _, size in slices) == 1000 * 106
+    assert len(slices) == 16
+
+
 def test_microseconds_of_a_day_and_epoch_are_postgres_own(connection):
     array = pa.array([datetime(2000, 1, 1) - timedelta(microseconds=1)], pa.timestamp("us"))
     assert stored(connection, [array, pa.array([time(23, 59, 59, 999999)], pa.time64("us"))]) == [
