@@ -131,7 +131,9 @@ def _opened(storage: Storage, file: StoredFile, packed: bytes | None = None) -> 
     with storage.open(file) as raw:
         stream = pa.PythonFile(raw, "r")
         footer = pq.read_metadata(pa.BufferReader(zlib.decompress(packed)) if packed else stream)
-        texts = [field.name for field in footer.schema.to_arrow_schema() if pa.types.is_string(field.type)]
+        # Not by the footer's own `schema`: each would hold the other, megabytes, until Python looks for such circles.
+        with pq.ParquetFile(stream, metadata=footer) as parquet:
+            texts = [field.name for field in parquet.schema_arrow if pa.types.is_string(field.type)]
         with pq.ParquetFile(
             stream,
             metadata=footer,

@@ -1,5 +1,6 @@
 """Streaming: every type arrives as it was, and a stream that fails stops the others."""
 
+import gc
 import threading
 import time
 from datetime import UTC, date, datetime
@@ -7,6 +8,7 @@ from datetime import time as clock
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
 
@@ -104,6 +106,19 @@ def test_failing_stream_stops_the_others_and_its_error_is_raised(database, bucke
     assert time.monotonic() - began < 3
     assert sum(copied) < 1000
     assert staged_tables(database) == []
+
+
+def test_footers_are_let_go_when_they_were_read(database, bucket):
+    """A footer takes megabytes, and a month may have thousands of files."""
+    source = crafted_source(bucket)
+    write_delivery(bucket, [line()] * 3, [line()] * 3)
+    gc.collect()
+    gc.disable()
+    try:
+        load_raw(database, LocalStorage(), source, JANUARY)
+        assert [one for one in gc.get_objects() if isinstance(one, pq.FileMetaData)] == []
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("streams", [1, 3])
