@@ -23,7 +23,7 @@ from cloud_costs.history import Load, recorded_errors
 from cloud_costs.invoices import read_invoices
 from cloud_costs.messages import safe
 from cloud_costs.postgres import Connection, Database, columns_of, database_errors_of
-from cloud_costs.relations import Relations, find_relations, lines_of
+from cloud_costs.relations import Relations, create_daily_lines, find_relations, lines_of
 from cloud_costs.sql_files import Check
 from cloud_costs.steps import log_step
 
@@ -152,8 +152,9 @@ def _daily_lines(connection: Connection, database: Database, load: Load, lines: 
     table = database.staging_table(load.daily_lines_table)
     if columns_of(connection, table):
         return table
-    connection.execute(sql.SQL("create temp table daily_lines as {}").format(focus.daily_lines(lines, ())))
-    return sql.Identifier("pg_temp", "daily_lines")
+    table = sql.Identifier("pg_temp", "daily_lines")
+    create_daily_lines(connection, table, lines, ())
+    return table
 
 
 def _published_invoices(connection: Connection, database: Database, source: Source, load: Load) -> sql.Composable:

@@ -11,12 +11,10 @@ from cloud_costs.errors import LoadLost
 from cloud_costs.focus import RawLines
 from cloud_costs.history import Load, mark_staged, recorded_errors
 from cloud_costs.postgres import NO_AUTOVACUUM, STAGING_STATISTICS, Connection, Database, database_errors_of
-from cloud_costs.relations import Relations, find_relations, lines_of, published_load
+from cloud_costs.relations import Relations, create_daily_lines, find_relations, lines_of, published_load
 from cloud_costs.steps import log_step
 
 log = logging.getLogger(__name__)
-
-WORK_MEM = "128MB"
 
 
 def normalize(database: Database, source: Source, load: Load) -> Load:
@@ -33,7 +31,6 @@ def normalize(database: Database, source: Source, load: Load) -> Load:
         database.session() as connection,
         connection.transaction(),
     ):
-        connection.execute(sql.SQL("set local work_mem to {}").format(sql.Literal(WORK_MEM)))
         # Compiling the mapping takes longer than it saves.
         connection.execute("set local jit to off")
         found = _lines_of_month(connection, database, load)
@@ -75,8 +72,7 @@ def _derive(connection: Connection, database: Database, source: Source, load: Lo
     daily_lines = database.staging_table(load.daily_lines_table)
     month = sql.Literal(load.billing_month)
     connection.execute(sql.SQL("drop table if exists {}, {}").format(table, daily_lines))
-    # As a CREATE TABLE AS, PostgreSQL plans it with parallel workers; an INSERT it does not.
-    connection.execute(sql.SQL("create table {} as {}").format(daily_lines, focus.daily_lines(lines, source.tags)))
+    create_daily_lines(connection, daily_lines, lines, source.tags)
     connection.execute(sql.SQL("set local default_statistics_target to {}").format(STAGING_STATISTICS))
     connection.execute(sql.SQL("analyze {}").format(daily_lines))
     connection.execute("set local default_statistics_target to default")
