@@ -50,8 +50,9 @@ def lines_of(connection: Connection, database: Database, format_name: str, found
 def create_daily_lines(connection: Connection, table: sql.Identifier, lines: RawLines, tags: Sequence[str]) -> None:
     """Create a table of the sums of like lines of a day, which `focus.daily_charges` reads.
 
-    PostgreSQL expects a group for every ten lines, whatever they are, and would sort the lines of a month of some millions
-    on disk. To hash them takes a quarter of the time, and less than to sort even where no two lines are alike.
+    PostgreSQL expects a group for every ten lines, whatever they are, and would sort the lines of a month of some
+    millions on disk. To hash them takes a quarter of the time, and less than to sort even where no two lines are
+    alike.
     """
     connection.execute(sql.SQL("set work_mem to {}").format(sql.Literal(WORK_MEM)))
     connection.execute("set enable_sort to off")
