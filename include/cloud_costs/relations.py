@@ -1,4 +1,4 @@
-"""Where a load's rows are now: staged, published, or gone."""
+"""Where a load's rows are now: staged, published, or gone; and the sums of its lines by day."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
