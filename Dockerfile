@@ -1,5 +1,5 @@
 # The image of every Airflow service in docker-compose.yaml: the same Airflow and Python that the tests run
-# on. No apt packages: psycopg, DuckDB and its httpfs extension all come as wheels that carry what they need.
+# on. No apt packages: psycopg, Arrow and DuckDB come as wheels that carry what they need.
 FROM apache/airflow:slim-3.3.2-python3.11
 
 LABEL org.opencontainers.image.title="Cloud Costs" \
@@ -14,11 +14,11 @@ ENV PYTHONPATH=/opt/airflow/include \
 USER 50000:0
 
 # Dependencies first: a changed DAG does not reinstall them.
-COPY --chown=airflow:0 requirements.txt constraints.txt /opt/airflow/
+COPY --chown=airflow:0 requirements.txt /opt/airflow/
 COPY --chown=airflow:0 docker/requirements.txt docker/constraints.txt /opt/airflow/docker/
 RUN pip install --no-cache-dir \
-        -r /opt/airflow/requirements.txt -c /opt/airflow/constraints.txt \
-        -r /opt/airflow/docker/requirements.txt -c /opt/airflow/docker/constraints.txt
+        -r /opt/airflow/requirements.txt -r /opt/airflow/docker/requirements.txt \
+        -c /opt/airflow/docker/constraints.txt
 
 COPY --chown=airflow:0 docker/ /opt/airflow/docker/
 COPY --chown=airflow:0 include/ /opt/airflow/include/
@@ -28,7 +28,7 @@ COPY --chown=airflow:0 dags/ /opt/airflow/dags/
 
 # Bytecode is written here and never by a task: each is a process of its own, and would compile all of it again.
 # The build fails here, and not the first load, when a wheel does not fit this image.
-RUN python -m compileall -q /opt/airflow/include && python -c "import cloud_costs.staging, cloud_costs.airflow_tasks"
+RUN python -m compileall -q /opt/airflow/include && python -c "import cloud_costs.loading.staging, cloud_costs.airflow.tasks"
 
 # dumb-init and /entrypoint are the Airflow image's own; ours only adds the connections made from the
 # environment.

@@ -34,16 +34,17 @@ test: setup ## Run all tests; make test ARGS="-k manifest -x" runs some
 
 conformance: setup ## Check the FOCUS 1.2 rules with focus-validator; needs Python 3.12
 	@scripts/setup-conformance.sh
-	@$(PYTHON) -m cloud_costs.conformance
+	@$(PYTHON) -m cloud_costs.demo.conformance
 
 bench: setup ## Measure speed and memory; ARGS=--large adds a month of ten million lines
 	@scripts/setup.sh .venv/bench requirements-bench.txt
 	@.venv/bench/bin/python -m benchmarks $(ARGS)
 
-lint: setup ## Check style, types, SQL, Dockerfile and compose file
+lint: setup ## Check style, types, imports, SQL, Dockerfile and compose file
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy include/cloud_costs dags benchmarks
+	.venv/bin/lint-imports
 	$(PYTHON) -m sqlfluff lint --disable-progress-bar include/sql
 	.venv/bin/hadolint Dockerfile
 	$(PYTHON) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
@@ -57,14 +58,16 @@ format: setup ## Rewrite Python and SQL in the project's style
 	$(PYTHON) -m sqlfluff fix --disable-progress-bar include/sql
 
 dictionary: setup ## Write docs/data-dictionary.md again
-	@$(PYTHON) -m cloud_costs.data_dictionary
+	@$(PYTHON) -m cloud_costs.demo.dictionary
 
 constraints: setup ## Pin again all that the requirements bring with them
 	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" \
 	    requirements-bench.txt --output-file constraints.txt
+	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" --constraints constraints.txt \
+	    requirements.txt docker/requirements.txt --output-file docker/constraints.txt
 
 clean: ## Stop the demo and remove .venv, .demo, .bench and all caches
 	-@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
-	-@if [ -d .bench/postgres ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.embedded_postgres stop .bench/postgres; fi
+	-@if [ -d .bench/postgres ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo.embedded_postgres stop .bench/postgres; fi
 	rm -rf .venv .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,8 +20,8 @@ from rich.table import Table
 
 from benchmarks import database, machine
 from benchmarks.results import ROOT, Options, Result, record, table_rows, write_json
-from cloud_costs import embedded_postgres
-from cloud_costs.embedded_postgres import Server
+from cloud_costs.demo import embedded_postgres
+from cloud_costs.demo.embedded_postgres import Server
 
 WORK = ROOT / ".bench"
 RECORDED = ROOT / "benchmarks" / "results"

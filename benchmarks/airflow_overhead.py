@@ -28,14 +28,15 @@ import yaml
 
 from benchmarks.list_manifests import s3_server
 from benchmarks.results import ROOT, Options, Result
-from cloud_costs import local_airflow
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Database
+from cloud_costs.database.schema import apply_schema
+from cloud_costs.demo import local_airflow
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.months import MonthRange, next_month
-from cloud_costs.plan import list_manifests
-from cloud_costs.postgres import Database, apply_schema
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import S3Storage
-from cloud_costs.sync import load_months
+from cloud_costs.publishing.plan import list_manifests
+from cloud_costs.publishing.sync import load_months
+from cloud_costs.storage.s3 import S3Storage
 
 MONTHS = 24
 BILL = Bill(lines=200, files=1)

@@ -5,8 +5,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from cloud_costs import embedded_postgres
-from cloud_costs.embedded_postgres import Server
+from cloud_costs.demo import embedded_postgres
+from cloud_costs.demo.embedded_postgres import Server
 
 # Nothing else differs from PostgreSQL's defaults: fsync, full_page_writes and synchronous_commit are on.
 SETTINGS = {

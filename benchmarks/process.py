@@ -6,11 +6,10 @@ begins when its packages are imported and ends when its rows are committed.
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -68,7 +67,7 @@ def measure(job: Job, *, watch: bool = False) -> Run:
     with errors.open("w") as log:
         began = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.process", json.dumps(asdict(job))],
+            [sys.executable, "-m", "benchmarks.child", json.dumps(asdict(job))],
             cwd=ROOT,
             env={**environment, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "include")])},
             stdout=subprocess.PIPE,
@@ -93,36 +92,3 @@ def _watch(process: subprocess.Popen[str], began: float) -> list[tuple[float, in
         with suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS_BETWEEN_SAMPLES)
     return samples
-
-
-def main(text: str) -> None:
-    """Do one job, and print what it took as JSON."""
-    from benchmarks.ways import WAYS
-
-    values = json.loads(text)
-    job = Job(**{**values, "files": tuple(values["files"])})
-    load: Callable[[], tuple[int, Mapping[str, Any]]] = WAYS[job.way](job)
-    began, cpu = time.monotonic(), _cpu()
-    rows, facts = load()
-    took = {"rows": rows, "seconds": time.monotonic() - began, "cpu": _cpu() - cpu, "peak": _peak(), "facts": facts}
-    print(json.dumps(took))
-
-
-def _cpu() -> float:
-    used = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in used)
-
-
-def _peak() -> int:
-    """Return the most memory that this process has held, in bytes.
-
-    Linux begins `ru_maxrss` with the memory of the process that started this one, so VmHWM is read where it is.
-    """
-    with suppress(OSError):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -20,21 +20,22 @@ from psycopg import sql
 from benchmarks import database
 from benchmarks.results import Options, Result
 from benchmarks.sample import MONTH, sample
-from cloud_costs import history
-from cloud_costs.audit import audit
-from cloud_costs.columns import RESERVED, Column
-from cloud_costs.config import Source
-from cloud_costs.focus import TAG_PREFIX, line_columns
+from cloud_costs.charges.views import refresh_views
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Connection, Database, columns_of
+from cloud_costs.database.schema import apply_schema
 from cloud_costs.formats import FORMATS
-from cloud_costs.history import Load, Run
-from cloud_costs.load import load_raw
+from cloud_costs.formats.mapping import line_columns
+from cloud_costs.loading.columns import RESERVED, Column
+from cloud_costs.loading.staging import create_raw_table
 from cloud_costs.months import next_month
-from cloud_costs.normalize import normalize
-from cloud_costs.postgres import Connection, Database, apply_schema, columns_of
-from cloud_costs.publish import publish
-from cloud_costs.staging import create_raw_table
-from cloud_costs.storage import LocalStorage
-from cloud_costs.views import refresh_views
+from cloud_costs.publishing import history
+from cloud_costs.publishing.audit import audit
+from cloud_costs.publishing.history import Load, Run
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.publishing.normalize import normalize
+from cloud_costs.publishing.publish import publish
+from cloud_costs.storage.local import LocalStorage
 
 SCHEMA = "benchmark_queries"
 SOURCES = ("cup", "second", "third")
@@ -140,7 +141,7 @@ def _stage_copy(
     mapped = {
         alias for column in line_columns(FORMATS[source.format].mapping) for alias in (column.name, *column.aliases)
     }
-    names = [name for name in columns if name in mapped or name.startswith(TAG_PREFIX)]
+    names = [name for name in columns if name in mapped or FORMATS["aws_cur"].tags.hold(name)]
     moved = sql.SQL("{} + make_interval(months => {})")
     values = [
         moved.format(sql.Identifier(name), sql.Literal(months_later))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloud_costs.embedded_postgres import Server
+from cloud_costs.demo.embedded_postgres import Server
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKER = "benchmarks"

@@ -13,10 +13,10 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-import cloud_costs.sample_bill
-from cloud_costs.config import Source
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.sample_bill.cur_delivery import data_key, manifest_keys
+import cloud_costs.demo.sample_bill
+from cloud_costs.config.sources import Source
+from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill.cur_delivery import data_key, manifest_keys
 
 MONTH = date(2025, 1, 1)
 # AWS splits a month into files of some hundred thousand lines.
@@ -62,7 +62,7 @@ def sample(work: Path, lines: int, file_type: Literal["parquet", "csv"] = "parqu
 def _generator() -> str:
     """Return a digest of the generator's code: other code writes other data."""
     digest = hashlib.sha256()
-    for path in sorted(Path(cloud_costs.sample_bill.__file__).parent.glob("*.py")):
+    for path in sorted(Path(cloud_costs.demo.sample_bill.__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 

@@ -27,8 +27,8 @@ PAGE_ROWS = 1_000
 
 def load_raw(job: Job) -> Load:
     """Stage a delivery with this package; facts name the staging table."""
-    from cloud_costs import load
-    from cloud_costs.storage import LocalStorage
+    from cloud_costs.publishing import load
+    from cloud_costs.storage.local import LocalStorage
 
     database, source, month = _ours(job)
 
@@ -43,12 +43,12 @@ def all_steps(job: Job) -> Load:
     """Take a delivery through every step with this package; facts hold the seconds of each."""
     from time import time
 
-    from cloud_costs.audit import audit
-    from cloud_costs.load import load_raw
-    from cloud_costs.normalize import normalize
-    from cloud_costs.publish import publish
-    from cloud_costs.storage import LocalStorage
-    from cloud_costs.views import refresh_views
+    from cloud_costs.charges.views import refresh_views
+    from cloud_costs.publishing.audit import audit
+    from cloud_costs.publishing.load import load_raw
+    from cloud_costs.publishing.normalize import normalize
+    from cloud_costs.publishing.publish import publish
+    from cloud_costs.storage.local import LocalStorage
 
     database, source, month = _ours(job)
     messages = _Messages()
@@ -102,8 +102,9 @@ class _Messages(logging.Handler):
 def _ours(job: Job) -> tuple[Any, Any, date]:
     """Return the database with its tables, the source and the month."""
     from benchmarks.sample import MONTH
-    from cloud_costs.config import Source
-    from cloud_costs.postgres import Database, apply_schema
+    from cloud_costs.config.sources import Source
+    from cloud_costs.database.postgres import Database
+    from cloud_costs.database.schema import apply_schema
 
     database = Database(lambda: psycopg.connect(job.uri), job.schema, "benchmark")
     apply_schema(database)

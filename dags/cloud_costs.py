@@ -38,7 +38,7 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowSkipException
 
-from cloud_costs import airflow_tasks
+from cloud_costs.airflow import tasks as airflow_tasks
 from cloud_costs.months import MONTH_PATTERN
 
 COSTS = Asset("cloud_costs")

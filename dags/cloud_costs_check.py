@@ -17,7 +17,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from cloud_costs import airflow_tasks
+from cloud_costs.airflow import tasks as airflow_tasks
 
 PARAMS = {
     "send_test_alert": Param(

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import JANUARY
 
-from cloud_costs.sample_bill import Bill, Truth, write_month
+from cloud_costs.demo.sample_bill import Bill, Truth, write_month
 
 CUP = Bill(lines=120, files=2)
 # No prefix, so its keys begin with "/"; create-new, so deliveries lie beside one another.

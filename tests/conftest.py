@@ -16,11 +16,11 @@ import pytest
 from pipeline import JANUARY
 from roles import own_schemas, reading
 
-from cloud_costs import embedded_postgres
-from cloud_costs.config import Source
-from cloud_costs.postgres import Database
-from cloud_costs.sample_bill import Bill, Truth, write_month
-from cloud_costs.storage import S3Storage
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Database
+from cloud_costs.demo import embedded_postgres
+from cloud_costs.demo.sample_bill import Bill, Truth, write_month
+from cloud_costs.storage.s3 import S3Storage
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

@@ -10,15 +10,16 @@ import pytest
 from pipeline import JANUARY, cost_totals, staged_tables, truth_totals
 from processes import STEPS, Moments, take_step
 
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Database
+from cloud_costs.demo.sample_bill import Bill, Truth, write_month
 from cloud_costs.errors import CloudCostsError, TransientError
-from cloud_costs.history import Load
 from cloud_costs.months import MonthRange
-from cloud_costs.plan import list_manifests
-from cloud_costs.postgres import Database
-from cloud_costs.sample_bill import Bill, Truth, write_month
-from cloud_costs.storage import LocalStorage, Storage
-from cloud_costs.sync import load_months
+from cloud_costs.publishing.history import Load
+from cloud_costs.publishing.plan import list_manifests
+from cloud_costs.publishing.sync import load_months
+from cloud_costs.storage.files import Storage
+from cloud_costs.storage.local import LocalStorage
 
 PATIENCE = 60.0
 

@@ -24,8 +24,8 @@ from billing_bucket import Bucket
 from pipeline import TOTALS
 from roles import drop_roles, make_roles
 
-from cloud_costs import local_airflow
-from cloud_costs.demo import NOT_INHERITED
+from cloud_costs.demo import local_airflow
+from cloud_costs.demo.commands import NOT_INHERITED
 from cloud_costs.months import month_label
 
 ROOT = Path(__file__).parents[1]

@@ -14,15 +14,16 @@ from typing import Any
 import psycopg
 from pipeline import JANUARY
 
-from cloud_costs.audit import audit
-from cloud_costs.config import Source
-from cloud_costs.history import Load
-from cloud_costs.load import load_raw
-from cloud_costs.normalize import normalize
-from cloud_costs.postgres import Database
-from cloud_costs.publish import publish
-from cloud_costs.storage import LocalStorage, Storage
-from cloud_costs.views import refresh_views
+from cloud_costs.charges.views import refresh_views
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Database
+from cloud_costs.publishing.audit import audit
+from cloud_costs.publishing.history import Load
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.publishing.normalize import normalize
+from cloud_costs.publishing.publish import publish
+from cloud_costs.storage.files import Storage
+from cloud_costs.storage.local import LocalStorage
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["processes"])

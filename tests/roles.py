@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from cloud_costs import sql_files
-from cloud_costs.embedded_postgres import Server
-from cloud_costs.postgres import Database, apply_schema
+from cloud_costs.database import sql_files
+from cloud_costs.database.postgres import Database
+from cloud_costs.database.schema import apply_schema
+from cloud_costs.demo.embedded_postgres import Server
 
 
 def make_roles(server: Server, schema: str, *options: str, uri: str = "") -> str:

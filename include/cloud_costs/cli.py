@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from cloud_costs import environment
-from cloud_costs.config import Source, load_sources, pick_sources
-from cloud_costs.diagnosis import Diagnosis, diagnose_database, diagnose_source
+from cloud_costs.config.sources import Source, load_sources, pick_sources
+from cloud_costs.database.schema import apply_schema
 from cloud_costs.errors import CloudCostsError, PermanentError
 from cloud_costs.messages import safe
 from cloud_costs.months import MonthRange
-from cloud_costs.plan import Plan, PlannedMonth, list_manifests
-from cloud_costs.postgres import apply_schema
-from cloud_costs.sync import load_months
+from cloud_costs.publishing.diagnosis import Diagnosis, diagnose_database, diagnose_source
+from cloud_costs.publishing.plan import Plan, PlannedMonth, list_manifests
+from cloud_costs.publishing.sync import load_months
 
 app = typer.Typer(
     help="Load cloud billing exports into cost tables in PostgreSQL.",

@@ -7,10 +7,12 @@ from typing import Any
 
 import psycopg
 
-from cloud_costs.config import Source, schema_name
+from cloud_costs.config.sources import Source, schema_name
+from cloud_costs.database.postgres import Database
 from cloud_costs.errors import ConfigError
-from cloud_costs.postgres import Database
-from cloud_costs.storage import LocalStorage, S3Storage, Storage, labelled, s3_errors
+from cloud_costs.storage.files import Storage, labelled
+from cloud_costs.storage.local import LocalStorage
+from cloud_costs.storage.s3 import S3Storage, s3_errors
 
 CONNECT_TIMEOUT = 10
 CONNECTION = "AWS_* environment variables"

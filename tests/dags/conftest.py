@@ -24,7 +24,7 @@ import pytest
 import yaml
 from billing_bucket import Bucket
 
-from cloud_costs.local_airflow import PROGRAM
+from cloud_costs.demo.local_airflow import PROGRAM
 
 ROOT = Path(__file__).parents[2]
 HOME = Path(tempfile.mkdtemp(prefix="cloud-costs-airflow-"))

@@ -17,8 +17,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from pipeline import JANUARY
 
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.months import next_month
-from cloud_costs.sample_bill import Bill, write_month
 
 FEBRUARY = next_month(JANUARY)
 TOKEN = "T000/B000/token-that-no-log-may-show"
@@ -140,7 +140,7 @@ def test_one_message_tells_all_that_failed_and_what_is_stale(
     assert month.startswith("• cup 2025-02: load_raw failed: manifest s3://")
     assert stale.startswith("• archive is stale: its newest delivery, of 2025-01, ")
     for line in (gone, month, stale):
-        assert f"[cloud_costs.airflow_tasks] {line.removeprefix('• ')}" in run.log
+        assert f"[cloud_costs.airflow.tasks] {line.removeprefix('• ')}" in run.log
     # As dag.test() quotes it: the colons of the time stay.
     assert link.startswith("<https://airflow.example.com/dags/cloud_costs/runs/")
     assert "/tasks/report" in link

@@ -26,14 +26,14 @@ began = time.monotonic()
 from pathlib import Path
 bag = airflow.dag_processing.dagbag.BundleDagBag({dags!r}, bundle_path=Path({dags!r}), bundle_name="dags-folder")
 seconds = time.monotonic() - began
-import cloud_costs, cloud_costs.airflow_tasks
+import cloud_costs, cloud_costs.airflow.tasks
 print(json.dumps({{
     "dags": sorted(bag.dags),
     "errors": bag.import_errors,
     "connected": connected,
     "seconds": seconds,
     "package": cloud_costs.__file__,
-    "tasks": cloud_costs.airflow_tasks.__file__,
+    "tasks": cloud_costs.airflow.tasks.__file__,
     "on_path": {dags!r} in sys.path,
 }}))
 """
@@ -255,7 +255,7 @@ def test_dag_file_hides_no_package_and_parses_fast_and_offline(tmp_path: Path) -
     assert found["seconds"] < 2
 
 
-@pytest.mark.parametrize("file", ["docker-compose.yaml", "include/cloud_costs/demo.py"])
+@pytest.mark.parametrize("file", ["docker-compose.yaml", "include/cloud_costs/demo/commands.py"])
 def test_settings_are_ones_that_airflow_knows(file: str) -> None:
     from airflow.configuration import conf
 

@@ -20,8 +20,8 @@ from billing_bucket import CUP, Bucket
 from live_airflow import DAG, ROOT, SECONDS, Live, free_port, label, live_airflow
 from pipeline import truth_totals
 
-from cloud_costs.local_airflow import PROGRAM
-from cloud_costs.sample_bill import Truth
+from cloud_costs.demo.local_airflow import PROGRAM
+from cloud_costs.demo.sample_bill import Truth
 
 MONTHS = tuple(date(year, month, 1) for year in (2023, 2024) for month in range(1, 13))
 # So many lines that their COPY takes a second.

@@ -13,7 +13,7 @@ import pytest
 from live_airflow import COSTS_PASSWORD, DAG, Live
 from pipeline import JANUARY, truth_totals
 
-from cloud_costs import local_airflow
+from cloud_costs.demo import local_airflow
 from cloud_costs.months import next_month
 
 FEBRUARY = next_month(JANUARY)

@@ -7,10 +7,11 @@ import psycopg
 import pytest
 from fault_month import Month
 
-from cloud_costs import embedded_postgres
-from cloud_costs.config import Source
-from cloud_costs.postgres import Database, apply_schema
-from cloud_costs.sample_bill import Bill
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Database
+from cloud_costs.database.schema import apply_schema
+from cloud_costs.demo import embedded_postgres
+from cloud_costs.demo.sample_bill import Bill
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 from fault_month import Month, go_on
 from processes import STEPS, take_step
 
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import LoadLost
 from cloud_costs.months import MonthRange
-from cloud_costs.plan import list_manifests
-from cloud_costs.sample_bill import Bill
+from cloud_costs.publishing.plan import list_manifests
 
 
 @pytest.fixture(scope="module")

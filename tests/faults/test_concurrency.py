@@ -8,10 +8,10 @@ import pytest
 from fault_month import Month
 from processes import STEPS, start, take_step
 
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Database
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import CloudCostsError
-from cloud_costs.postgres import Database
-from cloud_costs.sample_bill import Bill
 
 LOADS = 3
 

@@ -16,9 +16,9 @@ from fault_month import Month, assert_passes, attempts, count_moments, go_on
 from processes import STEPS, Moments, take_step
 from proxies import TcpProxy
 
-from cloud_costs import embedded_postgres
+from cloud_costs.demo import embedded_postgres
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import CloudCostsError, DatabaseUnavailable
-from cloud_costs.sample_bill import Bill
 
 SMALL = Bill(lines=60, files=2)
 # Several batches of each of two files.
@@ -173,7 +173,7 @@ def small_disk() -> Iterator[embedded_postgres.Server]:
     mount = f"mount -t tmpfs -o size=40m,mode=0700,uid={data_dir.stat().st_uid} tmpfs {disk}"
     command = ["unshare", *user, "--mount", "sh", "-c", f'{mount} && exec "$0" "$@"', sys.executable]
     started = subprocess.run(
-        [*command, "-m", "cloud_costs.embedded_postgres", "start", str(data_dir)],
+        [*command, "-m", "cloud_costs.demo.embedded_postgres", "start", str(data_dir)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": "include"},

@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from pipeline import JANUARY
 from processes import start
 
-from cloud_costs import embedded_postgres
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Database
+from cloud_costs.database.schema import apply_schema
+from cloud_costs.demo import embedded_postgres
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import CloudCostsError
-from cloud_costs.load import load_raw
-from cloud_costs.postgres import Database, apply_schema
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.storage.local import LocalStorage
 
 EXAMPLES = 25
 # Every line as text, whatever their order.

@@ -10,8 +10,8 @@ import pytest
 from fault_month import Month, attempts, count_moments, go_on
 from processes import STEPS, start, stop_at_a_moment
 
-from cloud_costs.history import Load
-from cloud_costs.sample_bill import Bill
+from cloud_costs.demo.sample_bill import Bill
+from cloud_costs.publishing.history import Load
 
 BILLS = {
     # Several batches of each file, copied by two streams.

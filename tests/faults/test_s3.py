@@ -10,10 +10,10 @@ from fault_month import Month, assert_passes
 from pipeline import JANUARY, load_month
 from proxies import HttpProxy
 
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import CloudCostsError
-from cloud_costs.sample_bill import Bill
-from cloud_costs.storage import S3Storage
+from cloud_costs.storage.s3 import S3Storage
 
 BILLS = {"parquet": Bill(lines=60, files=3), "csv": Bill(lines=60, files=3, file_type="csv")}
 SECONDS = 1

@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 from pipeline import JANUARY, cost_totals, crafted_source, line, load_month, truth_totals, write_delivery
 
-from cloud_costs import sql_files
-from cloud_costs.audit import audit
+from cloud_costs.database import sql_files
 from cloud_costs.errors import AuditFailed
-from cloud_costs.load import load_raw
-from cloud_costs.normalize import normalize
-from cloud_costs.publish import publish
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing.audit import audit
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.publishing.normalize import normalize
+from cloud_costs.publishing.publish import publish
+from cloud_costs.storage.local import LocalStorage
 
 # A payer whose month is closed: every line of it is on an invoice.
 CLOSED = {"bill_payer_account_id": "000000000009", "bill_invoice_id": "17"}

@@ -14,8 +14,8 @@ import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
 
 from cloud_costs.errors import AuditFailed, CloudCostsError, DeliveryError, DeliveryNotReady
-from cloud_costs.load import load_raw
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.storage.local import LocalStorage
 
 
 class Interfering(LocalStorage):

@@ -6,7 +6,7 @@ import pytest
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
 
 from cloud_costs.errors import DeliveryError, DeliveryNotReady, PermanentError, StorageDenied, TransientError
-from cloud_costs.storage import LocalStorage
+from cloud_costs.storage.local import LocalStorage
 
 
 @pytest.fixture

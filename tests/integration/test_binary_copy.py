@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud_costs import binary_copy
-from cloud_costs.arrow_json import json_text
-from cloud_costs.parquet_files import postgres_type
+from cloud_costs.loading import binary_copy
+from cloud_costs.loading.arrow_json import json_text
+from cloud_costs.loading.parquet_files import postgres_type
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 VALUES: dict[pa.DataType, Any] = {
@@ -166,7 +166,7 @@ class Finder:
 sys.meta_path.insert(0, Finder())
 import pyarrow.ipc
 sys.path.insert(0, sys.argv[1])
-from cloud_costs import binary_copy
+from cloud_costs.loading import binary_copy
 
 batch = pyarrow.ipc.open_stream(sys.stdin.buffer).read_next_batch()
 types = ["timestamp without time zone", "double precision", "numeric", "boolean", "text", "text", "text"]
@@ -191,7 +191,7 @@ def test_pandas_is_not_imported_where_it_is_installed():
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_PANDAS, str(Path(binary_copy.__file__).parents[1])],
+        [sys.executable, "-c", WITHOUT_PANDAS, str(Path(binary_copy.__file__).parents[2])],
         input=sink.getvalue(),
         capture_output=True,
         check=False,

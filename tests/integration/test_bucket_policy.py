@@ -14,11 +14,11 @@ import pytest
 from pipeline import JANUARY, load_month
 from werkzeug.serving import make_server
 
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import StorageDenied
 from cloud_costs.formats import FORMATS
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import S3Storage
+from cloud_costs.storage.s3 import S3Storage
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 PREFIX = "cup/CUP-Cost-Usage-Report/"

@@ -14,7 +14,7 @@ import pytest
 from pipeline import JANUARY, cost_totals, truth_totals
 from roles import drop_roles, make_roles
 
-from cloud_costs.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill, write_month
 
 ROOT = Path(__file__).parents[2]
 FEBRUARY = date(2025, 2, 1)

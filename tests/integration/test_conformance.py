@@ -8,24 +8,27 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from cloud_costs import conformance, views
-from cloud_costs.conformance import GAPS, Month
-from cloud_costs.embedded_postgres import Server
-from cloud_costs.postgres import Database
+from cloud_costs.charges import conformance
+from cloud_costs.charges.columns import focus_columns
+from cloud_costs.charges.conformance_gaps import GAPS
+from cloud_costs.database.postgres import Database
+from cloud_costs.demo import conformance as command
+from cloud_costs.demo.conformance import Month
+from cloud_costs.demo.embedded_postgres import Server
 
 
 @pytest.fixture(scope="module")
 def sample_month(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Month, Database]:
-    month = next(conformance.months(tmp_path_factory.mktemp("conformance")))
-    return month, conformance.load(postgres, month)
+    month = next(command.months(tmp_path_factory.mktemp("conformance")))
+    return month, command.load(postgres, month)
 
 
 @pytest.fixture(scope="module")
 def real_month(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Month, Database]:
-    months = list(conformance.months(tmp_path_factory.mktemp("conformance")))
+    months = list(command.months(tmp_path_factory.mktemp("conformance")))
     if len(months) < 2:
         pytest.skip("../shared/data is not there")
-    return months[1], conformance.load(postgres, months[1])
+    return months[1], command.load(postgres, months[1])
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def export(sample_month: tuple[Month, Database], tmp_path: Path) -> Iterator[pa.
 def test_export_has_the_columns_of_the_specification_and_exact_sums(
     sample_month: tuple[Month, Database], export: pa.Table
 ) -> None:
-    assert export.column_names == [column.focus_name for column in views.focus_columns() if column.focus_name]
+    assert export.column_names == [column.focus_name for column in focus_columns() if column.focus_name]
     assert len(export.column_names) == 57
     assert export.schema.field("BillingAccountId").type == pa.string()
     assert str(export["BillingAccountId"][0]) == "011254002932"
@@ -57,13 +60,13 @@ def test_rows_that_the_validator_does_not_see_are_as_documented(sample_month: tu
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not conformance.VALIDATOR.exists(), reason="make conformance has not made its environment")
+@pytest.mark.skipif(not command.VALIDATOR.exists(), reason="make conformance has not made its environment")
 @pytest.mark.parametrize("name", ["sample_month", "real_month"])
 def test_no_rule_fails_but_known_and_documented_ones(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     month, database = request.getfixturevalue(name)
     path = tmp_path / "export.parquet"
     conformance.export_month(database, month.billing_month, path)
-    _, failures = conformance.validate(path)
+    _, failures = conformance.validate(command.VALIDATOR, path)
     assert conformance.new_rules(failures) == []
     documented = {gap.rule: gap.rows[month.title] for gap in GAPS if not gap.unseen and gap.rows[month.title]}
     found = {failure.rule: failure.rows for failure in failures}

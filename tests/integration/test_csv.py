@@ -17,12 +17,12 @@ import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
 from roles import loader_uri
 
-from cloud_costs import storage
-from cloud_costs.config import Source
-from cloud_costs.csv_files import holds_end_mark
+from cloud_costs.config.sources import Source
 from cloud_costs.errors import AuditFailed, ColumnTypeError, DeliveryError, DeliveryNotReady
-from cloud_costs.load import load_raw
-from cloud_costs.storage import LocalStorage
+from cloud_costs.loading.csv_files import holds_end_mark
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.storage import ranges
+from cloud_costs.storage.local import LocalStorage
 
 LINE = {
     "identity/LineItemId": "line",
@@ -416,7 +416,7 @@ def test_types_of_files_are_widened_or_refused_by_name(database, bucket, query, 
 @pytest.fixture
 def remote(s3, monkeypatch):
     """A bucket, and a storage that reads its objects 1,000 bytes at a time."""
-    monkeypatch.setattr(storage, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(ranges, "PIECE_BYTES", 1000)
     return s3.new_bucket(), s3.storage()
 
 
@@ -487,10 +487,10 @@ SCRIPT = """
 import sys
 from datetime import date
 import psycopg
-from cloud_costs.config import Source
-from cloud_costs.load import load_raw
-from cloud_costs.postgres import Database
-from cloud_costs.storage import LocalStorage
+from cloud_costs.config.sources import Source
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.database.postgres import Database
+from cloud_costs.storage.local import LocalStorage
 uri, schema, name, folder = sys.argv[1:]
 database = Database(lambda: psycopg.connect(uri), schema, "costs_db")
 load_raw(database, LocalStorage(), Source(name=name, format="aws_cur", uri=folder), date(2025, 1, 1))

@@ -5,9 +5,10 @@ import re
 import psycopg
 import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
+from psycopg import sql
 
-from cloud_costs import relations
-from cloud_costs.postgres import Database
+from cloud_costs.charges import focus
+from cloud_costs.database.postgres import Database
 
 LINES = 20_000
 CREATES_DAILY_LINES = re.compile(r'\s*create table "\w+"\."\w*daily_\w*"')
@@ -35,7 +36,7 @@ def explaining(database: Database, plans: list[str]) -> Database:
 @pytest.mark.parametrize("raw_only", [False, True], ids=["normalize", "audit"])
 def test_lines_are_not_sorted_to_be_summed(database, bucket, query, monkeypatch, raw_only):
     """A month of ten million lines was sorted on disk: 65 seconds instead of 16."""
-    monkeypatch.setattr(relations, "WORK_MEM", "64kB")
+    monkeypatch.setattr(focus, "WORK_MEM", sql.Literal("64kB"))
     source = crafted_source(bucket)
     different = [
         line(line_item_usage_account_id=str(number % 70), line_item_product_code=str(number % 90))

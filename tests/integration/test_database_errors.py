@@ -11,11 +11,12 @@ import pytest
 from pipeline import JANUARY, load_month, staged_tables
 from roles import reading
 
-from cloud_costs import embedded_postgres
+from cloud_costs.database.postgres import Database
+from cloud_costs.database.schema import apply_schema
+from cloud_costs.demo import embedded_postgres
 from cloud_costs.errors import DatabaseDenied, DatabaseUnavailable
-from cloud_costs.load import load_raw
-from cloud_costs.postgres import Database, apply_schema
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.storage.local import LocalStorage
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import psutil
 import psycopg
 import pytest
 
-from cloud_costs import embedded_postgres
-from cloud_costs.demo import plan_lines
+from cloud_costs.demo import embedded_postgres
+from cloud_costs.demo.commands import plan_lines
 
 ROOT = Path(__file__).parents[2]
-PLAN_LOGGER = "cloud_costs.airflow_tasks.plan"
+PLAN_LOGGER = "cloud_costs.airflow.tasks.plan"
 
 
 @dataclass(frozen=True)
@@ -183,10 +183,10 @@ def test_plan_is_told_from_all_other_lines() -> None:
     lines = [
         console.format("source  month    decision", PLAN_LOGGER),
         console.format("cup     2025-01  load (new)  ", PLAN_LOGGER),
-        console.format("cup 2025-01: published", "cloud_costs.airflow_tasks"),
+        console.format("cup 2025-01: published", "cloud_costs.airflow.tasks"),
         "anything else",
         json.dumps({"event": "ca      2025-01  unchanged", "logger": PLAN_LOGGER}),
-        json.dumps({"event": "ca 2025-01: published", "logger": "cloud_costs.airflow_tasks"}),
+        json.dumps({"event": "ca 2025-01: published", "logger": "cloud_costs.airflow.tasks"}),
         "{not json",
     ]
     assert plan_lines("\n".join(lines)) == [

@@ -11,10 +11,11 @@ import psycopg
 import pytest
 from pipeline import JANUARY
 
-from cloud_costs.config import Source
-from cloud_costs.diagnosis import Diagnosis, Server, diagnose_database, diagnose_source, server_problems
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import LocalStorage, S3Storage
+from cloud_costs.config.sources import Source
+from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.publishing.diagnosis import Diagnosis, Server, diagnose_database, diagnose_source, server_problems
+from cloud_costs.storage.local import LocalStorage
+from cloud_costs.storage.s3 import S3Storage
 
 TINY = Bill(lines=30, files=2)
 GOOD = Server("18.4", 180004, "loader", "costs", "UTF8", False, False, True, True)

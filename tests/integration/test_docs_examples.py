@@ -16,11 +16,11 @@ from pipeline import load_month
 from psycopg.types.json import set_json_loads
 from roles import reading
 
-from cloud_costs import demo
-from cloud_costs.config import load_sources
-from cloud_costs.embedded_postgres import Server
-from cloud_costs.postgres import Database
-from cloud_costs.sample_bill import write_export
+from cloud_costs.config.sources import load_sources
+from cloud_costs.database.postgres import Database
+from cloud_costs.demo import commands as demo
+from cloud_costs.demo.embedded_postgres import Server
+from cloud_costs.demo.sample_bill import write_export
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/tables.md", "docs/operations.md")

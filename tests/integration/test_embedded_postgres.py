@@ -17,8 +17,8 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from cloud_costs import embedded_postgres
-from cloud_costs.embedded_postgres import EmbeddedPostgresError, Server
+from cloud_costs.demo import embedded_postgres
+from cloud_costs.demo.embedded_postgres import EmbeddedPostgresError, Server
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def query(server: Server, statement: str) -> str:
 
 
 def run(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cloud_costs.embedded_postgres", *map(str, args)]
-    folder = Path(embedded_postgres.__file__).parents[1]
+    command = [sys.executable, "-m", "cloud_costs.demo.embedded_postgres", *map(str, args)]
+    folder = Path(embedded_postgres.__file__).parents[2]
     return subprocess.run(
         command,
         capture_output=True,

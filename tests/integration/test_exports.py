@@ -14,11 +14,11 @@ import pytest
 from conftest import SHARED_DATA
 from pipeline import JANUARY, load_month
 
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import AuditFailed, DeliveryError, DeliveryNotReady
-from cloud_costs.load import load_raw
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.storage.local import LocalStorage
 
 BILL = Bill(format="aws_cur2", lines=60, files=2)
 PERIOD = "BILLING_PERIOD=2025-01"
@@ -117,7 +117,7 @@ def test_files_of_old_executions_are_left_alone(database, query, bucket, layout)
         ({"dataFiles": [None]}, "dataFiles[0]: "),
         ({"dataFiles": ["data/x.parquet", "data/x.parquet"]}, "lists 'data/x.parquet' twice"),
         ({"dataFiles": ["data/../../x.parquet"]}, "outside its folder"),
-        ({"dataFiles": ["data/x.orc"]}, "which is neither Parquet nor CSV"),
+        ({"dataFiles": ["data/x.orc"]}, "which is no data file: their names end in "),
     ],
 )
 def test_manifest_that_is_not_one_says_what_is_wrong(database, bucket, changes, words):

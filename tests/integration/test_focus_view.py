@@ -11,13 +11,13 @@ import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 from roles import own_schemas, reading
 
-from cloud_costs.config import Source
-from cloud_costs.postgres import columns_of
-from cloud_costs.sample_bill import Bill, plan_lines, write_month
-from cloud_costs.sample_bill.columns import APPEARING_TAG
-from cloud_costs.sample_bill.cur import tag_key
-from cloud_costs.sample_bill.resources import COLLIDING_TAG, ODD_TAG_VALUES
-from cloud_costs.views import focus_columns
+from cloud_costs.charges.columns import focus_columns
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import columns_of
+from cloud_costs.demo.sample_bill import Bill, plan_lines, write_month
+from cloud_costs.demo.sample_bill.columns import APPEARING_TAG
+from cloud_costs.demo.sample_bill.cur import tag_key
+from cloud_costs.demo.sample_bill.resources import COLLIDING_TAG, ODD_TAG_VALUES
 
 FEBRUARY, MARCH = JANUARY.replace(month=2), JANUARY.replace(month=3)
 BILL = Bill(lines=2000, files=2)

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from pipeline import JANUARY, cost_totals, crafted_source, line, load_month, truth_totals, write_delivery
 
-from cloud_costs.config import Source
-from cloud_costs.sample_bill import Bill, write_month
+from cloud_costs.config.sources import Source
+from cloud_costs.demo.sample_bill import Bill, write_month
 
 BILL = Bill(lines=300, files=2)
 FORMATS = {

@@ -10,8 +10,8 @@ from hostile import HOSTILE, one_line
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 
 from cloud_costs.months import MonthRange
-from cloud_costs.plan import list_manifests
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing.plan import list_manifests
+from cloud_costs.storage.local import LocalStorage
 
 TABLES = ("audit_results", "load_history", "published_totals", "raw_columns", "raw_months", "schema_versions")
 

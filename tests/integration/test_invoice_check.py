@@ -3,9 +3,9 @@
 import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 
-from cloud_costs.audit import audit
-from cloud_costs.config import load_sources
+from cloud_costs.config.sources import load_sources
 from cloud_costs.errors import AuditFailed, ConfigError
+from cloud_costs.publishing.audit import audit
 
 HEADER = "invoice_id,amount,currency\n"
 CHECK = "invoices_are_as_listed"
@@ -76,7 +76,7 @@ def test_difference_is_an_error_where_the_source_says_so(database, bucket, query
     listed(HEADER + "007,4.5,USD\n8,1.5,USD\n")
     load_id = query("select load_id from load_history")[0][0]
     source = crafted_source(bucket, invoices=path, checks={CHECK: "error"})
-    from cloud_costs.history import Load
+    from cloud_costs.publishing.history import Load
 
     audit(database, source, Load(load_id, "crafted", JANUARY))
     assert query("select status from load_history") == [("staged",)]

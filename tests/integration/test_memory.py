@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from roles import loader_uri
 
-from cloud_costs.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill, write_month
 
 # Both fill row groups of 20,000 lines, as AWS's files do, and more batches than a stream ever holds at once.
 LINES = {"small": 80_000, "large": 240_000}
@@ -17,13 +17,13 @@ SCRIPT = """
 import sys
 from datetime import date
 import psycopg
-from cloud_costs.audit import audit
-from cloud_costs.config import Source
-from cloud_costs.load import load_raw
-from cloud_costs.normalize import normalize
-from cloud_costs.postgres import Database
-from cloud_costs.publish import publish
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing.audit import audit
+from cloud_costs.config.sources import Source
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.publishing.normalize import normalize
+from cloud_costs.database.postgres import Database
+from cloud_costs.publishing.publish import publish
+from cloud_costs.storage.local import LocalStorage
 uri, schema, name, folder = sys.argv[1:]
 database = Database(lambda: psycopg.connect(uri), schema, "costs_db")
 source = Source(name=name, format="aws_cur", uri=folder)

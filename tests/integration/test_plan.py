@@ -10,14 +10,15 @@ import boto3
 import pytest
 from pipeline import JANUARY, load_month
 
-from cloud_costs import config
-from cloud_costs.config import Source
+from cloud_costs.config import sources as config
+from cloud_costs.config.sources import Source
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import ConfigError, DeliveryError, StorageDenied, StorageUnavailable
-from cloud_costs.formats.aws_cur import find_manifests
+from cloud_costs.formats.aws.cur import find_manifests
 from cloud_costs.months import MonthRange, next_month
-from cloud_costs.plan import Plan, list_manifests
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import LocalStorage, S3Storage
+from cloud_costs.publishing.plan import Plan, list_manifests
+from cloud_costs.storage.local import LocalStorage
+from cloud_costs.storage.s3 import S3Storage
 
 FEBRUARY, MARCH = date(2025, 2, 1), date(2025, 3, 1)
 EVERY_MONTH = MonthRange()

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
 from cloud_costs.months import next_month
 
 # Each example is a load or more, so there are few, each of many lines; shrinking would take as many again.

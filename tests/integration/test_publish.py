@@ -18,14 +18,14 @@ from pipeline import (
     write_delivery,
 )
 
-from cloud_costs import locks
-from cloud_costs.audit import audit
+from cloud_costs.charges.views import refresh_views
+from cloud_costs.database import locks
 from cloud_costs.errors import LoadLost, PublishBlocked
-from cloud_costs.load import load_raw
-from cloud_costs.normalize import normalize
-from cloud_costs.publish import publish
-from cloud_costs.storage import LocalStorage
-from cloud_costs.views import refresh_views
+from cloud_costs.publishing.audit import audit
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.publishing.normalize import normalize
+from cloud_costs.publishing.publish import publish
+from cloud_costs.storage.local import LocalStorage
 
 
 def stage(database, source, month=JANUARY, **options):

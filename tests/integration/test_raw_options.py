@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 from pipeline import JANUARY, cost_totals, crafted_source, line, load_month, truth_totals, write_delivery
 
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import DeliveryError
-from cloud_costs.focus import is_read
 from cloud_costs.formats import FORMATS
-from cloud_costs.sample_bill import Bill, write_month
+from cloud_costs.formats.mapping import is_read
 
 FEBRUARY, MARCH = JANUARY.replace(month=2), JANUARY.replace(month=3)
 BILL = Bill(lines=300, files=2)

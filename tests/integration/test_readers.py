@@ -8,8 +8,8 @@ import pyarrow as pa
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 from roles import reading
 
-from cloud_costs.sample_bill import Bill
-from cloud_costs.views import refresh_views
+from cloud_costs.charges.views import refresh_views
+from cloud_costs.demo.sample_bill import Bill
 
 RELOADS = 50
 

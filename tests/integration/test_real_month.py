@@ -8,7 +8,7 @@ import pytest
 from conftest import SHARED_DATA
 from pipeline import load_month
 
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
 
 FOLDER = SHARED_DATA / "aws-workshop-2018"
 FILE = FOLDER / "workshop/WorkshopCUR/WorkshopCUR/year=2018/month=10/WorkshopCUR-00001.snappy.parquet"

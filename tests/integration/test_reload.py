@@ -18,10 +18,10 @@ from pipeline import (
 )
 
 from cloud_costs.errors import ColumnTypeError, LoadLost
-from cloud_costs.load import load_raw
-from cloud_costs.normalize import normalize
-from cloud_costs.publish import publish
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.publishing.normalize import normalize
+from cloud_costs.publishing.publish import publish
+from cloud_costs.storage.local import LocalStorage
 
 FEBRUARY, MARCH = date(2025, 2, 1), date(2025, 3, 1)
 

@@ -9,21 +9,21 @@ from decimal import Decimal
 import pytest
 from pipeline import JANUARY, cost_totals, load_month, staged_tables, truth_totals
 
-from cloud_costs import airflow_tasks
-from cloud_costs.audit import audit
-from cloud_costs.config import Source
+from cloud_costs.airflow import tasks as airflow_tasks
+from cloud_costs.charges.views import refresh_views
+from cloud_costs.config.sources import Source
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import LoadLost
-from cloud_costs.history import Load
-from cloud_costs.load import load_raw
 from cloud_costs.months import MonthRange
-from cloud_costs.normalize import normalize
-from cloud_costs.plan import list_manifests
-from cloud_costs.publish import publish
-from cloud_costs.retention import drop_old_raw
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import LocalStorage
-from cloud_costs.sync import load_months
-from cloud_costs.views import refresh_views
+from cloud_costs.publishing.audit import audit
+from cloud_costs.publishing.history import Load
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.publishing.normalize import normalize
+from cloud_costs.publishing.plan import list_manifests
+from cloud_costs.publishing.publish import publish
+from cloud_costs.publishing.retention import drop_old_raw
+from cloud_costs.publishing.sync import load_months
+from cloud_costs.storage.local import LocalStorage
 
 FEBRUARY, MARCH = date(2025, 2, 1), date(2025, 3, 1)
 MONTHS = (JANUARY, FEBRUARY, MARCH)

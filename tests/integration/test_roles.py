@@ -13,14 +13,15 @@ import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 from roles import make_roles
 
-from cloud_costs import embedded_postgres
+from cloud_costs.charges.views import READABLE, refresh_views
+from cloud_costs.database.postgres import Database
+from cloud_costs.database.schema import HISTORY, apply_schema
+from cloud_costs.demo import embedded_postgres
 from cloud_costs.errors import DatabaseDenied, PublishBlocked
-from cloud_costs.load import load_raw
-from cloud_costs.normalize import normalize
-from cloud_costs.postgres import HISTORY, Database, apply_schema
-from cloud_costs.publish import publish
-from cloud_costs.storage import LocalStorage
-from cloud_costs.views import READABLE, refresh_views
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.publishing.normalize import normalize
+from cloud_costs.publishing.publish import publish
+from cloud_costs.storage.local import LocalStorage
 
 ROOT = Path(__file__).parents[2]
 ROLES = """

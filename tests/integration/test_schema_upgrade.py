@@ -13,14 +13,15 @@ from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, w
 from psycopg import sql
 from roles import drop_roles, loader_uri, make_roles, own_schemas
 
-from cloud_costs import postgres as schema_module
-from cloud_costs import sql_files
+from cloud_costs.charges.views import refresh_views
+from cloud_costs.database import postgres as schema_module
+from cloud_costs.database import sql_files
+from cloud_costs.database.postgres import Database
+from cloud_costs.database.schema import apply_schema
 from cloud_costs.errors import DatabaseUnavailable, SchemaTooNew
 from cloud_costs.months import MonthRange
-from cloud_costs.plan import list_manifests
-from cloud_costs.postgres import Database, apply_schema
-from cloud_costs.storage import LocalStorage
-from cloud_costs.views import refresh_views
+from cloud_costs.publishing.plan import list_manifests
+from cloud_costs.storage.local import LocalStorage
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 FEBRUARY = date(2025, 2, 1)

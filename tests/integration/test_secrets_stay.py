@@ -11,11 +11,11 @@ import pytest
 from pipeline import JANUARY, load_month, staged_tables
 
 from cloud_costs import environment
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Database
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import CloudCostsError, DatabaseDenied, DatabaseUnavailable, StorageDenied
-from cloud_costs.postgres import Database
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import S3Storage
+from cloud_costs.storage.s3 import S3Storage
 
 KEY, SECRET, TOKEN, PASSWORD = "AKIAGEHEIM", "geheim-key/+=", "geheim-token==", "geheim:@/%41'\" password"
 
@@ -72,7 +72,7 @@ def test_password_is_in_no_error_of_a_database_that_does_not_answer():
 
 
 def test_address_with_a_password_in_the_configuration_is_refused_without_it(tmp_path):
-    from cloud_costs.config import load_sources
+    from cloud_costs.config.sources import load_sources
 
     path = tmp_path / "sources.yaml"
     source = {"name": "cup", "format": "aws_cur", "uri": f"https://{KEY}:geheim@s3.example.com/bucket/"}

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
 
-from cloud_costs import parquet_files, staging
 from cloud_costs.errors import DeliveryError
-from cloud_costs.load import load_raw
-from cloud_costs.storage import LocalStorage
+from cloud_costs.loading import parquet_files, staging
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.storage.local import LocalStorage
 
 VALUES = {
     "a_bool": (pa.array([True, None]), "boolean", True),
@@ -171,7 +171,7 @@ def test_rows_lost_on_the_way_are_noticed(database, bucket, query):
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cloud_costs.load.create_raw_table", swallowing)
+        patch.setattr("cloud_costs.publishing.load.create_raw_table", swallowing)
         with pytest.raises(DeliveryError, match=r"its footer says 3 rows, 3 were read and \d stored") as raised:
             load_raw(database, LocalStorage(), source, JANUARY)
     assert paths[0].name in str(raised.value)

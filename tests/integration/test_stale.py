@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pipeline import JANUARY
 
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
 from cloud_costs.months import MonthRange
-from cloud_costs.plan import list_manifests
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing.plan import list_manifests
+from cloud_costs.storage.local import LocalStorage
 
 FEBRUARY = date(2025, 2, 1)
 ALL = MonthRange()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pipeline import JANUARY, load_month
 
-from cloud_costs.history import Load
-from cloud_costs.publish import publish
-from cloud_costs.steps import log_step
+from cloud_costs.publishing.history import Load
+from cloud_costs.publishing.publish import publish
+from cloud_costs.publishing.steps import log_step
 
 PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"=]+)(?: |$)')
 STEPS = ["load_raw", "normalize", "audit", "publish"]

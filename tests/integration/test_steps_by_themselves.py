@@ -20,15 +20,15 @@ from pipeline import (
 )
 from roles import loader_uri
 
-from cloud_costs import history
-from cloud_costs.audit import audit
 from cloud_costs.errors import AuditFailed, LoadBusy, LoadLost
-from cloud_costs.load import load_raw
 from cloud_costs.months import MonthRange
-from cloud_costs.normalize import normalize
-from cloud_costs.plan import list_manifests
-from cloud_costs.publish import publish
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing import history
+from cloud_costs.publishing.audit import audit
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.publishing.normalize import normalize
+from cloud_costs.publishing.plan import list_manifests
+from cloud_costs.publishing.publish import publish
+from cloud_costs.storage.local import LocalStorage
 
 
 def test_normalize_alone_derives_from_the_published_lines(database, cup, query):
@@ -123,11 +123,11 @@ def test_killed_load_is_marked_and_its_tables_dropped(database, cup, query, post
     truth = cup.deliver()
     script = f"""
 import threading, psycopg
-from cloud_costs import parquet_files
-from cloud_costs.config import Source
-from cloud_costs.load import load_raw
-from cloud_costs.postgres import Database
-from cloud_costs.storage import LocalStorage
+from cloud_costs.loading import parquet_files
+from cloud_costs.config.sources import Source
+from cloud_costs.publishing.load import load_raw
+from cloud_costs.database.postgres import Database
+from cloud_costs.storage.local import LocalStorage
 from datetime import date
 parquet_files.BATCH_ROWS = 10
 def progress(rows):
@@ -252,7 +252,7 @@ def test_interrupt_stops_the_streams_and_leaves_nothing(database, bucket, query,
     """Airflow ends a task by an exception in the main thread, while the streams run in others."""
     source = crafted_source(bucket)
     write_delivery(bucket, *[[line()] * 200] * 6)
-    monkeypatch.setattr("cloud_costs.parquet_files.BATCH_ROWS", 10)
+    monkeypatch.setattr("cloud_costs.loading.parquet_files.BATCH_ROWS", 10)
     copied = []
 
     def slow(rows):
@@ -263,7 +263,7 @@ def test_interrupt_stops_the_streams_and_leaves_nothing(database, bucket, query,
         time.sleep(0.3)
         raise interrupt("stop")
 
-    monkeypatch.setattr("cloud_costs.staging.as_completed", interrupted)
+    monkeypatch.setattr("cloud_costs.loading.staging.as_completed", interrupted)
     began = time.monotonic()
     with pytest.raises(interrupt):
         load_raw(database, LocalStorage(), source, JANUARY, progress=slow)

@@ -18,13 +18,15 @@ import pytest
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
 
 from cloud_costs import environment
-from cloud_costs.config import Source
+from cloud_costs.config.sources import Source
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageDenied, StorageUnavailable
-from cloud_costs.formats.aws_cur import find_manifests, read_delivery
+from cloud_costs.formats.aws.cur import find_manifests, read_delivery
+from cloud_costs.loading.parquet_files import read_shape
 from cloud_costs.months import MonthRange, next_month
-from cloud_costs.parquet_files import read_shape
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import LocalStorage, S3Storage, StoredFile
+from cloud_costs.storage.files import StoredFile
+from cloud_costs.storage.local import LocalStorage
+from cloud_costs.storage.s3 import S3Storage
 
 SMALL = Bill(lines=60, files=2)
 SECRET = "wrong-secret-that-no-log-may-show"

@@ -4,10 +4,11 @@ import pyarrow as pa
 import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 
-from cloud_costs import views
+from cloud_costs.charges import views
+from cloud_costs.charges.columns import focus_columns
+from cloud_costs.charges.views import refresh_views
+from cloud_costs.database.postgres import columns_of
 from cloud_costs.errors import DatabaseDenied
-from cloud_costs.postgres import columns_of
-from cloud_costs.views import focus_columns, refresh_views
 
 OLD_FOCUS = """
     drop view focus_costs;
@@ -64,7 +65,8 @@ def test_column_put_first_is_made_anew_and_one_put_last_is_replaced(database, cr
 
     def wrapped(columns):
         text = views.sql.SQL(f"select {columns} from (")
-        monkeypatch.setattr(views.focus, "charges", lambda raw: text + charges(raw) + views.sql.SQL(") as charges"))
+        end = views.sql.SQL(") as charges")
+        monkeypatch.setattr(views.focus, "charges", lambda *lines: text + charges(*lines) + end)
 
     wrapped("*, 1 as x_last")
     assert refresh_views(database) == ["crafted_focus", "focus_costs"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloud_costs import alerts
+from cloud_costs.airflow import alerts
 
 
 def test_nothing_is_sent_where_nothing_is_set() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageDenied, StorageUnavailable
 from cloud_costs.formats import FORMATS
-from cloud_costs.formats.aws_cur import find_manifests, read_delivery, read_version
+from cloud_costs.formats.aws.cur import find_manifests, read_delivery, read_version
 from cloud_costs.months import MonthRange, next_month
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import LocalStorage
+from cloud_costs.storage.local import LocalStorage
 
 JANUARY, FEBRUARY, DECEMBER = date(2025, 1, 1), date(2025, 2, 1), date(2025, 12, 1)
 LOCAL = LocalStorage()
@@ -325,8 +325,8 @@ def test_manifest_with_a_byte_order_mark_and_unknown_keys_is_read(report):
         (["a/1.parquet", "a/2.parquet", "a/1.parquet"], "lists 'a/1.parquet' twice"),
         (["a/../../x.parquet"], "lists 'a/../../x.parquet', outside its folder"),
         (["../x.parquet"], "lists '../x.parquet', outside its folder"),
-        (["cup/R/20250101-20250201/R-1.orc"], "lists 'cup/R/.*orc', which is neither Parquet nor CSV"),
-        (["cup/R/20250101-20250201/\x00.parquet"], "lists 'cup/R/.*parquet', which is neither Parquet nor CSV"),
+        (["cup/R/20250101-20250201/R-1.orc"], "lists 'cup/R/.*orc', which is no data file: their names end in "),
+        (["cup/R/20250101-20250201/\x00.parquet"], "lists 'cup/R/.*parquet', which is no data file"),
     ],
 )
 def test_file_list_that_cannot_be_loaded_is_told(report, keys, said):

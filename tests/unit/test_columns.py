@@ -5,9 +5,9 @@ import itertools
 import pyarrow as pa
 import pytest
 
-from cloud_costs.columns import MAX_NAME_BYTES, merge_types, raw_names, wider
 from cloud_costs.errors import ColumnTypeError
-from cloud_costs.parquet_files import postgres_type
+from cloud_costs.loading.columns import MAX_NAME_BYTES, merge_types, raw_names, wider
+from cloud_costs.loading.parquet_files import postgres_type
 
 
 def test_athena_names_stay_as_they_are():

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_costs import config, environment
-from cloud_costs.config import load_sources, pick_sources, schema_name
+from cloud_costs import environment
+from cloud_costs.config import sources as config
+from cloud_costs.config.sources import load_sources, pick_sources, schema_name
+from cloud_costs.database.sql_files import check_names
 from cloud_costs.errors import ConfigError
-from cloud_costs.sql_files import check_names
 
-EXAMPLE = Path(config.__file__).parents[1] / "config" / "sources.example.yaml"
+EXAMPLE = Path(config.__file__).parents[2] / "config" / "sources.example.yaml"
 ONE = "sources:\n  - name: cup\n    format: aws_cur\n    uri: s3://billing/cup/report/\n"
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud_costs.conformance import GAPS, KNOWN, gaps_table, known_table, new_rules, read_report, verdicts
+from cloud_costs.charges.conformance import gaps_table, known_table, new_rules, read_report, verdicts
+from cloud_costs.charges.conformance_gaps import GAPS, KNOWN
 
 ROOT = Path(__file__).parents[2]
 

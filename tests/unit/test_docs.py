@@ -16,9 +16,12 @@ import typer
 import yaml
 
 from cloud_costs import errors
+from cloud_costs.charges.columns import focus_columns
+from cloud_costs.charges.data_dictionary import read_expressions
+from cloud_costs.charges.focus import selects_of
 from cloud_costs.cli import app
+from cloud_costs.database.sql_files import check_names, read, read_checks
 from cloud_costs.formats import FORMATS
-from cloud_costs.sql_files import check_names, read, read_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 README, OPERATIONS, TABLES = ROOT / "README.md", ROOT / "docs/operations.md", ROOT / "docs/tables.md"
@@ -131,15 +134,11 @@ def env_example() -> str:
     return (ROOT / ".env.example").read_text(encoding="utf-8")
 
 
-def focus_columns(mapping: str) -> dict[str, str]:
-    """Return the columns of a mapping's first select, with the expression behind each that has a name given."""
-    text = read(f"focus/{mapping}.sql").partition("\nunion all\n")[0]
-    # The last select that is indented as little as any: in a union, each side is in parentheses.
-    indent = min(re.findall(r"^( *)select$", text, re.MULTILINE), key=len)
-    selected = re.split(rf"(?m)^{indent}select\n", text)[-1].partition(f"\n{indent}from ")[0]
-    parts = re.split(rf",\n(?={indent}    \S)", selected)
-    found = (re.fullmatch(r"(?s)\s*(.+?)(?:\s+as (\w+))?", part) for part in parts)
-    return {match[2] or match[1].split(".")[-1]: match[1] for match in found if match}
+def empty_columns(mapping: str) -> set[str]:
+    """Return the FOCUS columns that a mapping states nowhere; tags are gathered from their own columns."""
+    stated = {one.name for text in selects_of(mapping) for one in read_expressions(text) if not one.step}
+    stated |= set(re.findall(r"^    \w+\.(\w+),?$", selects_of(mapping)[0].rpartition("\nselect\n")[2], re.MULTILINE))
+    return {column.name for column in focus_columns() if column.focus_name} - stated
 
 
 def tracked_texts() -> list[Path]:
@@ -243,13 +242,12 @@ def test_focus_columns_that_stay_empty_are_named() -> None:
         .partition("### FOCUS columns that stay empty")[2]
         .partition("\n`PricingCurrencyEffectiveCost` ")[0]
     )
-    columns = focus_columns("aws_cur")
-    empty = {name for name, value in columns.items() if value.startswith("null")}
-    assert {name.lower() for name in re.findall(r"`([A-Z]\w+)`", section)} == empty
-    standard = {name for name in columns if not name.startswith("x_")} - {"billing_period"}
+    assert {name.lower() for name in re.findall(r"`([A-Z]\w+)`", section)} == empty_columns("aws_cur")
+    standard = [column for column in focus_columns() if column.focus_name]
     assert f"All {len(standard)} columns of FOCUS 1.2" in text_of(TABLES)
     assert f"All {len(standard)} columns of FOCUS 1.2" in text_of(README)
-    assert unnamed([f"`{name}`" for name in columns if name.startswith("x_")], text_of(TABLES)) == []
+    own = [column.name for column in focus_columns() if column.name.startswith("x_") and column.name != "x_source"]
+    assert unnamed([f"`{name}`" for name in own], text_of(TABLES)) == []
 
 
 def test_every_variable_is_described() -> None:

@@ -16,8 +16,8 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from cloud_costs.embedded_postgres import Server
-from cloud_costs.sample_bill import Bill, plan_lines
+from cloud_costs.demo.embedded_postgres import Server
+from cloud_costs.demo.sample_bill import Bill, plan_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 MONTH = ROOT.parent / "shared/data/aws-workshop-2018/workshop/WorkshopCUR/WorkshopCUR/year=2018/month=10"

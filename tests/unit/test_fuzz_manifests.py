@@ -11,12 +11,12 @@ from fuzzing import bounded
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloud_costs.config import Source, load_sources
+from cloud_costs.config.sources import Source, load_sources
+from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import CloudCostsError, ConfigError
 from cloud_costs.formats import FORMATS
 from cloud_costs.months import MonthRange
-from cloud_costs.sample_bill import Bill, write_month
-from cloud_costs.storage import LocalStorage
+from cloud_costs.storage.local import LocalStorage
 
 JANUARY = date(2025, 1, 1)
 LOCAL = LocalStorage()

@@ -9,13 +9,12 @@ from hostile import HOSTILE, NAMES, one_line
 from pipeline import JANUARY, crafted_source, line, write_delivery
 
 from cloud_costs import environment
-from cloud_costs.config import Source, load_sources, schema_name
+from cloud_costs.config.sources import Source, load_sources, schema_name
+from cloud_costs.database.schema import apply_schema
 from cloud_costs.errors import CloudCostsError, DeliveryError, DeliveryNotReady, StorageDenied
-from cloud_costs.formats import format_of
-from cloud_costs.load import find_manifest
 from cloud_costs.months import MonthRange
-from cloud_costs.postgres import apply_schema
-from cloud_costs.storage import LocalStorage
+from cloud_costs.publishing.load import find_manifest
+from cloud_costs.storage.local import LocalStorage
 
 each = pytest.mark.parametrize("text", HOSTILE, ids=NAMES)
 
@@ -63,7 +62,7 @@ def test_manifest_leads_nowhere_but_below_its_own_folder(bucket, key):
         manifest.write_text(json.dumps({**content, "reportKeys": [key], "bucket": bucket_name}))
         storage, source = Watched(), crafted_source(bucket / "inner")
         with pytest.raises((DeliveryError, DeliveryNotReady, StorageDenied)) as raised:
-            format_of(source).read_delivery(find_manifest(storage, source, JANUARY), storage)
+            source.form.read_delivery(find_manifest(storage, source, JANUARY), storage)
         assert one_line(str(raised.value))
         outside = [
             asked for asked in storage.asked if not Path(os.path.normpath(asked)).is_relative_to(bucket / "inner")
@@ -77,9 +76,9 @@ def test_manifest_of_a_data_export_leads_nowhere_else(bucket, key):
     folder.mkdir(parents=True)
     (folder / "export-Manifest.json").write_text(json.dumps({"executionId": "v1", "dataFiles": [key]}))
     source = Source(name="export", format="aws_cur2", uri=f"file://{bucket}/export/")
-    [manifest] = format_of(source).find_manifests("export", source.uri, LocalStorage(), MonthRange())
+    [manifest] = source.form.find_manifests("export", source.uri, LocalStorage(), MonthRange())
     with pytest.raises(DeliveryError, match="outside its folder"):
-        format_of(source).read_delivery(manifest, LocalStorage())
+        source.form.read_delivery(manifest, LocalStorage())
 
 
 @pytest.mark.parametrize("where", ["name", "format", "uri", "conn_id", "first_month", "manifest", "checks", "more"])

@@ -13,10 +13,10 @@ INCLUDE = Path(__file__).parents[2] / "include"
 @pytest.mark.parametrize(
     ("module", "unneeded"),
     [
-        ("airflow_tasks", {"airflow", "boto3", "botocore", "numpy", "pandas", "pyarrow"}),
+        ("airflow.tasks", {"airflow", "boto3", "botocore", "duckdb", "numpy", "pandas", "pyarrow"}),
         (
-            "airflow_connections",
-            {"airflow.providers.amazon.aws.hooks.s3", "boto3", "numpy", "pandas", "pyarrow"},
+            "airflow.connections",
+            {"airflow.providers.amazon.aws.hooks.s3", "boto3", "duckdb", "numpy", "pandas", "pyarrow"},
         ),
     ],
 )

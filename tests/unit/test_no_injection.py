@@ -23,14 +23,14 @@ MADE_OF = {
     ("csv_files", "column.type"): "one of the types of parquet_files.TYPES",
     ("publish", "kind"): "a type that format_type or parquet_files.TYPES gave",
     ("staging", "c.type"): "one of the types of parquet_files.TYPES",
-    ("focus", "target"): "a type from include/sql/focus/<mapping>_columns.csv",
-    ("focus", "wanted"): "a type from include/sql/focus/<mapping>_columns.csv",
-    ("views", "types[name]"): "a type from include/sql/views/focus_columns.csv",
+    ("focus", "column.type"): "a type from include/sql/views/focus_columns.csv",
+    ("lines", "target"): "a type from include/sql/focus/<mapping>_columns.csv",
+    ("lines", "wanted"): "a type from include/sql/focus/<mapping>_columns.csv",
     ("views", "one.privilege"): "PostgreSQL's own word from aclexplode",
     ("sql_files", "text"): "a file of include/sql, or a literal",
     ("diagnosis", "right"): "one of two literals",
-    ("conformance", "gap.unseen"): "a literal of conformance.GAPS",
-    ("demo", "f'create database \"{name}\"'"): "one of two literals",
+    ("conformance", "gap.unseen"): "a literal of conformance_gaps.GAPS",
+    ("commands", "f'create database \"{name}\"'"): "one of two literals",
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from cloud_costs.sample_bill import (
+from cloud_costs.demo.sample_bill import (
     Bill,
     Truth,
     parquet_files,
@@ -24,11 +24,11 @@ from cloud_costs.sample_bill import (
     write_month,
     write_truth,
 )
-from cloud_costs.sample_bill import delivery as delivery_module
-from cloud_costs.sample_bill.__main__ import main
-from cloud_costs.sample_bill.columns import column_names, column_type
-from cloud_costs.sample_bill.discounts import DISCOUNTS
-from cloud_costs.sample_bill.resources import COLLIDING_TAG
+from cloud_costs.demo.sample_bill import delivery as delivery_module
+from cloud_costs.demo.sample_bill.__main__ import main
+from cloud_costs.demo.sample_bill.columns import column_names, column_type
+from cloud_costs.demo.sample_bill.discounts import DISCOUNTS
+from cloud_costs.demo.sample_bill.resources import COLLIDING_TAG
 
 JANUARY, FEBRUARY, MARCH = date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1)
 BILL = Bill(lines=1500)
@@ -215,8 +215,8 @@ def as_tuple_exponent(value: Decimal) -> int:
 
 def test_the_fees_of_a_huge_bill_survive_a_double() -> None:
     huge = Bill(lines=10_000_000)
-    from cloud_costs.sample_bill.commitments import plan_commitments
-    from cloud_costs.sample_bill.lines import Month
+    from cloud_costs.demo.sample_bill.commitments import plan_commitments
+    from cloud_costs.demo.sample_bill.lines import Month
 
     month = Month(huge, JANUARY, 1)
     for commitment in plan_commitments(month):

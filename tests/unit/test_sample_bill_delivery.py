@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from cloud_costs.sample_bill import Bill, csv_files, read_truth, write_export, write_month
-from cloud_costs.sample_bill import delivery as delivery_module
-from cloud_costs.sample_bill.__main__ import main
+from cloud_costs.demo.sample_bill import Bill, csv_files, read_truth, write_export, write_month
+from cloud_costs.demo.sample_bill import delivery as delivery_module
+from cloud_costs.demo.sample_bill.__main__ import main
 
 JANUARY, FEBRUARY = date(2025, 1, 1), date(2025, 2, 1)
 FORMATS = ["aws_cur", "aws_cur2", "aws_focus"]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cloud_costs.sample_bill import Bill, Truth, account_name, write_month
+from cloud_costs.demo.sample_bill import Bill, Truth, account_name, write_month
 
 JANUARY = date(2025, 1, 1)
 ZERO = Decimal(0)

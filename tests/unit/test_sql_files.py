@@ -3,7 +3,7 @@
 import pytest
 from psycopg import sql
 
-from cloud_costs import sql_files
+from cloud_costs.database import sql_files
 
 PLACES = {
     *("schema", "raw", "charges", "normalized"),

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cloud_costs.threads import in_threads
+from cloud_costs.storage.threads import in_threads
 
 
 def test_items_are_worked_on_at_once_and_answered_in_order():

@@ -1,57 +1,43 @@
-"""The formats: one module each, and the SQL mapping in `include/sql/focus` that says what their columns mean."""
+"""The formats: a folder for each provider, which holds how its exports are found and read.
+
+What the columns of an export mean is not here but in `include/sql/focus`. A provider's folder is found by being here:
+it holds `FORMATS`, a dictionary of its formats by name.
+"""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from importlib import import_module
+from pkgutil import iter_modules
 
-from cloud_costs.delivery import Format
-from cloud_costs.formats import aws_cur, aws_exports, manifests
-from cloud_costs.formats.aws_columns import athena_name, cur_type, focus_type
-
-if TYPE_CHECKING:
-    from cloud_costs.config import Source
-
-FORMATS: dict[str, Format] = {
-    "aws_cur": Format(
-        aws_cur.find_manifests,
-        aws_cur.read_version,
-        aws_cur.read_delivery,
-        aws_cur.find_months,
-        mapping="aws_cur",
-        billed="line_item_unblended_cost",
-        raw_name=athena_name,
-        csv_type=cur_type,
-    ),
-    "aws_cur2": Format(
-        aws_exports.find_manifests,
-        aws_exports.read_version,
-        aws_exports.read_delivery,
-        aws_exports.find_months,
-        mapping="aws_cur",
-        billed="line_item_unblended_cost",
-        raw_name=athena_name,
-        csv_type=cur_type,
-    ),
-    "aws_focus": Format(
-        aws_exports.find_manifests,
-        aws_exports.read_version,
-        aws_exports.read_delivery,
-        aws_exports.find_months,
-        mapping="aws_focus",
-        billed="billedcost",
-        raw_name=str.lower,
-        csv_type=focus_type,
-    ),
-}
+from cloud_costs.formats import manifests
+from cloud_costs.formats.delivery import Format
 
 
-def format_of(source: "Source") -> Format:
-    """Return how the source's deliveries are found: by their manifests, or by listing where there are none."""
-    form = FORMATS[source.format]
-    if source.manifest == "none":
-        return replace(
-            form,
-            find_manifests=form.find_months,
-            read_version=manifests.version_of_listing,
-            read_delivery=manifests.delivery_of_listing,
-        )
-    return form
+def _find_formats() -> dict[str, Format]:
+    """Return the formats of all providers by name; raises `ValueError` for a name that two providers have."""
+    found: dict[str, Format] = {}
+    for module in iter_modules(__path__):
+        if module.ispkg:
+            formats: dict[str, Format] = import_module(f"{__name__}.{module.name}").FORMATS
+            if twice := sorted(found.keys() & formats.keys()):
+                raise ValueError(f"two providers have a format {twice[0]!r}")
+            found |= formats
+    return dict(sorted(found.items()))
+
+
+FORMATS = _find_formats()
+
+
+def without_manifests(form: Format) -> Format:
+    """Return the format for a bucket that holds data files and no manifests: a listing stands for each manifest.
+
+    Raises `ValueError` for a format that has no such mode.
+    """
+    if form.find_months is None:
+        raise ValueError("its deliveries cannot be told apart without manifests")
+    return replace(
+        form,
+        find_manifests=form.find_months,
+        read_version=manifests.version_of_listing,
+        read_delivery=partial(manifests.delivery_of_listing, file_types=form.file_types),
+    )

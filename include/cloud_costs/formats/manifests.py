@@ -1,72 +1,27 @@
-"""What the formats that AWS delivers with a manifest share: finding the newest one, reading it, finding its files."""
+"""What the formats share: reading a manifest, finding the files that it lists, and deliveries without manifests."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from hashlib import sha256
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from cloud_costs.delivery import Delivery, Manifest
 from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageDenied
-from cloud_costs.months import month_label
-from cloud_costs.storage import Folder, Storage, StoredFile, folder_name, labelled, parent_folder
-from cloud_costs.threads import in_threads
+from cloud_costs.formats.delivery import Delivery, Manifest
+from cloud_costs.storage.files import Folder, Storage, StoredFile, folder_name, labelled, parent_folder
+from cloud_costs.storage.threads import in_threads
 from cloud_costs.validation import explain
 
-# A delivery's own folder begins with its UTC time: 20250203T120125Z, 2024-04-02T13:14:43.337Z-<uuid>.
-DELIVERY_TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z(-.*)?")
-DATA_FILE = re.compile(r"[^\0]+\.(parquet|csv\.gz|csv\.zip|csv|zip)")
 BOM = b"\xef\xbb\xbf"
 
 Content = TypeVar("Content", bound=BaseModel)
 Place = Callable[[str], str]
-
-
-def newest_manifests(source: str, folders: Mapping[date, Sequence[str]], storage: Storage) -> list[Manifest]:
-    """Return the newest manifest of each month that has one, in the order of the months.
-
-    `folders` are those that may hold it: the first that does counts.
-    """
-    newest = in_threads(lambda month: _newest_manifest(source, month, folders[month], storage), folders)
-    return [Manifest(source, month, file) for month, file in zip(folders, newest, strict=True) if file]
-
-
-def _newest_manifest(source: str, month: date, folders: Sequence[str], storage: Storage) -> StoredFile | None:
-    """Return the month's own manifest; where a copy left it out, the newest of the deliveries' manifests."""
-    for uri in folders:
-        folder = storage.list_folder(uri)
-        if manifest := _manifest_in(source, month, folder):
-            return manifest
-        deliveries = [
-            (_age(folder_name(delivery), found.modified), found)
-            for delivery in folder.folders
-            if (found := _manifest_in(source, month, storage.list_folder(delivery)))
-        ]
-        if deliveries:
-            return max(deliveries, key=lambda delivery: delivery[0])[1]
-    return None
-
-
-def _manifest_in(source: str, month: date, folder: Folder) -> StoredFile | None:
-    """Return the manifest of a folder; raises `DeliveryError` when it holds those of several reports."""
-    manifests = [file for file in folder.files if file.name.endswith("-Manifest.json")]
-    if len(manifests) > 1:
-        names = ", ".join(file.name for file in manifests)
-        raise DeliveryError(
-            f"{source} {month_label(month)}: {folder.uri} holds manifests of several reports ({names}); "
-            "give each report a folder of its own"
-        )
-    return manifests[0] if manifests else None
-
-
-def _age(name: str, modified: datetime) -> tuple[str, datetime]:
-    """Order deliveries: by the UTC time that their folder's name begins with today, else by the object's own."""
-    return (name if DELIVERY_TIME.fullmatch(name) else "", modified)
+# Orders the deliveries of a month, by the name of their folder and the time of their newest file.
+Age = Callable[[str, datetime], Any]
 
 
 def read_content(manifest: Manifest, storage: Storage, model: type[Content], what: str) -> Content:
@@ -86,7 +41,7 @@ def read_content(manifest: Manifest, storage: Storage, model: type[Content], wha
         raise DeliveryError(f"{where} is not {what}: {explain(error)}") from None
 
 
-def refuse_keys(keys: Sequence[str], name: str, manifest: Manifest) -> None:
+def refuse_keys(keys: Sequence[str], name: str, manifest: Manifest, file_types: Sequence[str]) -> None:
     """Raise `DeliveryError` for a list of files that cannot be one delivery."""
     where = f"{manifest.label}: manifest {manifest.file.uri}"
     if not keys:
@@ -97,9 +52,15 @@ def refuse_keys(keys: Sequence[str], name: str, manifest: Manifest) -> None:
     outside = [key for key in keys if ".." in key.split("/")]
     if outside:
         raise DeliveryError(f"{where} lists {outside[0]!r}, outside its folder")
-    other = [key for key in keys if not DATA_FILE.fullmatch(key.rsplit("/", 1)[-1])]
+    other = [key for key in keys if not is_data_file(key.rsplit("/", 1)[-1], file_types)]
     if other:
-        raise DeliveryError(f"{where} lists {other[0]!r}, which is neither Parquet nor CSV")
+        endings = ", ".join(file_types)
+        raise DeliveryError(f"{where} lists {other[0]!r}, which is no data file: their names end in {endings}")
+
+
+def is_data_file(name: str, file_types: Sequence[str]) -> bool:
+    """Tell whether a file's name has one of the endings, and something before it."""
+    return "\0" not in name and any(name.endswith(ending) and name != ending for ending in file_types)
 
 
 def find_files(
@@ -147,27 +108,32 @@ def _stat_or_none(storage: Storage, uri: str) -> StoredFile | None:
         return None
 
 
-def listed_folders(source: str, folders: Mapping[date, str], storage: Storage) -> list[Manifest]:
-    """Return what stands for the manifest of each month whose folder holds data files."""
-    found = in_threads(lambda month: _listed_folder(source, month, folders[month], storage), folders)
+def listed_folders(
+    source: str, folders: Mapping[date, str], storage: Storage, file_types: Sequence[str], age: Age
+) -> list[Manifest]:
+    """Return what stands for the manifest of each month whose folder holds data files.
+
+    Where a month's folder holds a folder for each delivery, the one with the greatest `age` is the newest.
+    """
+    found = in_threads(lambda month: _listed_folder(source, month, folders[month], storage, file_types, age), folders)
     return [manifest for manifest in found if manifest]
 
 
-def _listed_folder(source: str, month: date, uri: str, storage: Storage) -> Manifest | None:
-    """Return what stands for a manifest where a bucket holds none: the listing of the month's newest delivery.
-
-    Its ETag is a digest of the key, size and ETag of every data file.
-    """
+def _listed_folder(
+    source: str, month: date, uri: str, storage: Storage, file_types: Sequence[str], age: Age
+) -> Manifest | None:
     folder = storage.list_folder(uri)
-    deliveries = [listing for name in folder.folders if _data_files(listing := storage.list_folder(name))]
+    deliveries = [listing for name in folder.folders if _data_files(listing := storage.list_folder(name), file_types)]
     if deliveries:
-        folder = max(deliveries, key=lambda listing: _age(folder_name(listing.uri), _newest(listing)))
-    files = _data_files(folder)
-    if not files:
-        return None
+        folder = max(deliveries, key=lambda one: age(folder_name(one.uri), _newest(_data_files(one, file_types))))
+    files = _data_files(folder, file_types)
+    return Manifest(source, month, standing_for(folder.uri, files)) if files else None
+
+
+def standing_for(uri: str, files: Sequence[StoredFile]) -> StoredFile:
+    """Return one file that stands for several, under this uri; its ETag is a digest of their keys, sizes and ETags."""
     digest = sha256("\n".join(f"{file.uri} {file.size} {file.etag}" for file in files).encode()).hexdigest()[:32]
-    size = sum(file.size for file in files)
-    return Manifest(source, month, StoredFile(folder.uri, size, digest, _newest(folder)))
+    return StoredFile(uri, sum(file.size for file in files), digest, _newest(files))
 
 
 def version_of_listing(manifest: Manifest, storage: Storage) -> str:
@@ -175,16 +141,16 @@ def version_of_listing(manifest: Manifest, storage: Storage) -> str:
     return f"no-manifest-{manifest.file.etag}"
 
 
-def delivery_of_listing(manifest: Manifest, storage: Storage) -> Delivery:
+def delivery_of_listing(manifest: Manifest, storage: Storage, file_types: Sequence[str]) -> Delivery:
     """Return the delivery without a manifest: every data file of the folder."""
     with labelled(manifest.label):
-        files = _data_files(storage.list_folder(manifest.file.uri))
+        files = _data_files(storage.list_folder(manifest.file.uri), file_types)
     return Delivery(manifest, version_of_listing(manifest, storage), tuple(files))
 
 
-def _data_files(folder: Folder) -> list[StoredFile]:
-    return [file for file in folder.files if DATA_FILE.fullmatch(file.name)]
+def _data_files(folder: Folder, file_types: Sequence[str]) -> list[StoredFile]:
+    return [file for file in folder.files if is_data_file(file.name, file_types)]
 
 
-def _newest(folder: Folder) -> datetime:
-    return max(file.modified for file in _data_files(folder))
+def _newest(files: Sequence[StoredFile]) -> datetime:
+    return max(file.modified for file in files)

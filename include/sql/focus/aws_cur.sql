@@ -7,385 +7,259 @@
 -- charges: the purchase (what is billed, effective cost 0) and the part of the commitment that nobody used (billed
 -- 0), because FOCUS 1.2 says of EffectiveCost that over a commitment's term its usage sums to what its purchases
 -- billed. Negations undo covered usage that is billed 0 here, so they are dropped; where the two do not cancel, the
--- difference is an adjustment of its own, so that the billed cost still sums to the invoice.
+-- difference is an adjustment of its own (aws_cur.adjustments.sql), so that the billed cost still sums to the invoice.
 -- Split cost allocation lines (EKSPod-EC2, ECSTask-EC2) repeat the cost of the instance below them: excluded.
 -- Columns that CUR cannot fill are null, and docs/focus-conformance.md says why.
 
--- Each side of the union has its own WITH: PostgreSQL flattens a union that has none above it, and then computes no
--- column that the query does not ask for.
+with on_basis as not materialized (
+    {basis}
+),
 
-(
-    with on_basis as not materialized (
-        {basis}
-    ),
-
-    charges as not materialized (
-        select
-            lines.*,
-            part.is_unused,
-            coalesce(lines.savings_plan_savings_plan_a_r_n, lines.reservation_reservation_a_r_n) as commitment_arn,
-            coalesce(lines.product_servicecode, lines.line_item_product_code) as service_code,
-            -- Without a rate code there is a rate id, which products may share: the code too begins with the product.
-            coalesce(lines.pricing_rate_code, lines.product_sku || '.' || lines.pricing_rate_id) as price_id,
-            -- AWS writes 'global' for what belongs to no region, where FOCUS has null.
-            nullif(lines.product_region_code, 'global') as region_id,
-            case
-                when position(':capacity-reservation/' in lines.line_item_resource_id) > 0
-                    then lines.line_item_resource_id
-            end as capacity_reservation_id,
-            case when part.is_unused then 0 else coalesce(lines.pricing_public_on_demand_cost, 0) end as list_cost,
-            case
-                when part.is_unused or lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then 0
-                else lines.unblended_cost
-            end as billed_cost,
-            case
-                when part.is_unused then 'Usage'
-                when lines.line_item_line_item_type in (
-                    'SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee', 'Fee'
-                ) then 'Purchase'
-                when lines.line_item_line_item_type = 'Credit' then 'Credit'
-                when lines.line_item_line_item_type = 'Tax' then 'Tax'
-                when lines.line_item_line_item_type = 'Refund' and lines.line_item_tax_type is not null then 'Tax'
-                when lines.line_item_line_item_type = 'Refund' and lines.savings_plan_savings_plan_a_r_n is not null
-                    then 'Purchase'
-                else 'Usage'
-            end as charge_category,
-            case
-                when part.is_unused and lines.line_item_line_item_type = 'SavingsPlanRecurringFee'
-                    then
-                        coalesce(lines.savings_plan_total_commitment_to_date, 0)
-                        - coalesce(lines.savings_plan_used_commitment, 0)
-                when part.is_unused then lines.reservation_unused_cost
-                when lines.line_item_line_item_type in ('SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee')
-                    then 0
-                when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then lines.savings_plan_effective_cost
-                when lines.line_item_line_item_type = 'DiscountedUsage' then lines.reservation_effective_cost_on_basis
-                when lines.line_item_line_item_type = 'Fee' and lines.reservation_reservation_a_r_n is not null then 0
-                when
-                    lines.line_item_line_item_type = 'Refund'
-                    and lines.line_item_tax_type is null
-                    and lines.savings_plan_savings_plan_a_r_n is not null
-                    then 0
-                else lines.unblended_cost
-            end as effective_cost,
-            -- A Savings Plan is committed to in money, a reservation in instance hours.
-            case
-                when lines.savings_plan_savings_plan_a_r_n is not null and part.is_unused
-                    then
-                        coalesce(lines.savings_plan_total_commitment_to_date, 0)
-                        - coalesce(lines.savings_plan_used_commitment, 0)
-                when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then lines.savings_plan_effective_cost
-                when lines.line_item_line_item_type = 'SavingsPlanRecurringFee'
-                    then lines.savings_plan_total_commitment_to_date
-                when lines.line_item_line_item_type = 'SavingsPlanUpfrontFee' then lines.unblended_cost
-                when lines.reservation_reservation_a_r_n is null then null
-                when part.is_unused then lines.reservation_unused_quantity
-                when lines.line_item_line_item_type = 'DiscountedUsage' then lines.line_item_usage_amount
-                when lines.line_item_line_item_type in ('RIFee', 'Fee')
-                    then coalesce(lines.reservation_total_reserved_units, lines.line_item_usage_amount)
-            end as commitment_quantity,
-            case
-                when part.is_unused and lines.line_item_line_item_type = 'RIFee' then lines.reservation_unused_quantity
-                else lines.line_item_usage_amount
-            end as pricing_quantity
-        from on_basis as lines
-        -- The second row exists for recurring fees only.
-        inner join (values (false), (true)) as part (is_unused)
-            on not part.is_unused or lines.line_item_line_item_type in ('RIFee', 'SavingsPlanRecurringFee')
-        where
-            lines.line_item_line_item_type is distinct from 'SavingsPlanNegation'
-            and coalesce(lines.line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
-    )
-
+charges as not materialized (
     select
-        charges.billing_period,
-        charges.line_item_availability_zone as availabilityzone,
-        charges.billed_cost as billedcost,
-        charges.bill_payer_account_id as billingaccountid,
-        charges.bill_payer_account_name as billingaccountname,
-        case when charges.bill_payer_account_id is not null then 'Management Account' end as billingaccounttype,
-        charges.line_item_currency_code as billingcurrency,
-        charges.bill_billing_period_end_date as billingperiodend,
-        charges.bill_billing_period_start_date as billingperiodstart,
-        charges.capacity_reservation_id as capacityreservationid,
+        lines.*,
+        part.is_unused,
+        coalesce(lines.savings_plan_savings_plan_a_r_n, lines.reservation_reservation_a_r_n) as commitment_arn,
+        coalesce(lines.product_servicecode, lines.line_item_product_code) as service_code,
+        -- Without a rate code there is a rate id, which products may share: the code too begins with the product.
+        coalesce(lines.pricing_rate_code, lines.product_sku || '.' || lines.pricing_rate_id) as price_id,
+        -- AWS writes 'global' for what belongs to no region, where FOCUS has null.
+        nullif(lines.product_region_code, 'global') as region_id,
         case
-            when charges.capacity_reservation_id is null or charges.charge_category <> 'Usage' then null
-            when charges.line_item_usage_type ~ 'Unused(Box|Ded)' then 'Unused'
-            else 'Used'
-        end as capacityreservationstatus,
-        charges.charge_category as chargecategory,
+            when position(':capacity-reservation/' in lines.line_item_resource_id) > 0
+                then lines.line_item_resource_id
+        end as capacity_reservation_id,
+        case when part.is_unused then 0 else coalesce(lines.pricing_public_on_demand_cost, 0) end as list_cost,
         case
+            when part.is_unused or lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then 0
+            else lines.unblended_cost
+        end as billed_cost,
+        case
+            when part.is_unused then 'Usage'
+            when lines.line_item_line_item_type in (
+                'SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee', 'Fee'
+            ) then 'Purchase'
+            when lines.line_item_line_item_type = 'Credit' then 'Credit'
+            when lines.line_item_line_item_type = 'Tax' then 'Tax'
+            when lines.line_item_line_item_type = 'Refund' and lines.line_item_tax_type is not null then 'Tax'
+            when lines.line_item_line_item_type = 'Refund' and lines.savings_plan_savings_plan_a_r_n is not null
+                then 'Purchase'
+            else 'Usage'
+        end as charge_category,
+        case
+            when part.is_unused and lines.line_item_line_item_type = 'SavingsPlanRecurringFee'
+                then
+                    coalesce(lines.savings_plan_total_commitment_to_date, 0)
+                    - coalesce(lines.savings_plan_used_commitment, 0)
+            when part.is_unused then lines.reservation_unused_cost
+            when lines.line_item_line_item_type in ('SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee')
+                then 0
+            when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then lines.savings_plan_effective_cost
+            when lines.line_item_line_item_type = 'DiscountedUsage' then lines.reservation_effective_cost_on_basis
+            when lines.line_item_line_item_type = 'Fee' and lines.reservation_reservation_a_r_n is not null then 0
             when
-                charges.line_item_line_item_type = 'Refund'
-                and charges.line_item_usage_start_date < charges.bill_billing_period_start_date
-                then 'Correction'
-        end as chargeclass,
-        coalesce(charges.line_item_line_item_description, charges.line_item_line_item_type) as chargedescription,
+                lines.line_item_line_item_type = 'Refund'
+                and lines.line_item_tax_type is null
+                and lines.savings_plan_savings_plan_a_r_n is not null
+                then 0
+            else lines.unblended_cost
+        end as effective_cost,
+        -- A Savings Plan is committed to in money, a reservation in instance hours.
         case
-            when charges.line_item_line_item_type in ('SavingsPlanRecurringFee', 'RIFee') and not charges.is_unused
-                then 'Recurring'
-            when charges.charge_category in ('Purchase', 'Credit', 'Tax') then 'One-Time'
-            else 'Usage-Based'
-        end as chargefrequency,
-        charges.line_item_usage_end_date as chargeperiodend,
-        charges.line_item_usage_start_date as chargeperiodstart,
+            when lines.savings_plan_savings_plan_a_r_n is not null and part.is_unused
+                then
+                    coalesce(lines.savings_plan_total_commitment_to_date, 0)
+                    - coalesce(lines.savings_plan_used_commitment, 0)
+            when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then lines.savings_plan_effective_cost
+            when lines.line_item_line_item_type = 'SavingsPlanRecurringFee'
+                then lines.savings_plan_total_commitment_to_date
+            when lines.line_item_line_item_type = 'SavingsPlanUpfrontFee' then lines.unblended_cost
+            when lines.reservation_reservation_a_r_n is null then null
+            when part.is_unused then lines.reservation_unused_quantity
+            when lines.line_item_line_item_type = 'DiscountedUsage' then lines.line_item_usage_amount
+            when lines.line_item_line_item_type in ('RIFee', 'Fee')
+                then coalesce(lines.reservation_total_reserved_units, lines.line_item_usage_amount)
+        end as commitment_quantity,
         case
-            when charges.savings_plan_savings_plan_a_r_n is not null then 'Spend'
-            when charges.reservation_reservation_a_r_n is not null then 'Usage'
-        end as commitmentdiscountcategory,
-        charges.commitment_arn as commitmentdiscountid,
-        null as commitmentdiscountname,
-        charges.commitment_quantity as commitmentdiscountquantity,
-        case
-            when charges.is_unused then 'Unused'
-            when charges.charge_category = 'Usage' and charges.commitment_arn is not null then 'Used'
-        end as commitmentdiscountstatus,
-        case
-            when charges.savings_plan_savings_plan_a_r_n is not null then 'Savings Plan'
-            when charges.reservation_reservation_a_r_n is not null then 'Reserved Instance'
-        end as commitmentdiscounttype,
-        case
-            when charges.commitment_quantity is null then null
-            when charges.savings_plan_savings_plan_a_r_n is not null then charges.line_item_currency_code
-            else 'Hrs'
-        end as commitmentdiscountunit,
-        case
-            when charges.charge_category = 'Usage' and not charges.is_unused and charges.pricing_unit is not null
-                then charges.line_item_usage_amount
-        end as consumedquantity,
-        case
-            when
-                charges.charge_category = 'Usage'
-                and not charges.is_unused
-                and charges.line_item_usage_amount is not null
-                then charges.pricing_unit
-        end as consumedunit,
-        case
-            when charges.is_unused then 0
-            when charges.line_item_line_item_type = 'DiscountedUsage' then charges.list_cost
-            else charges.unblended_cost
-        end as contractedcost,
-        null as contractedunitprice,
-        charges.effective_cost as effectivecost,
-        charges.bill_invoice_id as invoiceid,
-        coalesce(charges.bill_invoicing_entity, charges.line_item_legal_entity) as invoiceissuername,
-        charges.list_cost as listcost,
-        case
-            when charges.charge_category in ('Usage', 'Purchase') then charges.pricing_public_on_demand_rate
-        end as listunitprice,
-        case
-            when charges.charge_category not in ('Usage', 'Purchase') then null
-            when charges.is_unused or charges.line_item_line_item_type in ('SavingsPlanCoveredUsage', 'DiscountedUsage')
-                then 'Committed'
-            when position('Spot' in charges.line_item_usage_type) > 0 then 'Dynamic'
-            else 'Standard'
-        end as pricingcategory,
-        coalesce(charges.pricing_currency, charges.line_item_currency_code) as pricingcurrency,
-        null as pricingcurrencycontractedunitprice,
-        case
-            when coalesce(charges.pricing_currency, charges.line_item_currency_code) = charges.line_item_currency_code
-                then charges.effective_cost
-        end as pricingcurrencyeffectivecost,
-        null as pricingcurrencylistunitprice,
-        case
-            when charges.charge_category in ('Usage', 'Purchase') and charges.pricing_unit is not null
-                then charges.pricing_quantity
-        end as pricingquantity,
-        case
-            when charges.charge_category in ('Usage', 'Purchase') and charges.pricing_quantity is not null
-                then charges.pricing_unit
-        end as pricingunit,
-        'AWS' as providername,
-        case
-            when charges.bill_billing_entity = 'AWS Marketplace' then charges.line_item_legal_entity
-            else 'AWS'
-        end as publishername,
-        charges.region_id as regionid,
-        case when charges.region_id is not null then coalesce(regions.region_name, charges.region_id) end as regionname,
-        charges.line_item_resource_id as resourceid,
-        null as resourcename,
-        case
-            when charges.line_item_resource_id is not null
-                then coalesce(charges.product_product_family, charges.line_item_product_code)
-        end as resourcetype,
-        coalesce(services.service_category, 'Other') as servicecategory,
-        case
-            when charges.bill_billing_entity = 'AWS Marketplace' and charges.product_product_name is not null
-                then charges.product_product_name
-            else charges.service_code
-        end as servicename,
-        coalesce(services.service_subcategory, 'Other (Other)') as servicesubcategory,
-        case when charges.charge_category <> 'Tax' then charges.product_sku end as skuid,
-        case
-            when charges.charge_category <> 'Tax' and charges.product_sku is not null then charges.line_item_usage_type
-        end as skumeter,
-        case
-            when charges.charge_category <> 'Tax' and charges.price_id is not null
-                then jsonb_strip_nulls(
-                    jsonb_build_object(
-                        'CoreCount', case when charges.product_vcpu ~ '^[0-9]+$' then charges.product_vcpu::integer end,
-                        'InstanceSeries', charges.product_instance_type_family,
-                        'InstanceType', charges.product_instance_type,
-                        'MemorySize', substring(charges.product_memory from '^([0-9]+([.][0-9]+)?) GiB$')::numeric,
-                        'OperatingSystem', charges.product_operating_system,
-                        'StorageClass', charges.product_storage_class
-                    )
+            when part.is_unused and lines.line_item_line_item_type = 'RIFee' then lines.reservation_unused_quantity
+            else lines.line_item_usage_amount
+        end as pricing_quantity
+    from on_basis as lines
+    -- The second row exists for recurring fees only.
+    inner join (values (false), (true)) as part (is_unused)
+        on not part.is_unused or lines.line_item_line_item_type in ('RIFee', 'SavingsPlanRecurringFee')
+    where
+        lines.line_item_line_item_type is distinct from 'SavingsPlanNegation'
+        and coalesce(lines.line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
+)
+
+select
+    charges.billing_period,
+    charges.line_item_availability_zone as availabilityzone,
+    charges.billed_cost as billedcost,
+    charges.bill_payer_account_id as billingaccountid,
+    charges.bill_payer_account_name as billingaccountname,
+    case when charges.bill_payer_account_id is not null then 'Management Account' end as billingaccounttype,
+    charges.line_item_currency_code as billingcurrency,
+    charges.bill_billing_period_end_date as billingperiodend,
+    charges.bill_billing_period_start_date as billingperiodstart,
+    charges.capacity_reservation_id as capacityreservationid,
+    case
+        when charges.capacity_reservation_id is null or charges.charge_category <> 'Usage' then null
+        when charges.line_item_usage_type ~ 'Unused(Box|Ded)' then 'Unused'
+        else 'Used'
+    end as capacityreservationstatus,
+    charges.charge_category as chargecategory,
+    case
+        when
+            charges.line_item_line_item_type = 'Refund'
+            and charges.line_item_usage_start_date < charges.bill_billing_period_start_date
+            then 'Correction'
+    end as chargeclass,
+    coalesce(charges.line_item_line_item_description, charges.line_item_line_item_type) as chargedescription,
+    case
+        when charges.line_item_line_item_type in ('SavingsPlanRecurringFee', 'RIFee') and not charges.is_unused
+            then 'Recurring'
+        when charges.charge_category in ('Purchase', 'Credit', 'Tax') then 'One-Time'
+        else 'Usage-Based'
+    end as chargefrequency,
+    charges.line_item_usage_end_date as chargeperiodend,
+    charges.line_item_usage_start_date as chargeperiodstart,
+    case
+        when charges.savings_plan_savings_plan_a_r_n is not null then 'Spend'
+        when charges.reservation_reservation_a_r_n is not null then 'Usage'
+    end as commitmentdiscountcategory,
+    charges.commitment_arn as commitmentdiscountid,
+    charges.commitment_quantity as commitmentdiscountquantity,
+    case
+        when charges.is_unused then 'Unused'
+        when charges.charge_category = 'Usage' and charges.commitment_arn is not null then 'Used'
+    end as commitmentdiscountstatus,
+    case
+        when charges.savings_plan_savings_plan_a_r_n is not null then 'Savings Plan'
+        when charges.reservation_reservation_a_r_n is not null then 'Reserved Instance'
+    end as commitmentdiscounttype,
+    case
+        when charges.commitment_quantity is null then null
+        when charges.savings_plan_savings_plan_a_r_n is not null then charges.line_item_currency_code
+        else 'Hrs'
+    end as commitmentdiscountunit,
+    case
+        when charges.charge_category = 'Usage' and not charges.is_unused and charges.pricing_unit is not null
+            then charges.line_item_usage_amount
+    end as consumedquantity,
+    case
+        when
+            charges.charge_category = 'Usage'
+            and not charges.is_unused
+            and charges.line_item_usage_amount is not null
+            then charges.pricing_unit
+    end as consumedunit,
+    case
+        when charges.is_unused then 0
+        when charges.line_item_line_item_type = 'DiscountedUsage' then charges.list_cost
+        else charges.unblended_cost
+    end as contractedcost,
+    charges.effective_cost as effectivecost,
+    charges.bill_invoice_id as invoiceid,
+    coalesce(charges.bill_invoicing_entity, charges.line_item_legal_entity) as invoiceissuername,
+    charges.list_cost as listcost,
+    case
+        when charges.charge_category in ('Usage', 'Purchase') then charges.pricing_public_on_demand_rate
+    end as listunitprice,
+    case
+        when charges.charge_category not in ('Usage', 'Purchase') then null
+        when charges.is_unused or charges.line_item_line_item_type in ('SavingsPlanCoveredUsage', 'DiscountedUsage')
+            then 'Committed'
+        when position('Spot' in charges.line_item_usage_type) > 0 then 'Dynamic'
+        else 'Standard'
+    end as pricingcategory,
+    coalesce(charges.pricing_currency, charges.line_item_currency_code) as pricingcurrency,
+    case
+        when coalesce(charges.pricing_currency, charges.line_item_currency_code) = charges.line_item_currency_code
+            then charges.effective_cost
+    end as pricingcurrencyeffectivecost,
+    case
+        when charges.charge_category in ('Usage', 'Purchase') and charges.pricing_unit is not null
+            then charges.pricing_quantity
+    end as pricingquantity,
+    case
+        when charges.charge_category in ('Usage', 'Purchase') and charges.pricing_quantity is not null
+            then charges.pricing_unit
+    end as pricingunit,
+    'AWS' as providername,
+    case
+        when charges.bill_billing_entity = 'AWS Marketplace' then charges.line_item_legal_entity
+        else 'AWS'
+    end as publishername,
+    charges.region_id as regionid,
+    case when charges.region_id is not null then coalesce(regions.region_name, charges.region_id) end as regionname,
+    charges.line_item_resource_id as resourceid,
+    case
+        when charges.line_item_resource_id is not null
+            then coalesce(charges.product_product_family, charges.line_item_product_code)
+    end as resourcetype,
+    coalesce(services.service_category, 'Other') as servicecategory,
+    case
+        when charges.bill_billing_entity = 'AWS Marketplace' and charges.product_product_name is not null
+            then charges.product_product_name
+        else charges.service_code
+    end as servicename,
+    coalesce(services.service_subcategory, 'Other (Other)') as servicesubcategory,
+    case when charges.charge_category <> 'Tax' then charges.product_sku end as skuid,
+    case
+        when charges.charge_category <> 'Tax' and charges.product_sku is not null then charges.line_item_usage_type
+    end as skumeter,
+    case
+        when charges.charge_category <> 'Tax' and charges.price_id is not null
+            then jsonb_strip_nulls(
+                jsonb_build_object(
+                    'CoreCount', case when charges.product_vcpu ~ '^[0-9]+$' then charges.product_vcpu::integer end,
+                    'InstanceSeries', charges.product_instance_type_family,
+                    'InstanceType', charges.product_instance_type,
+                    'MemorySize', substring(charges.product_memory from '^([0-9]+([.][0-9]+)?) GiB$')::numeric,
+                    'OperatingSystem', charges.product_operating_system,
+                    'StorageClass', charges.product_storage_class
                 )
-        end as skupricedetails,
-        case when charges.charge_category <> 'Tax' then charges.price_id end as skupriceid,
-        charges.line_item_usage_account_id as subaccountid,
-        charges.line_item_usage_account_name as subaccountname,
-        case
-            when charges.line_item_usage_account_id = charges.bill_payer_account_id then 'Management Account'
-            when charges.line_item_usage_account_id is not null then 'Member Account'
-        end as subaccounttype,
-        charges.tags,
-        charges.discount as x_discounts,
-        charges.identity_line_item_id as x_lineitemid,
-        case when charges.is_unused then 0 else charges.line_items end as x_lineitems,
-        charges.line_item_line_item_type as x_lineitemtype,
-        charges.line_item_operation as x_operation,
-        charges.service_code as x_servicecode,
-        charges.identity_time_interval as x_timeinterval,
-        coalesce(
-            charges.line_item_line_item_type in (
-                'BundledDiscount',
-                'Credit',
-                'Discount',
-                'DiscountedUsage',
-                'EdpDiscount',
-                'Fee',
-                'PrivateRateDiscount',
-                'RIFee',
-                'Refund',
-                'RiVolumeDiscount',
-                'SavingsPlanCoveredUsage',
-                'SavingsPlanRecurringFee',
-                'SavingsPlanUpfrontFee',
-                'SppDiscount',
-                'Tax',
-                'Usage'
-            ),
-            false
-        ) as x_typeisknown,
-        charges.line_item_usage_type as x_usagetype
-    from charges
-    left join {schema}.aws_services as services on charges.service_code = services.code
-    left join {schema}.aws_regions as regions on charges.region_id = regions.region_id
-)
-union all
-(
-    with on_basis as not materialized (
-        {basis}
-    ),
-
-    uncancelled as not materialized (
-        select
-            billing_period,
-            bill_billing_period_start_date,
-            bill_billing_period_end_date,
-            bill_payer_account_id,
-            bill_invoicing_entity,
-            line_item_legal_entity,
-            line_item_usage_account_id,
-            line_item_currency_code,
-            bill_invoice_id,
-            savings_plan_savings_plan_a_r_n,
-            max(bill_payer_account_name) as bill_payer_account_name,
-            max(line_item_usage_account_name) as line_item_usage_account_name,
-            sum(unblended_cost) as unblended_cost
-        from on_basis
-        where
-            line_item_line_item_type in ('SavingsPlanCoveredUsage', 'SavingsPlanNegation')
-            and coalesce(line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
-        group by
-            billing_period,
-            bill_billing_period_start_date,
-            bill_billing_period_end_date,
-            bill_payer_account_id,
-            bill_invoicing_entity,
-            line_item_legal_entity,
-            line_item_usage_account_id,
-            line_item_currency_code,
-            bill_invoice_id,
-            savings_plan_savings_plan_a_r_n
-        having sum(unblended_cost) <> 0
-    )
-
-    select
-        uncancelled.billing_period,
-        null as availabilityzone,
-        uncancelled.unblended_cost as billedcost,
-        uncancelled.bill_payer_account_id as billingaccountid,
-        uncancelled.bill_payer_account_name as billingaccountname,
-        case when uncancelled.bill_payer_account_id is not null then 'Management Account' end as billingaccounttype,
-        uncancelled.line_item_currency_code as billingcurrency,
-        uncancelled.bill_billing_period_end_date as billingperiodend,
-        uncancelled.bill_billing_period_start_date as billingperiodstart,
-        null as capacityreservationid,
-        null as capacityreservationstatus,
-        'Adjustment' as chargecategory,
-        null as chargeclass,
-        'Savings Plan covered usage and negation that do not cancel' as chargedescription,
-        'One-Time' as chargefrequency,
-        uncancelled.bill_billing_period_end_date as chargeperiodend,
-        uncancelled.bill_billing_period_start_date as chargeperiodstart,
-        case
-            when uncancelled.savings_plan_savings_plan_a_r_n is not null then 'Spend'
-        end as commitmentdiscountcategory,
-        uncancelled.savings_plan_savings_plan_a_r_n as commitmentdiscountid,
-        null as commitmentdiscountname,
-        null as commitmentdiscountquantity,
-        null as commitmentdiscountstatus,
-        case
-            when uncancelled.savings_plan_savings_plan_a_r_n is not null then 'Savings Plan'
-        end as commitmentdiscounttype,
-        null as commitmentdiscountunit,
-        null as consumedquantity,
-        null as consumedunit,
-        uncancelled.unblended_cost as contractedcost,
-        null as contractedunitprice,
-        uncancelled.unblended_cost as effectivecost,
-        uncancelled.bill_invoice_id as invoiceid,
-        coalesce(uncancelled.bill_invoicing_entity, uncancelled.line_item_legal_entity) as invoiceissuername,
-        0::numeric as listcost,
-        null as listunitprice,
-        null as pricingcategory,
-        uncancelled.line_item_currency_code as pricingcurrency,
-        null as pricingcurrencycontractedunitprice,
-        uncancelled.unblended_cost as pricingcurrencyeffectivecost,
-        null as pricingcurrencylistunitprice,
-        null as pricingquantity,
-        null as pricingunit,
-        'AWS' as providername,
-        'AWS' as publishername,
-        null as regionid,
-        null as regionname,
-        null as resourceid,
-        null as resourcename,
-        null as resourcetype,
-        'Other' as servicecategory,
-        'ComputeSavingsPlans' as servicename,
-        'Other (Other)' as servicesubcategory,
-        null as skuid,
-        null as skumeter,
-        null::jsonb as skupricedetails,
-        null as skupriceid,
-        uncancelled.line_item_usage_account_id as subaccountid,
-        uncancelled.line_item_usage_account_name as subaccountname,
-        case
-            when uncancelled.line_item_usage_account_id = uncancelled.bill_payer_account_id then 'Management Account'
-            when uncancelled.line_item_usage_account_id is not null then 'Member Account'
-        end as subaccounttype,
-        '{{}}'::jsonb as tags,
-        null::jsonb as x_discounts,
-        null as x_lineitemid,
-        0 as x_lineitems,
-        'SavingsPlanNegation' as x_lineitemtype,
-        null as x_operation,
-        'ComputeSavingsPlans' as x_servicecode,
-        null as x_timeinterval,
-        true as x_typeisknown,
-        null as x_usagetype
-    from uncancelled
-)
+            )
+    end as skupricedetails,
+    case when charges.charge_category <> 'Tax' then charges.price_id end as skupriceid,
+    charges.line_item_usage_account_id as subaccountid,
+    charges.line_item_usage_account_name as subaccountname,
+    case
+        when charges.line_item_usage_account_id = charges.bill_payer_account_id then 'Management Account'
+        when charges.line_item_usage_account_id is not null then 'Member Account'
+    end as subaccounttype,
+    charges.tags,
+    charges.discount as x_discounts,
+    charges.identity_line_item_id as x_lineitemid,
+    case when charges.is_unused then 0 else charges.line_items end as x_lineitems,
+    charges.line_item_line_item_type as x_lineitemtype,
+    charges.line_item_operation as x_operation,
+    charges.service_code as x_servicecode,
+    charges.identity_time_interval as x_timeinterval,
+    coalesce(
+        charges.line_item_line_item_type in (
+            'BundledDiscount',
+            'Credit',
+            'Discount',
+            'DiscountedUsage',
+            'EdpDiscount',
+            'Fee',
+            'PrivateRateDiscount',
+            'RIFee',
+            'Refund',
+            'RiVolumeDiscount',
+            'SavingsPlanCoveredUsage',
+            'SavingsPlanRecurringFee',
+            'SavingsPlanUpfrontFee',
+            'SppDiscount',
+            'Tax',
+            'Usage'
+        ),
+        false
+    ) as x_typeisknown,
+    charges.line_item_usage_type as x_usagetype
+from charges
+left join {schema}.aws_services as services on charges.service_code = services.code
+left join {schema}.aws_regions as regions on charges.region_id = regions.region_id

@@ -1,77 +1,16 @@
--- A FOCUS export of AWS (1.0 or 1.2) as FOCUS 1.2 charges: the columns as they are, those of a newer version as
--- typed nulls. The lines hold the columns of aws_focus_columns.csv. AWS documents that ContractedUnitPrice,
--- ListUnitPrice, InvoiceIssuerName, PublisherName and SkuId may be null in its export.
-
-with lines as not materialized (
-    {lines}
-)
+-- A FOCUS export of AWS (1.0 or 1.2) as FOCUS 1.2 charges: the columns as they are. The lines hold the columns of
+-- aws_focus_columns.csv. A column of a newer version of FOCUS than the export's is null. AWS documents that
+-- ContractedUnitPrice, ListUnitPrice, InvoiceIssuerName, PublisherName and SkuId may be null in its export.
 
 select
-    billing_period,
-    availabilityzone,
-    coalesce(billedcost, 0) as billedcost,
-    billingaccountid,
-    billingaccountname,
-    billingaccounttype,
-    billingcurrency,
-    billingperiodend,
-    billingperiodstart,
-    capacityreservationid,
-    capacityreservationstatus,
-    chargecategory,
-    chargeclass,
-    chargedescription,
-    chargefrequency,
-    chargeperiodend,
-    chargeperiodstart,
-    commitmentdiscountcategory,
-    commitmentdiscountid,
-    commitmentdiscountname,
-    commitmentdiscountquantity,
-    commitmentdiscountstatus,
-    commitmentdiscounttype,
-    commitmentdiscountunit,
-    consumedquantity,
-    consumedunit,
-    coalesce(contractedcost, 0) as contractedcost,
-    contractedunitprice,
-    coalesce(effectivecost, 0) as effectivecost,
-    invoiceid,
-    invoiceissuername,
-    coalesce(listcost, 0) as listcost,
-    listunitprice,
-    pricingcategory,
-    pricingcurrency,
-    pricingcurrencycontractedunitprice,
-    pricingcurrencyeffectivecost,
-    pricingcurrencylistunitprice,
-    pricingquantity,
-    pricingunit,
-    providername,
-    publishername,
-    regionid,
-    regionname,
-    resourceid,
-    resourcename,
-    resourcetype,
-    servicecategory,
-    servicename,
-    servicesubcategory,
-    skuid,
-    skumeter,
-    skupricedetails,
-    skupriceid,
-    subaccountid,
-    subaccountname,
-    subaccounttype,
-    tags,
-    x_discounts,
-    null::text as x_lineitemid,
-    line_items as x_lineitems,
-    null::text as x_lineitemtype,
-    x_operation,
-    x_servicecode,
-    null::text as x_timeinterval,
+    lines.*,
+    coalesce(lines.exported_billed_cost, 0) as billedcost,
+    coalesce(lines.exported_contracted_cost, 0) as contractedcost,
+    coalesce(lines.exported_effective_cost, 0) as effectivecost,
+    coalesce(lines.exported_list_cost, 0) as listcost,
+    lines.line_items as x_lineitems,
     true as x_typeisknown,
-    skumeter as x_usagetype
-from lines
+    lines.skumeter as x_usagetype
+from (
+    {lines}
+) as lines

@@ -6,14 +6,8 @@ select
     invoiceid as invoice_id,
     billingcurrency as currency,
     count(*) as stored_lines,
-    coalesce(sum(billedcost), 0) as billed_cost,
-    coalesce(sum(billedcost), 0) as gross_cost,
-    null::numeric as prepaid_use,
-    count(*) as line_items,
-    0 as gross_lines,
-    0 as net_lines,
-    0 as lines_without_net,
-    false as is_net
+    coalesce(sum(exported_billed_cost), 0) as billed_cost,
+    count(*) as line_items
 from (
     {lines}
 ) as lines

@@ -1,0 +1,131 @@
+"""Alerts: one message a run, to Slack and by e-mail, with what failed and which sources are stale.
+
+They go through Airflow's notifiers, where a connection or an address is set (`ALERT_SLACK_CONN_ID`, `ALERT_EMAIL_TO`),
+and say what the log of the task `report` says. A message that cannot be sent is logged as an error and fails nothing.
+"""
+
+import html
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from cloud_costs.errors import ConfigError
+from cloud_costs.messages import safe
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SMTP = "smtp_default"
+# A year of broken months must fit into what Slack shows of one message, 40,000 characters.
+MAX_LINES = 24
+MAX_CHARACTERS = 800
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is sent: a subject, a line for each thing to know, and the address of the task that says more."""
+
+    subject: str
+    lines: Sequence[str]
+    link: str
+
+    def as_slack(self) -> str:
+        """Return the text for Slack, whose markup is made of `&`, `<` and `>`."""
+        lines = [f"• {_slack(line)}" for line in self.lines]
+        return "\n".join([f"*{_slack(self.subject)}*", *lines, f"<{self.link}|Log in Airflow>"])
+
+    def as_html(self) -> str:
+        lines = "".join(f"<li>{html.escape(line)}</li>" for line in self.lines)
+        link = f'<a href="{html.escape(self.link)}">Log in Airflow</a>'
+        return f"<p>{html.escape(self.subject)}</p><ul>{lines}</ul><p>{link}</p>"
+
+
+class Notifier(Protocol):
+    """What this module uses of Airflow's notifiers.
+
+    Called as functions, they would take the text for a Jinja template; names of files and words of errors are in it.
+    """
+
+    def notify(self, context: Any) -> None:
+        """Send it; raises whatever goes wrong."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One way to send a message; `notifier` raises `ConfigError` for one that is not set up."""
+
+    name: str
+    notifier: Callable[[Message], Notifier]
+
+
+def compose(subject: str, lines: Sequence[str], link: str) -> Message:
+    """Return a message that is short enough to be shown whole."""
+    short = [line if len(line) <= MAX_CHARACTERS else line[: MAX_CHARACTERS - 1] + "…" for line in lines[:MAX_LINES]]
+    if len(lines) > MAX_LINES:
+        short.append(f"and {len(lines) - MAX_LINES} more")
+    return Message(subject, short, link)
+
+
+def channels(environ: Mapping[str, str] | None = None) -> list[Channel]:
+    """Return where alerts go; nowhere, unless a connection or an address is set."""
+    environ = os.environ if environ is None else environ
+    found = []
+    if slack := environ.get("ALERT_SLACK_CONN_ID"):
+        found.append(Channel(f"Slack (connection {slack!r})", partial(_to_slack, slack)))
+    if addresses := environ.get("ALERT_EMAIL_TO"):
+        smtp = environ.get("ALERT_SMTP_CONN_ID") or DEFAULT_SMTP
+        found.append(Channel(f"{addresses} (connection {smtp!r})", partial(_to_email, smtp, addresses)))
+    return found
+
+
+def send(message: Message) -> list[str]:
+    """Send the message on every channel, and return by channel what went wrong, which is logged too."""
+    problems = []
+    for channel in channels():
+        try:
+            channel.notifier(message).notify({})
+        except Exception as error:
+            problems.append(f"no alert could be sent to {channel.name}: {safe(' '.join(str(error).split()))}")
+            log.error("%s", problems[-1])
+        else:
+            log.info("an alert was sent to %s", channel.name)
+    return problems
+
+
+def check(message: Message) -> list[str]:
+    """Return by channel why the message could not be sent, as far as that shows without sending it."""
+    problems = []
+    for channel in channels():
+        try:
+            channel.notifier(message)
+        except ConfigError as error:
+            problems.append(f"no alert can be sent to {channel.name}: {error}")
+    return problems
+
+
+def _to_slack(conn_id: str, message: Message) -> Notifier:
+    """Return Airflow's notifier; the connection is of type Slack Incoming Webhook."""
+    from cloud_costs.airflow import connections
+
+    connections.require(conn_id, "Slack Incoming Webhook")
+    try:
+        from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+    except ImportError:
+        raise ConfigError("the package apache-airflow-providers-slack is not installed") from None
+    return SlackWebhookNotifier(slack_webhook_conn_id=conn_id, text=message.as_slack())
+
+
+def _to_email(conn_id: str, addresses: str, message: Message) -> Notifier:
+    """Return Airflow's notifier; commas stand between addresses, and the connection of type SMTP names the sender."""
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+    from cloud_costs.airflow import connections
+
+    connections.require(conn_id, "SMTP")
+    return SmtpNotifier(smtp_conn_id=conn_id, to=addresses, subject=message.subject, html_content=message.as_html())
+
+
+def _slack(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,87 @@
+"""Airflow connections to credentials.
+
+Tables are reached through `costs_db`, a Postgres connection; object storage through each source's `conn_id`, an
+AWS connection as the Amazon provider documents it: keys, profile, role to assume, endpoint, region, or the
+default credential chain.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import cast
+
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+from botocore import exceptions
+
+from cloud_costs.config.sources import Source, schema_name
+from cloud_costs.database.postgres import Connection, Database
+from cloud_costs.environment import CONNECT_TIMEOUT
+from cloud_costs.errors import ConfigError, StorageDenied, StorageUnavailable
+from cloud_costs.storage.files import Storage
+from cloud_costs.storage.local import LocalStorage
+from cloud_costs.storage.s3 import S3Storage
+
+COSTS_DB = "costs_db"
+# The Amazon provider takes the default credential chain for a connection that is not defined. That is meant
+# for its own default; for any other name it would hide a typing error.
+MAY_BE_UNDEFINED = "aws_default"
+SERVER_ERROR = 500
+
+
+def database(conn_id: str = COSTS_DB) -> Database:
+    """Return the database behind an Airflow Postgres connection; raises `ConfigError` on connecting without one."""
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_TIMEOUT))
+
+    @cache
+    def hook() -> PostgresHook:
+        require(conn_id, "Postgres")
+        return PostgresHook(connection=BaseHook.get_connection(conn_id))
+
+    def connect() -> Connection:
+        # psycopg 3: the provider takes it wherever SQLAlchemy 2 is installed.
+        return cast(Connection, hook().get_conn())
+
+    return Database(connect, schema_name(), conn_id)
+
+
+def storage(source: Source) -> Storage:
+    """Return the storage of a source, with the credentials of its Airflow connection."""
+    if source.uri.startswith("file:"):
+        return LocalStorage()
+    if source.conn_id != MAY_BE_UNDEFINED:
+        require(source.conn_id, "AWS")
+    # Imported here: of a month's four steps, three never see the bucket.
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    with _connection_errors(source.conn_id):
+        return S3Storage(S3Hook(aws_conn_id=source.conn_id).get_conn(), source.conn_id)
+
+
+@contextmanager
+def _connection_errors(conn_id: str) -> Iterator[None]:
+    """Tell what a wrong AWS connection cannot pass from an STS that does not answer."""
+    where = f"the Airflow connection {conn_id!r} gives no access"
+    try:
+        yield
+    except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.MetadataRetrievalError) as error:
+        raise StorageUnavailable(f"{where}: {error}") from None
+    except exceptions.ClientError as error:
+        may_pass = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= SERVER_ERROR
+        raise (StorageUnavailable if may_pass else StorageDenied)(f"{where}: {error}") from None
+    except exceptions.BotoCoreError as error:
+        raise StorageDenied(f"{where}: {error}") from None
+    except (AirflowException, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def require(conn_id: str, kind: str) -> None:
+    """Raise `ConfigError` where an Airflow connection is not defined; `kind` is the type that it should have."""
+    try:
+        BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise ConfigError(
+            f"the Airflow connection {conn_id!r} is not defined; add a connection of type {kind} with this id"
+        ) from None

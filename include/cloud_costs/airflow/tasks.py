@@ -1,0 +1,264 @@
+"""What the tasks of the DAGs call: the library's steps and checks, from and to what XCom carries.
+
+Every task is a process that reads the DAG file first. So that it is read fast, Airflow's hooks, and Arrow with
+`load`, are imported only where a task needs them.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from psycopg import sql
+
+from cloud_costs.airflow import alerts
+from cloud_costs.charges import views
+from cloud_costs.config.sources import Source, load_sources, pick_sources
+from cloud_costs.database.postgres import Database
+from cloud_costs.database.schema import apply_schema
+from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError
+from cloud_costs.messages import safe
+from cloud_costs.months import MonthRange, parse_month
+from cloud_costs.publishing import audit as audits
+from cloud_costs.publishing import normalize as normalizing
+from cloud_costs.publishing import plan as planning
+from cloud_costs.publishing import publish as publishing
+from cloud_costs.publishing import retention
+from cloud_costs.publishing.history import Load, Run
+from cloud_costs.storage.files import Storage
+
+log = logging.getLogger(__name__)
+# The plan has a logger of its own, by which its lines are told from all others.
+plan_log = logging.getLogger(f"{__name__}.plan")
+
+Json = dict[str, Any]
+FAILED = ("failed", "upstream_failed")
+
+
+def configured_names() -> list[str]:
+    """Return the names of the configured sources for the trigger form.
+
+    A broken configuration gives none: the DAG stays there, and `list_manifests` says what is wrong.
+    """
+    try:
+        return [source.name for source in load_sources()]
+    except ConfigError:
+        return []
+
+
+def list_manifests(params: Mapping[str, Any], limit: int, push: Callable[..., None]) -> list[dict[str, str]]:
+    """Return the months to load, at most `limit`.
+
+    `push(key=…, value=…)` is given what `report` has to tell of it: `found`, the lines of `failures` and `stale`.
+    """
+    try:
+        plan = _plan(params, limit)
+    except CloudCostsError as error:
+        push(key="found", value={"failures": [f"list_manifests failed: {error}"]})
+        raise
+    failures = [str(error) for _, error in sorted(plan.failures.items())]
+    push(key="found", value={"failures": failures, "stale": list(plan.stale)})
+    if params.get("dry_run"):
+        log.info("dry run: %s month(s) would be loaded", len(plan.to_load))
+        return []
+    return [month.to_dict() for month in plan.to_load]
+
+
+def _plan(params: Mapping[str, Any], limit: int) -> planning.Plan:
+    sources = pick_sources(load_sources(), params.get("sources"))
+    months = MonthRange.parse(params.get("from_month"), params.get("to_month"))
+    database = _database()
+    apply_schema(database)
+    plan = planning.list_manifests(
+        database,
+        sources,
+        _storage,
+        months,
+        force=bool(params.get("force")),
+        raw_only=bool(params.get("raw_only")),
+        limit=limit,
+    )
+    for line in plan.lines():
+        plan_log.info("%s", line)
+    if plan.left:
+        log.warning(
+            "%s month(s) are left for the next run, this one takes %s: %s",
+            *(len(plan.left), limit, ", ".join(month.label for month in plan.left)),
+        )
+    return plan
+
+
+def load_raw(month: Mapping[str, str], raw_only: bool, dag_run_id: str, map_index: int) -> Json:
+    """Stage the newest delivery of the month and return the load."""
+    from cloud_costs.publishing import load as loads
+
+    source = _source(month)
+    first_day = parse_month(month["billing_month"])
+    run = Run(dag_run_id, map_index)
+    return loads.load_raw(_database(), _storage(source), source, first_day, raw_only=raw_only, run=run).to_dict()
+
+
+def normalize(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
+    """Derive the normalized rows and return the load that they belong to."""
+    return normalizing.normalize(_database(), _source(month), Load.from_dict(load)).to_dict()
+
+
+def audit(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
+    """Run the checks and return the load."""
+    audits.audit(_database(), _source(month), Load.from_dict(load))
+    return dict(load)
+
+
+def publish(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
+    """Publish the load and return what it is: source, month, version, rows, bytes and billed cost per currency."""
+    database = _database()
+    publishing.publish(database, _source(month), Load.from_dict(load))
+    return _describe(database, Load.from_dict(load))
+
+
+def refresh_views() -> None:
+    """Bring the views up to what is published, and drop the raw lines that the sources keep no longer."""
+    database = _database()
+    views.refresh_views(database)
+    retention.drop_old_raw(database, load_sources())
+
+
+def report(
+    dag_run_id: str,
+    planned: Sequence[Mapping[str, str]],
+    found: Mapping[str, Sequence[str]],
+    states: Mapping[str, str | None],
+    link: str,
+) -> None:
+    """Log what became of every month, and alert; raise `PermanentError` naming each source and month that failed.
+
+    `found` is what `list_manifests` found. `states` are the states of the run's tasks by task id, with `_<map index>`
+    appended for mapped ones. `link` is the address of the log.
+    """
+    problems = list(found.get("failures", ()))
+    if states.get("list_manifests") in FAILED and not problems:
+        problems.append("list_manifests failed: its log says why")
+    errors = _errors_of_run(dag_run_id) if any(_failed_step(states, at) for at in range(len(planned))) else {}
+    for index, month in enumerate(planned):
+        label = f"{month['source']} {month['billing_month']}"
+        step = _failed_step(states, index)
+        if step:
+            reason = errors.get(index, "its log says why").removeprefix(f"{label}: ")
+            problems.append(f"{label}: {step} failed: {reason}")
+        else:
+            log.info("%s: published", label)
+    if states.get("refresh_views") in FAILED:
+        problems.append("refresh_views failed: its log says why")
+    # Each on a line of its own: the UI cuts the message of an exception.
+    for problem in problems:
+        log.error("%s", problem)
+    stale = list(found.get("stale", ()))
+    for line in stale:
+        log.warning("%s", line)
+    if problems or stale:
+        told = [f"{len(problems)} problem(s)"] * bool(problems) + [f"{len(stale)} stale source(s)"] * bool(stale)
+        alerts.send(alerts.compose(f"Cloud costs: {', '.join(told)}", [*problems, *stale], link))
+    if problems:
+        raise PermanentError(f"{len(problems)} problem(s): " + " || ".join(problems))
+    log.info("%s month(s) published, nothing failed", len(planned))
+
+
+def check_database() -> None:
+    """Log what the database is; raise `PermanentError` for what is wrong with it."""
+    from cloud_costs.publishing.diagnosis import diagnose_database
+
+    found = diagnose_database(_database())
+    _tell(found.facts, found.problems)
+
+
+def check_source(name: str) -> None:
+    """Log what a source holds; raise `PermanentError` for what is wrong with it."""
+    from cloud_costs.publishing.diagnosis import diagnose_source
+
+    found = diagnose_source(pick_sources(load_sources(), [name])[0], _storage)
+    _tell(found.facts, found.problems)
+
+
+def list_sources() -> list[str]:
+    """Return the names of the configured sources; raises `ConfigError`."""
+    return [source.name for source in load_sources()]
+
+
+def check_alerts(send: bool, link: str) -> None:
+    """Log where alerts go, and send one if asked to; raise `PermanentError` for those that go nowhere."""
+    message = alerts.compose("Cloud costs: test", ["Alerts of the DAG cloud_costs arrive here."], link)
+    found = alerts.channels()
+    if found:
+        problems = alerts.send(message) if send else alerts.check(message)
+    else:
+        problems = ["no test alert was sent: ALERT_SLACK_CONN_ID and ALERT_EMAIL_TO are not set"] if send else []
+    _tell([f"alerts go to {channel.name}" for channel in found] or ["no alerts are set up"], problems)
+
+
+def _tell(facts: Sequence[str], problems: Sequence[str]) -> None:
+    """Log what a check found, each on a line of its own, and raise `PermanentError` for problems."""
+    for fact in facts:
+        log.info("%s", safe(fact))
+    for problem in problems:
+        log.error("%s", safe(problem))
+    if problems:
+        raise PermanentError(" || ".join(problems))
+
+
+def _failed_step(states: Mapping[str, str | None], index: int) -> str | None:
+    for step in ("load_raw", "normalize", "audit", "publish"):
+        if states.get(f"billing_month.{step}_{index}") in FAILED:
+            return step
+    return None
+
+
+def _errors_of_run(dag_run_id: str) -> dict[int, str]:
+    """Return the newest recorded error of each mapped month of a run."""
+    database = _database()
+    try:
+        with database.session() as connection:
+            rows = connection.execute(
+                sql.SQL(
+                    "select map_index, error from {} where dag_run_id = %s and error is not null order by load_id"
+                ).format(database.table("load_history")),
+                [dag_run_id],
+            ).fetchall()
+    except CloudCostsError as error:
+        log.warning("%s", error)
+        return {}
+    return dict(rows)
+
+
+def _describe(database: Database, load: Load) -> Json:
+    """Return the load as an asset event tells it; costs are text, so that no digit is lost."""
+    with database.session() as connection:
+        row = connection.execute(
+            sql.SQL(
+                """
+                select
+                    version,
+                    rows,
+                    bytes,
+                    (select jsonb_object_agg(cost.key, cost.value) from jsonb_each_text(billed_cost) as cost)
+                from {} where load_id = %s
+                """
+            ).format(database.table("load_history")),
+            [load.load_id],
+        ).fetchone()
+    version, rows, size, billed_cost = row or (None, None, None, None)
+    return {**load.to_dict(), "version": version, "rows": rows, "bytes": size, "billed_cost": billed_cost}
+
+
+def _source(month: Mapping[str, str]) -> Source:
+    return pick_sources(load_sources(), [month["source"]])[0]
+
+
+def _database() -> Database:
+    from cloud_costs.airflow import connections as airflow_connections
+
+    return airflow_connections.database()
+
+
+def _storage(source: Source) -> Storage:
+    from cloud_costs.airflow import connections as airflow_connections
+
+    return airflow_connections.storage(source)

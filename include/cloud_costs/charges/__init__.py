@@ -1,0 +1,1 @@
+"""What exported lines mean: FOCUS charges, and the views that people query."""

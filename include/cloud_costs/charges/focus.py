@@ -1,0 +1,133 @@
+"""The FOCUS mapping of a format, composed for one raw relation.
+
+What a provider's columns mean is in `include/sql/focus`, in files that begin with the mapping's name:
+
+- `<mapping>.sql` selects charges from `{lines}`, the exported lines as `lines.RawLines` hands them over
+- `<mapping>.<part>.sql` selects more charges from the same lines, such as adjustments; any number of such files
+- `<mapping>_<place>.sql` is a select of the lines that these files name as `{place}`
+- `<mapping>_totals.sql` selects what the lines themselves sum to, for the audits to compare
+- `<mapping>_columns.csv` lists the columns that all of them read
+
+A select states only the columns that its provider fills. Here they are brought into the order and types of the FOCUS
+views, and the others become NULL.
+"""
+
+import re
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from cloud_costs.charges.columns import focus_columns
+from cloud_costs.charges.lines import RawLines, coalesced, found_in, line_value, summed
+from cloud_costs.charges.tags import all_tags, named_tags, tag_values
+from cloud_costs.database import sql_files
+from cloud_costs.database.postgres import Connection
+from cloud_costs.formats.mapping import line_columns
+
+# The view `focus_costs` adds it.
+OF_ALL_SOURCES = "x_source"
+# What sums lines to daily totals may use.
+WORK_MEM = sql.Literal("128MB")
+
+
+def charges(connection: Connection, raw: RawLines, tags: Sequence[str] | None = None) -> sql.Composed:
+    """Return the select of the FOCUS charges of a raw relation; `tags` are the tag keys to keep, None is all."""
+    return _charges(connection, raw, _lines(raw, tags))
+
+
+def daily_charges(connection: Connection, raw: RawLines, relation: sql.Composable) -> sql.Composed:
+    """Return the select of the charges of a relation of `daily_lines`, with what daily totals keep of them.
+
+    They sum to those of `charges` by day, because the mapping is linear in what was summed.
+    """
+    return _charges(connection, raw, sql.SQL("select * from {}").format(relation))
+
+
+def create_daily_lines(connection: Connection, table: sql.Identifier, lines: RawLines, tags: Sequence[str]) -> None:
+    """Create a table of the sums of like lines of a day, which `daily_charges` reads.
+
+    PostgreSQL expects a group for every ten lines, whatever they are, and would sort the lines of a month of some
+    millions on disk. To hash them takes a quarter of the time, and less than to sort even where no two lines are
+    alike.
+    """
+    connection.execute(sql.SQL("set work_mem to {}").format(WORK_MEM))
+    connection.execute("set enable_sort to off")
+    # PostgreSQL plans a CREATE TABLE AS with parallel workers, and an INSERT without.
+    connection.execute(sql.SQL("create table {} as {}").format(table, daily_lines(lines, tags)))
+    connection.execute("reset enable_sort")
+
+
+def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
+    """Return the select of the sums of like lines of a day, which `daily_charges` reads.
+
+    PostgreSQL groups by what the table holds, and types and names each group once.
+    """
+    wanted: list[sql.Composable] = [sql.SQL("billing_period")]
+    keys: list[sql.Composable] = [sql.SQL("billing_period")]
+    columns = line_columns(raw.form.mapping)
+    values = {column.name: line_value(column, raw) for column in columns}
+    for column in columns:
+        value = values[column.name]
+        if column.type == "count":
+            value = sql.SQL("count(*)")
+        elif column.daily == "key":
+            keys += [found for found, _ in found_in(column, raw)]
+        elif column.daily == "sum":
+            value = summed(column, raw)
+        elif column.daily:
+            value = sql_files.compose(column.daily, **values)
+            keys.append(value)
+        elif column.type != "exported":
+            value = coalesced([], column.type)
+        wanted.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
+    keys += [value for tag in tags for value in tag_values(raw, tag)]
+    wanted.append(sql.SQL("{} as tags").format(named_tags(raw, tags)))
+    return sql.SQL("select\n    {}\nfrom {}\ngroup by\n    {}").format(
+        sql.SQL(",\n    ").join(wanted), raw.relation, sql.SQL(",\n    ").join(keys)
+    )
+
+
+def raw_totals(raw: RawLines) -> sql.Composed:
+    """Return the select of what the exported lines themselves sum to, by invoice and currency."""
+    return sql_files.compose(sql_files.read(f"focus/{raw.form.mapping}_totals.sql"), lines=_lines(raw, ()))
+
+
+def selects_of(mapping: str) -> list[str]:
+    """Return the texts of the selects of charges of a mapping, their `{places}` but for `{lines}` filled."""
+    texts = [sql_files.read(path) for path in sql_files.parts(f"focus/{mapping}.sql")]
+    return [re.sub(r"(?<!\{)\{(?!lines|schema)(\w+)\}", lambda place: _place(mapping, place[1]), one) for one in texts]
+
+
+def _place(mapping: str, name: str) -> str:
+    return sql_files.read(f"focus/{mapping}_{name}.sql")
+
+
+def _charges(connection: Connection, raw: RawLines, lines: sql.Composed) -> sql.Composed:
+    schema = sql.Identifier(raw.schema)
+    selects = [sql_files.compose(text, lines=lines, schema=schema) for text in selects_of(raw.form.mapping)]
+    return sql.SQL("\nunion all\n").join(_typed(connection, select) for select in selects)
+
+
+def _typed(connection: Connection, select: sql.Composed) -> sql.Composed:
+    """Bring the columns of a select into the order and types of the FOCUS views; one it does not state is NULL."""
+    stated = {column.name for column in connection.execute(select + sql.SQL("\nlimit 0")).description or ()}
+    columns = (
+        sql.SQL("{}::{} as {}").format(
+            sql.Identifier(column.name) if column.name in stated else sql.NULL,
+            sql.SQL(column.type),
+            sql.Identifier(column.name),
+        )
+        for column in focus_columns()
+        if column.name != OF_ALL_SOURCES
+    )
+    return sql.SQL("select {} from ({}) as charges").format(sql.SQL(", ").join(columns), select)
+
+
+def _lines(raw: RawLines, tags: Sequence[str] | None) -> sql.Composed:
+    wanted: list[sql.Composable] = [sql.SQL("billing_period")]
+    wanted += [
+        sql.SQL("{} as {}").format(line_value(column, raw), sql.Identifier(column.name))
+        for column in line_columns(raw.form.mapping)
+    ]
+    wanted.append(sql.SQL("{} as tags").format(all_tags(raw) if tags is None else named_tags(raw, tags)))
+    return sql.SQL("select\n    {}\nfrom {}").format(sql.SQL(",\n    ").join(wanted), raw.relation)

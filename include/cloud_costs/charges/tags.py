@@ -1,0 +1,74 @@
+"""Tags: the columns and maps of an export that hold them, as one jsonb object for each line."""
+
+from collections.abc import Iterator, Sequence
+
+from psycopg import sql
+
+from cloud_costs.charges.lines import RawLines, coalesced, in_map
+
+# jsonb_build_object takes at most 100 arguments.
+PAIRS_PER_CALL = 50
+
+
+def all_tags(raw: RawLines) -> sql.Composable:
+    """Return the expression of all tags of a line, each under its key as the exporter wrote it."""
+    pairs = [(key, sql.SQL("nullif({}::text, '')").format(sql.Identifier(name))) for key, name in _tag_columns(raw)]
+    maps = [sql.SQL("coalesce({}, '{{}}')").format(sql.Identifier(name)) for name in _tag_maps(raw)]
+    return _merged([*maps, *_objects(pairs)])
+
+
+def named_tags(raw: RawLines, tags: Sequence[str]) -> sql.Composable:
+    """Return the expression of those tags of a line whose keys are given."""
+    found = ((key, list(tag_values(raw, key))) for key in tags)
+    return _merged(_objects([(key, coalesced(values, "text")) for key, values in found if values]))
+
+
+def tag_values(raw: RawLines, key: str) -> Iterator[sql.Composable]:
+    """Yield where the value of a tag key may stand: a column of its own, or a map under one of its spellings."""
+    columns = dict(_tag_columns(raw))
+    spellings = tuple(dict.fromkeys(raw.form.tags.spellings(key)))
+    prefixed = (raw.form.tags.prefix + spelling for spelling in spellings)
+    column = next((columns[one] for one in spellings if one in columns), None) or next(
+        (name for name in prefixed if name in raw.columns and name in columns.values()), None
+    )
+    if column:
+        yield sql.SQL("nullif({}::text, '')").format(sql.Identifier(column))
+    for name in _tag_maps(raw):
+        for spelling in spellings:
+            yield sql.SQL("nullif({}, '')").format(in_map(name, spelling))
+
+
+def tag_keys(raw: RawLines) -> list[str]:
+    """Return the tag keys that have a column of their own."""
+    return [key for key, _ in _tag_columns(raw)]
+
+
+def tags_without_column(raw: RawLines, tags: Sequence[str]) -> list[str]:
+    """Return those of the tag keys that no column of the export can hold; a map column can hold any."""
+    return [key for key in tags if not any(tag_values(raw, key))]
+
+
+def _tag_columns(raw: RawLines) -> Iterator[tuple[str, str]]:
+    """Yield each column of its own that holds a tag, with the tag's key as the exporter wrote it."""
+    known = raw.form.tags
+    for name in raw.columns:
+        if known.hold(name) and name not in known.maps:
+            yield known.key_of(raw.originals.get(name, name)), name
+
+
+def _tag_maps(raw: RawLines) -> list[str]:
+    return [name for name in raw.form.tags.maps if raw.columns.get(name) == "jsonb"]
+
+
+def _objects(pairs: Sequence[tuple[str, sql.Composable]]) -> list[sql.Composable]:
+    items = [sql.SQL("{}::text, {}").format(sql.Literal(key), value) for key, value in pairs]
+    return [
+        sql.SQL("jsonb_strip_nulls(jsonb_build_object({}))").format(
+            sql.SQL(", ").join(items[start : start + PAIRS_PER_CALL])
+        )
+        for start in range(0, len(items), PAIRS_PER_CALL)
+    ]
+
+
+def _merged(objects: Sequence[sql.Composable]) -> sql.Composable:
+    return sql.SQL(" || ").join(objects) if objects else sql.SQL("'{{}}'::jsonb").format()

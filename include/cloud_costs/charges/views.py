@@ -1,0 +1,248 @@
+"""`refresh_views`: `<source>_focus`, `focus_costs` and `costs`, over every source that has a published month."""
+
+import logging
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from cloud_costs.charges import focus
+from cloud_costs.charges.columns import focus_columns
+from cloud_costs.charges.lines import RawLines
+from cloud_costs.config.sources import Source
+from cloud_costs.database import locks, sql_files
+from cloud_costs.database.locks import PATIENCE
+from cloud_costs.database.postgres import Connection, Database, columns_of, comments_of
+from cloud_costs.database.schema import let_read
+from cloud_costs.errors import DatabaseDenied
+from cloud_costs.formats import FORMATS
+
+log = logging.getLogger(__name__)
+
+READABLE = ("costs", "focus_costs")
+FOCUS_COMMENT = (
+    "One row per FOCUS 1.2 charge of {source}, computed from the raw lines. Filter by billing_period to read one "
+    "month, and never sum over currencies."
+)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A right on a view, or on one column of it; no role means everyone."""
+
+    view: str
+    privilege: str
+    role: str | None
+    grantable: bool
+    column: str | None = None
+
+
+def refresh_views(database: Database, patience: float = PATIENCE) -> list[str]:
+    """Bring the views up to what is published, and return the names of those that changed.
+
+    A view whose definition is the same is not touched, so that no reader waits. The views cover the sources in
+    the database: one that left the configuration keeps its history. Raises `PublishBlocked` when a reader held
+    its lock on a view that has to change for `patience` seconds.
+    """
+
+    def refresh(connection: Connection) -> list[str]:
+        changed = create_focus(connection, database) + _create_costs(connection, database)
+        let_read(connection, database, READABLE)
+        return changed
+
+    changed = locks.patiently(database, refresh, patience, "refresh_views", READABLE)
+    log.info("refresh_views changed=%s", ",".join(changed) or "nothing")
+    return changed
+
+
+def create_focus(connection: Connection, database: Database) -> list[str]:
+    """Create or replace every `<source>_focus` and `focus_costs`; return the names of those that changed."""
+    # Held until the transaction ends: publishing a wider column makes the views too.
+    connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"cloud_costs views {database.schema}"]
+    )
+    changed = []
+    selects = []
+    grants: list[Grant] = []
+    for name, format_name in _published(connection, database, "raw"):
+        view = f"{name}_focus"
+        select = focus.charges(connection, _lines(connection, database, name, format_name))
+        changed += _create(connection, database, view, select, grants)
+        columns = sql.SQL(",\n    ").join(
+            sql.Identifier(column) for column in columns_of(connection, database.table(view))
+        )
+        selects.append(
+            sql_files.compose(
+                sql_files.read("views/focus_costs.sql"),
+                columns=columns,
+                source=sql.Literal(name),
+                focus=database.table(view),
+            )
+        )
+        _comment_focus(connection, database.table(view), FOCUS_COMMENT.format(source=f"the source {name}"))
+    if selects:
+        changed += _create(connection, database, "focus_costs", sql.SQL("\nunion all\n").join(selects), grants)
+        _comment_focus(connection, database.table("focus_costs"), FOCUS_COMMENT.format(source="all sources"))
+    grant(connection, database, grants)
+    return changed
+
+
+def _lines(connection: Connection, database: Database, name: str, format_name: str) -> RawLines:
+    """Return the raw lines of all published months of a source."""
+    raw = database.table(f"raw_{name}")
+    rows = connection.execute(
+        sql.SQL("select column_name, original_name from {} where source = %s").format(database.table("raw_columns")),
+        [name],
+    ).fetchall()
+
+    def exported(column: str) -> sql.Composed:
+        return sql.SQL(
+            "billing_period = any(array(select billing_period from {} where source = {} and {} = any(columns)))"
+        ).format(database.table("raw_months"), sql.Literal(name), sql.Literal(column))
+
+    return RawLines(FORMATS[format_name], raw, columns_of(connection, raw), database.schema, dict(rows), exported)
+
+
+def drop_focus(connection: Connection, database: Database, source: Source) -> list[Grant]:
+    """Drop the views that read a raw table whose column type changes, in the transaction that creates them again.
+
+    Returns the rights that were granted on them, for `grant` to give back. Raises `DatabaseDenied` when someone's
+    own view reads them.
+    """
+    return _drop(connection, database, "focus_costs") + _drop(connection, database, source.focus_view)
+
+
+def grant(connection: Connection, database: Database, grants: list[Grant]) -> None:
+    """Give rights on views back; one on a column that is no longer there is gone with it."""
+    for one in grants:
+        if one.column and one.column not in columns_of(connection, database.table(one.view)):
+            continue
+        connection.execute(
+            sql.SQL("grant {}{} on {} to {} {}").format(
+                sql.SQL(one.privilege),
+                sql.SQL("({})").format(sql.Identifier(one.column)) if one.column else sql.SQL(""),
+                database.table(one.view),
+                sql.Identifier(one.role) if one.role else sql.SQL("public"),
+                sql.SQL("with grant option" if one.grantable else ""),
+            )
+        )
+
+
+def _drop(connection: Connection, database: Database, view: str) -> list[Grant]:
+    """Drop a view if there is one, and return the rights that were granted on it."""
+    name = database.table(view).as_string(connection)
+    rows = connection.execute(
+        """
+        with rights as (
+            select oid as relation, relacl as acl, null::name as column_name
+            from pg_class
+            where oid = to_regclass(%(name)s)
+            union all
+            select attrelid, attacl, attname
+            from pg_attribute
+            where attrelid = to_regclass(%(name)s) and attacl is not null
+        )
+
+        select privilege_type, case when grantee <> 0 then pg_get_userbyid(grantee) end, is_grantable, column_name
+        from rights
+        inner join pg_class on pg_class.oid = rights.relation
+        cross join lateral aclexplode(rights.acl)
+        where grantee <> relowner
+        """,
+        {"name": name},
+    ).fetchall()
+    try:
+        connection.execute(sql.SQL("drop view if exists {}").format(database.table(view)))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        raise DatabaseDenied(
+            f"{database.schema}.{view} has to be made anew, because its columns or their types change, and is not "
+            f"while others read it: {'; '.join((error.diag.message_detail or str(error)).splitlines())}. Keep their "
+            "definitions (select pg_get_viewdef('<view>'::regclass)), drop them, clear this task or run sync again, "
+            "and create them again; until then everything is as before"
+        ) from error
+    return [Grant(view, *row) for row in rows]
+
+
+def comment_costs(connection: Connection, kind: sql.SQL, relation: sql.Identifier) -> None:
+    """Write what the columns of `costs` mean to a relation that has them."""
+    connection.execute(sql_files.compose(sql_files.read("views/costs_comments.sql"), kind=kind, relation=relation))
+
+
+def _create_costs(connection: Connection, database: Database) -> list[str]:
+    selects = [
+        sql_files.compose(sql_files.read("views/costs.sql"), normalized=database.table(f"{name}_normalized"))
+        for name, _ in _published(connection, database, "normalized")
+    ]
+    if not selects:
+        log.info("no month is published yet: the view costs comes with the first one")
+        return []
+    grants: list[Grant] = []
+    changed = _create(connection, database, "costs", sql.SQL("\nunion all\n").join(selects), grants)
+    grant(connection, database, grants)
+    if changed:
+        comment_costs(connection, sql.SQL("view"), database.table("costs"))
+    return changed
+
+
+def _published(connection: Connection, database: Database, kind: str) -> list[tuple[str, str]]:
+    """Return the name and format of each source whose raw or normalized table exists."""
+    rows = connection.execute(
+        sql.SQL(
+            """
+            select distinct on (source) source, format from {}
+            where status in ('published', 'superseded')
+            order by source, load_id desc
+            """
+        ).format(database.table("load_history"))
+    ).fetchall()
+    table = "raw_{}" if kind == "raw" else "{}_normalized"
+    return [(name, form) for name, form in rows if columns_of(connection, database.table(table.format(name)))]
+
+
+def _create(
+    connection: Connection, database: Database, name: str, select: sql.Composable, grants: list[Grant]
+) -> list[str]:
+    """Create or replace a view when its definition differs; return its name when it did.
+
+    PostgreSQL replaces a view by one with the same columns, and perhaps more behind them. For any other the view is
+    dropped, and `focus_costs` with it if that reads it; the rights on both are added to `grants`.
+    """
+    view = database.table(name)
+    probe = database.staging_table("view_probe")
+    connection.execute(sql.SQL("create view {} as {}").format(probe, select))
+    row = connection.execute(
+        "select pg_get_viewdef(to_regclass(%s)) = pg_get_viewdef(to_regclass(%s))",
+        [view.as_string(connection), probe.as_string(connection)],
+    ).fetchone()
+    before, after = (list(columns_of(connection, relation).items()) for relation in (view, probe))
+    connection.execute(sql.SQL("drop view {}").format(probe))
+    if row and row[0]:
+        return []
+    if before != after[: len(before)]:
+        log.warning("the columns of %s.%s change: it is dropped and created", database.schema, name)
+        if name.endswith("_focus"):
+            grants += _drop(connection, database, "focus_costs")
+        grants += _drop(connection, database, name)
+    connection.execute(sql.SQL("create or replace view {} as {}").format(view, select))
+    return [name]
+
+
+def _comment_focus(connection: Connection, view: sql.Identifier, grain: str) -> None:
+    """Write what a FOCUS view and its columns mean, where it does not say so already.
+
+    A comment's lock hinders no reader.
+    """
+    row = connection.execute(
+        "select obj_description(to_regclass(%s), 'pg_class')", [view.as_string(connection)]
+    ).fetchone()
+    if not row or row[0] != grain:
+        connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(grain)))
+    meanings = {column.name: column.meaning for column in focus_columns()}
+    known = comments_of(connection, view)
+    for column in columns_of(connection, view):
+        if known.get(column) != meanings.get(column):
+            connection.execute(
+                sql.SQL("comment on column {}.{} is {}").format(
+                    view, sql.Identifier(column), sql.Literal(meanings.get(column))
+                )
+            )

@@ -1,0 +1,1 @@
+"""The configuration: the sources, and the files that they name."""

@@ -1,0 +1,297 @@
+"""The configuration: which billing exports there are, and where they are.
+
+`include/config/sources.yaml`, or the file that `CLOUD_COSTS_CONFIG` names. Without a file, `S3_BUCKET` and
+`CUR_PATHS` define `aws_cur` sources. Credentials are never here: they live in Airflow connections.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from cloud_costs.config.invoices import read_invoices
+from cloud_costs.database import sql_files
+from cloud_costs.errors import ConfigError
+from cloud_costs.formats import FORMATS, without_manifests
+from cloud_costs.formats.delivery import Format
+from cloud_costs.months import parse_month
+from cloud_costs.validation import Location, explain
+
+DEFAULT_PATH = Path(__file__).parents[2] / "config" / "sources.yaml"
+DEFAULT_SCHEMA = "cost_analytics"
+FIXED_RELATIONS = (
+    "audit_results",
+    "costs",
+    "focus_costs",
+    "load_history",
+    "published_months",
+    "published_totals",
+    "raw_columns",
+    "raw_months",
+    "raw_months_pkey",
+    "raw_columns_pkey",
+    "restatements",
+    "schema_versions",
+    *sql_files.reference_tables(),
+)
+
+STAGED_NAME = re.compile(r".*_[0-9]{6}_[0-9]+")
+
+
+def _month(value: Any) -> date:
+    try:
+        return parse_month(value)
+    except ConfigError as error:
+        raise ValueError(str(error).removeprefix("month: ")) from None
+
+
+Month = Annotated[date, BeforeValidator(_month)]
+
+
+class Source(BaseModel):
+    """One billing export: its name, its format, where it is and how to reach it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    format: str
+    uri: str
+    conn_id: str = Field(default="aws_default", pattern=r"^[A-Za-z0-9_.-]{1,250}$")
+    first_month: Month | None = None
+    manifest: Literal["required", "none"] = "required"
+    stale_after_hours: int = Field(default=48, ge=0, le=87_600)
+    tags: tuple[str, ...] = ()
+    raw: Literal["all", "mapped"] = "all"
+    raw_months: int | None = Field(default=None, strict=True, ge=1, le=1200)
+    streams: int = Field(default=2, strict=True, ge=1, le=64)
+    invoices: Path | None = None
+    checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _fits_relations(cls, value: str) -> str:
+        # 30 characters leave room for the longest relation name within PostgreSQL's 63 bytes:
+        # <source>_normalized_<yyyymm>_<load id>
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,29}", value):
+            raise ValueError(
+                f"{value!r} is not allowed; use up to 30 lower-case letters, digits and _, beginning with a letter"
+            )
+        if STAGED_NAME.fullmatch(value):
+            raise ValueError(f"{value!r} is not allowed: partitions are named like that; choose another name")
+        return value
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value not in FORMATS:
+            raise ValueError(f"unknown format {value!r}; allowed: {', '.join(sorted(FORMATS))}")
+        return value
+
+    @field_validator("manifest")
+    @classmethod
+    def _has_the_mode(cls, value: str, info: ValidationInfo) -> str:
+        form = FORMATS.get(info.data.get("format", ""))
+        if value == "none" and form and form.find_months is None:
+            raise ValueError(f"'none' is not for {info.data['format']}: its deliveries need their manifests")
+        return value
+
+    @field_validator("uri")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        if not re.fullmatch(r"(s3://[A-Za-z0-9._-]{1,255}(/.*)?|file:///.*)", value):
+            raise ValueError(f"{value!r} is not a storage address; write s3://bucket/folder/ or file:///folder/")
+        return value if value.endswith("/") else value + "/"
+
+    @field_validator("invoices", mode="before")
+    @classmethod
+    def _readable_invoices(cls, value: Any, info: ValidationInfo) -> Any:
+        """Find the list beside the configuration file, and refuse a broken one before anything runs."""
+        if not isinstance(value, str | Path):
+            return value
+        if re.match(r"(?!file:///)[a-z0-9]+://", str(value)):
+            raise ValueError(f"{str(value)!r} is not allowed; write a path, or file:///folder/invoices.csv")
+        folder = (info.context or {}).get("folder", Path())
+        path = folder / str(value).removeprefix("file://")
+        read_invoices(path)
+        return path
+
+    @field_validator("checks")
+    @classmethod
+    def _known_checks(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        unknown = sorted(set(value) - set(sql_files.check_names()))
+        if unknown:
+            raise ValueError(f"unknown check {unknown[0]!r}; allowed: {', '.join(sql_files.check_names())}")
+        return value
+
+    @property
+    def form(self) -> Format:
+        """How the source's deliveries are found and read: by their manifests, or by listing where there are none."""
+        form = FORMATS[self.format]
+        return without_manifests(form) if self.manifest == "none" else form
+
+    @property
+    def raw_table(self) -> str:
+        return f"raw_{self.name}"
+
+    @property
+    def focus_view(self) -> str:
+        return f"{self.name}_focus"
+
+    @property
+    def normalized_table(self) -> str:
+        return f"{self.name}_normalized"
+
+
+class _Sources(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    sources: list[Source] = Field(min_length=1)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as it is, but for a key given twice: PyYAML would drop the first one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    problem = f"the key {key.value!r} is given twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def load_sources(environ: Mapping[str, str] | None = None) -> tuple[Source, ...]:
+    """Return the configured sources, in the order of the file.
+
+    Raises `ConfigError` naming the file, the key and what is allowed.
+    """
+    environ = os.environ if environ is None else environ
+    named = environ.get("CLOUD_COSTS_CONFIG")
+    path = Path(named) if named else DEFAULT_PATH
+    if named or path.exists():
+        return _read(path)
+    if environ.get("S3_BUCKET") and environ.get("CUR_PATHS", "").strip(" ,"):
+        return _validate("S3_BUCKET and CUR_PATHS", {"sources": _from_environment(environ)})
+    raise ConfigError(
+        f"no sources are configured: write {path} (see sources.example.yaml beside it), point CLOUD_COSTS_CONFIG "
+        "at a file, or set S3_BUCKET and CUR_PATHS"
+    )
+
+
+def pick_sources(sources: Sequence[Source], names: Sequence[str] | None) -> tuple[Source, ...]:
+    """Return the sources named, or all when `names` is empty; raises `ConfigError` for an unknown name."""
+    unknown = sorted(set(names or ()) - {source.name for source in sources})
+    if unknown:
+        known = ", ".join(source.name for source in sources)
+        raise ConfigError(f"sources: {unknown[0]!r} is not configured; configured are {known}")
+    return tuple(source for source in sources if not names or source.name in names)
+
+
+def schema_name(environ: Mapping[str, str] | None = None) -> str:
+    """Return the PostgreSQL schema of all tables (`POSTGRES_SCHEMA`)."""
+    environ = os.environ if environ is None else environ
+    name = environ.get("POSTGRES_SCHEMA") or DEFAULT_SCHEMA
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", name) or name.startswith("pg_") or name == "information_schema":
+        raise ConfigError(
+            f"POSTGRES_SCHEMA: {name!r} is not allowed; use up to 40 lower-case letters, digits and _, "
+            "not beginning with a digit or pg_, and not information_schema"
+        )
+    return name
+
+
+def _read(path: Path) -> tuple[Source, ...]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506  # a SafeLoader
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file (CLOUD_COSTS_CONFIG names it)") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        # Not all are of PyYAML: it checks no value that stands behind a tag such as `!!int`.
+        raise ConfigError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
+    return _validate(str(path), content, path.parent)
+
+
+def _yaml_problem(error: Exception) -> str:
+    """Return where the problem is and what, without the lines around it."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
+def _validate(where: str, content: Any, folder: Path = Path()) -> tuple[Source, ...]:
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where}: expected a mapping with the key 'sources', as in sources.example.yaml")
+    try:
+        sources = _Sources.model_validate(content, context={"folder": folder}).sources
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {explain(error, _known_keys)}") from None
+    _refuse_clashes(where, sources)
+    return tuple(sources)
+
+
+def _known_keys(location: Location) -> str:
+    return ", ".join(_Sources.model_fields if len(location) == 1 else Source.model_fields)
+
+
+def _refuse_clashes(where: str, sources: Sequence[Source]) -> None:
+    owners = {name: "the package" for name in FIXED_RELATIONS}
+    for name, count in Counter(source.name for source in sources).items():
+        if count > 1:
+            raise ConfigError(f"{where}: sources: the name {name!r} is given {count} times")
+    places: dict[str, str] = {}
+    for source in sources:
+        if (other := places.setdefault(source.uri, source.name)) != source.name:
+            raise ConfigError(
+                f"{where}: sources: {other!r} and {source.name!r} have the same uri, {source.uri}; "
+                "every cost would count twice"
+            )
+    for source in sources:
+        for relation in (source.raw_table, source.focus_view, source.normalized_table):
+            owner = owners.setdefault(relation, f"source {source.name!r}")
+            if owner != f"source {source.name!r}":
+                raise ConfigError(
+                    f"{where}: sources: the name {source.name!r} needs a relation {relation!r}, which {owner} "
+                    "has already; choose another name"
+                )
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[dict[str, str]]:
+    """Name each path by its first folder, or by the whole path where an earlier one has that name.
+
+    A path that is added at the end renames none before it: the name is the name of the tables.
+    """
+    sources: list[dict[str, str]] = []
+    for path in (path.strip() for path in environ["CUR_PATHS"].split(",")):
+        if not path:
+            continue
+        names = {source["name"] for source in sources}
+        name = _slug(path.strip("/").split("/")[0])
+        if name in names:
+            name = _slug(path)
+        if name in names:
+            raise ConfigError(
+                f"CUR_PATHS: {path!r} gives the name {name!r}, which another path has; name both in sources.yaml"
+            )
+        sources.append({"name": name, "format": "aws_cur", "uri": f"s3://{environ['S3_BUCKET']}/{path}"})
+    return sources
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:30].strip("_")
+    return slug if slug[:1].isalpha() else f"s_{slug}"[:30]

@@ -1,0 +1,95 @@
+"""Exclusive locks on relations that people read: asked for briefly, given up soon, and asked for again.
+
+Whoever waits for an exclusive lock makes every reader who comes meanwhile wait too. So a transaction waits no
+longer than `LOCK_TIMEOUT`, and tries again until its patience is over.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import psycopg
+from psycopg import sql
+
+from cloud_costs.database.postgres import Connection, Database
+from cloud_costs.errors import CloudCostsError, PublishBlocked
+
+# Well below PostgreSQL's deadlock_timeout of 1 s, even twice: of a publisher and a reader that wait for each
+# other, the publisher gives way before the server picks a victim.
+LOCK_TIMEOUT = "200ms"
+PATIENCE = 600.0
+# Longer than deadlock_timeout, after which a waiter makes autovacuum let go of a partition.
+PARTITION_LOCK_TIMEOUT = "3s"
+
+T = TypeVar("T")
+
+
+def patiently(
+    database: Database, work: Callable[[Connection], T], patience: float, label: str, relations: Sequence[str]
+) -> T:
+    """Run `work` in a transaction whose locks come soon or not at all, and return what it returns.
+
+    Raises `PublishBlocked`, with the sessions that hold locks on the `relations`, when `patience` seconds did not
+    suffice. `work` may run several times.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with database.session() as connection, connection.transaction():
+                limit_waiting(connection, LOCK_TIMEOUT)
+                return work(connection)
+        except CloudCostsError as error:
+            if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
+                raise
+            if time.monotonic() > deadline:
+                names = " or ".join(f"{database.schema}.{name}" for name in relations)
+                raise PublishBlocked(
+                    f"{label}: a reader held a lock on {names} for {patience:g} s ({_holders(database, relations)}); "
+                    "what readers see is as before, and it will be tried again"
+                ) from None
+        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311  spreads load, hides nothing
+
+
+def limit_waiting(connection: Connection, timeout: str) -> None:
+    """Give up each lock that does not come in this time, until the transaction ends."""
+    connection.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(timeout)))
+
+
+def lock_source(connection: Connection, database: Database, source: str) -> None:
+    """Keep others from changing the source's tables until the transaction ends.
+
+    Of the source, not of the month: two first months would both make the partitioned tables.
+    """
+    key = f"cloud_costs publish {database.schema} {source}"
+    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+
+
+def _holders(database: Database, relations: Sequence[str]) -> str:
+    """Return who holds locks on the relations or their partitions, for the operator's eyes."""
+    with database.session() as connection:
+        rows = connection.execute(
+            """
+            with named as (
+                select to_regclass(name) as relation from unnest(%s::text[]) as name
+                union
+                select inhrelid from pg_inherits
+                where inhparent = any(select to_regclass(name) from unnest(%s::text[]) as name)
+            )
+            select distinct
+                activity.pid, 'user ' || activity.usename, activity.backend_type,
+                date_trunc('second', now() - activity.xact_start)
+            from pg_locks as held
+            inner join named on held.relation = named.relation
+            inner join pg_database on held.database = pg_database.oid and datname = current_database()
+            inner join pg_stat_activity as activity on activity.pid = held.pid
+            where held.granted and held.pid <> pg_backend_pid()
+            """,
+            [[database.table(name).as_string(connection) for name in relations]] * 2,
+        ).fetchall()
+    # Since when, PostgreSQL tells only of sessions of the same role, or to a member of pg_read_all_stats.
+    held = (
+        f"pid {pid}, {user or kind}" + ("" if age is None else f", in a transaction for {age}")
+        for pid, user, kind, age in rows
+    )
+    return ", ".join(held) or "now gone"

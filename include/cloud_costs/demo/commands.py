@@ -1,0 +1,392 @@
+"""`make demo`, `make up`, `make down`, `make psql`: the whole package on a sample bill, on this machine alone.
+
+Everything it makes is in `.demo`: the bucket with the sample billing exports, the embedded PostgreSQL, which holds
+the cost tables and Airflow's own database, and Airflow's home. It needs no cloud account, no Docker and no root.
+"""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import psycopg
+import typer
+from psycopg import sql
+from rich.console import Console
+from rich.table import Table
+
+from cloud_costs.config.sources import DEFAULT_SCHEMA
+from cloud_costs.demo import embedded_postgres, local_airflow
+from cloud_costs.demo.embedded_postgres import Server
+from cloud_costs.demo.sample_bill import Bill, Truth, read_truth, write_export, write_truth
+from cloud_costs.months import month_label
+
+ROOT = Path(__file__).resolve().parents[3]
+DEMO = ROOT / ".demo"
+BUCKET = DEMO / "bucket"
+POSTGRES = DEMO / "postgres"
+AIRFLOW = DEMO / "airflow"
+LOGS = DEMO / "logs"
+PASSWORDS = AIRFLOW / "passwords.json"
+RUNNING = DEMO / "airflow.json"
+COSTS_DATABASE = "costs"
+AIRFLOW_DATABASE = "airflow"
+SECONDS_TO_RUN = 600
+# What would change the demo when the shell that starts it has it set.
+NOT_INHERITED = (
+    "AIRFLOW",
+    "CLOUD_COSTS_",
+    "CUR_PATHS",
+    "FORCE_COLOR",
+    "LOAD_POOL",
+    "PG",
+    "POSTGRES_",
+    "S3_BUCKET",
+    "SYNC_SCHEDULE",
+)
+
+PLAN_LOGGER = "cloud_costs.airflow.tasks.plan"
+PLAN_LINE = re.compile(rf"\S+ \[\w+ *\] (.*) \[{re.escape(PLAN_LOGGER)}\]")
+
+MONTHS = (date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1))
+BILLS = {
+    "cup": Bill(report="CUP-Cost-Usage-Report", prefix="cup", lines=6000),
+    # No prefix, so its keys begin with "/"; create-new, so an old delivery lies beside the newest one.
+    "ca": Bill(
+        report="CA-Cost-Usage-Report",
+        prefix="",
+        payer="004711223344",
+        accounts=("004711223344", "559900112233", "663300998877"),
+        lines=4000,
+        seed=2,
+        layout="create-new",
+    ),
+}
+SOURCES = """\
+# Written by `make demo`. Each uri names a report of the sample bill in .demo/bucket.
+sources:
+  - name: cup
+    format: aws_cur
+    uri: {cup}
+    tags: [user:team, user:environment]
+    stale_after_hours: 0
+  - name: ca
+    format: aws_cur
+    uri: {ca}
+    tags: [user:team]
+    stale_after_hours: 0
+"""
+
+app = typer.Typer(help=__doc__, invoke_without_command=True, pretty_exceptions_enable=False)
+console = Console(highlight=False, soft_wrap=True)
+T = TypeVar("T")
+Totals = dict[tuple[str, ...], tuple[Decimal, ...]]
+Port = Annotated[int, typer.Option(envvar="AIRFLOW_PORT", min=1, max=65535, help="Port of the Airflow UI.")]
+
+
+@app.callback()
+def demo(context: typer.Context) -> None:
+    """Load the sample bill with the DAG, and compare the costs with the truth."""
+    if context.invoked_subcommand:
+        return
+    began = time.monotonic()
+    server = _step("PostgreSQL 18 from its wheel", _start_postgres)
+    _step("Sample bill: two billing exports, three months each", _write_sample_bill)
+    environment = _environment(server)
+    _step("Airflow's own database", lambda: _migrate(environment, server))
+    before = _count_loads(server)
+    log = _step("The DAG cloud_costs", lambda: _run_dag(environment, server))
+    console.print("\n[bold]The plan of list_manifests[/bold]")
+    for line in plan_lines(log):
+        console.print(f"  {line}", markup=False)
+    loaded = _count_loads(server) - before
+    console.print(f"{loaded} month(s) loaded" if loaded else "Nothing new: no delivery changed, and none was loaded")
+    with psycopg.connect(server.uri(COSTS_DATABASE), options=f"-c search_path={DEFAULT_SCHEMA}") as connection:
+        _print_services(connection)
+        agree = _reconcile(connection)
+    console.print(f"\nTook {time.monotonic() - began:.0f} s. What to try next:")
+    for command, what in (
+        ("make psql", "ask costs yourself: select service, sum(cost) from costs group by 1;"),
+        ("make up", "see the DAG and its run in the Airflow UI; clear a month's load_raw to load it again"),
+        ("make demo", "once more: it loads nothing, because nothing changed"),
+        ("make down", "stop everything; make clean removes it"),
+    ):
+        console.print(f"  {command:<10} {what}")
+    raise typer.Exit(0 if agree else 1)
+
+
+@app.command()
+def up(port: Port = 8080) -> None:
+    """Start the Airflow UI over the demo's database."""
+    running = local_airflow.find(RUNNING)
+    if not running:
+        _step(f"Port {port} is free", lambda: local_airflow.require_free(port))
+    server = _step("PostgreSQL 18 from its wheel", _start_postgres)
+    _step("Sample bill: two billing exports, three months each", _write_sample_bill)
+    environment = _environment(server)
+    _step("Airflow's own database", lambda: _migrate(environment, server))
+    if running:
+        console.print(f"Airflow runs already; its port is {running.port}")
+    else:
+        running = _step(
+            "Airflow: API server, scheduler, DAG processor, triggerer",
+            lambda: local_airflow.start(environment, port, RUNNING, LOGS / "airflow.log", lambda: _has_dag(server)),
+        )
+    password = json.loads(PASSWORDS.read_text())["admin"]
+    console.print(f"\nhttp://127.0.0.1:{running.port}/dags/cloud_costs   user admin, password {password}")
+    console.print(f"Logs are in {LOGS.relative_to(ROOT)}; make down stops it.")
+
+
+@app.command()
+def down() -> None:
+    """Stop Airflow and PostgreSQL; what was loaded stays."""
+    if local_airflow.stop(RUNNING):
+        console.print("Airflow stopped")
+    if POSTGRES.exists() and embedded_postgres.stop(POSTGRES):
+        console.print("PostgreSQL stopped")
+
+
+@app.command()
+def psql() -> None:
+    """Open a shell on the demo's cost tables."""
+    server = _start_postgres()
+    os.environ["PGOPTIONS"] = f"-c search_path={DEFAULT_SCHEMA}"
+    os.execv(server.psql, [str(server.psql), "--dbname", server.uri(COSTS_DATABASE)])  # noqa: S606  no shell
+
+
+def _step(title: str, action: Callable[[], T]) -> T:
+    began = time.monotonic()
+    with console.status(title):
+        try:
+            result = action()
+        except (embedded_postgres.EmbeddedPostgresError, RuntimeError, OSError) as error:
+            console.print(f"[red]✗[/red] {title}")
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+    console.print(f"[green]✓[/green] {title} ({time.monotonic() - began:.1f} s)")
+    return result
+
+
+def _start_postgres() -> Server:
+    DEMO.mkdir(exist_ok=True)
+    server = embedded_postgres.start(POSTGRES)
+    for folder in server.opened:
+        console.print(f"  PostgreSQL does not run as root: other users may now pass through {folder}")
+    with psycopg.connect(server.uri(), autocommit=True) as connection:
+        known = {row[0] for row in connection.execute("select datname from pg_database")}
+        for name in {COSTS_DATABASE, AIRFLOW_DATABASE} - known:
+            connection.execute(f'create database "{name}"')
+    return server
+
+
+def _write_sample_bill() -> None:
+    """Write both exports once; the truth is written last, so an interrupted one is written again."""
+    for name, bill in BILLS.items():
+        if not _truth_path(name).exists():
+            write_truth(_truth_path(name), write_export(bill, MONTHS, BUCKET))
+    uris = {name: f"file://{BUCKET / bill.prefix / bill.report}/" for name, bill in BILLS.items()}
+    quoted = {name: json.dumps(uri) for name, uri in uris.items()}
+    (DEMO / "sources.yaml").write_text(SOURCES.format(**quoted), encoding="utf-8")
+
+
+def _truth_path(name: str) -> Path:
+    return DEMO / "truth" / f"{name}.json"
+
+
+def _environment(server: Server) -> dict[str, str]:
+    """Return the environment of every Airflow process of the demo."""
+    AIRFLOW.mkdir(parents=True, exist_ok=True)
+    LOGS.mkdir(exist_ok=True)
+    if not PASSWORDS.exists():
+        PASSWORDS.touch(mode=0o600)
+        PASSWORDS.write_text(json.dumps({"admin": secrets.token_urlsafe(12)}))
+    airflow_uri = server.uri(AIRFLOW_DATABASE).split("://", 1)[1]
+    connection = {
+        "conn_type": "postgres",
+        "host": str(server.socket_dir),
+        "port": server.port,
+        "login": "postgres",
+        "schema": COSTS_DATABASE,
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
+    return inherited | {
+        "PYTHONPATH": str(ROOT / "include"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "CLOUD_COSTS_CONFIG": str(DEMO / "sources.yaml"),
+        "AIRFLOW_HOME": str(AIRFLOW),
+        "AIRFLOW_CONN_COSTS_DB": json.dumps(connection),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(PASSWORDS),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{airflow_uri}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(LOGS),
+        # The API server answers its first task late, on a busy machine later than Airflow's own 5 s: the task
+        # would ask again, be told that it runs already, and spend a try.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+        "NO_COLOR": "1",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+
+
+def _migrate(environment: dict[str, str], server: Server) -> None:
+    """Make Airflow's tables; skipped when this version of Airflow made them already."""
+    version = metadata.version("apache-airflow-core")
+    with psycopg.connect(server.uri(AIRFLOW_DATABASE), autocommit=True) as connection:
+        done = connection.execute(
+            "select shobj_description(oid, 'pg_database') from pg_database where datname = %s", [AIRFLOW_DATABASE]
+        ).fetchone()
+        if done != (version,):
+            _run_logged(["airflow", "db", "migrate"], environment, LOGS / "db-migrate.log")
+            connection.execute(
+                sql.SQL("comment on database {} is {}").format(sql.Identifier(AIRFLOW_DATABASE), sql.Literal(version))
+            )
+
+
+def _run_dag(environment: dict[str, str], server: Server) -> str:
+    """Run the DAG once and return the log of `list_manifests`.
+
+    In a process of its own; when the UI is up, its scheduler runs it, because two would take each other's tasks.
+    """
+    log = LOGS / "demo-run.log"
+    if not local_airflow.find(RUNNING):
+        _run_logged(["airflow", "dags", "test", "cloud_costs"], environment, log)
+        return log.read_text(encoding="utf-8", errors="replace")
+    run_id = f"demo__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+    _run_logged(["airflow", "dags", "trigger", "cloud_costs", "--run-id", run_id], environment, log)
+    state = _wait_for_run(server, run_id)
+    folder = LOGS / "dag_id=cloud_costs" / f"run_id={run_id}"
+    if state != "success":
+        raise RuntimeError(f"the run {run_id} is {state}; its logs are in {folder}")
+    attempts = sorted((folder / "task_id=list_manifests").glob("attempt=*.log"))
+    return "".join(path.read_text(encoding="utf-8", errors="replace") for path in attempts[-1:])
+
+
+def _wait_for_run(server: Server, run_id: str) -> str:
+    deadline = time.monotonic() + SECONDS_TO_RUN
+    while time.monotonic() < deadline and local_airflow.find(RUNNING):
+        with psycopg.connect(server.uri(AIRFLOW_DATABASE)) as connection:
+            row = connection.execute("select state from dag_run where run_id = %s", [run_id]).fetchone()
+        if row and row[0] in ("success", "failed"):
+            return str(row[0])
+        time.sleep(0.5)
+    return "not finished (is the DAG paused?)"
+
+
+def _run_logged(command: list[str], environment: dict[str, str], log: Path) -> None:
+    with log.open("wb") as output:
+        result = subprocess.run(
+            [local_airflow.PROGRAM, *command[1:]], env=environment, stdout=output, stderr=output, cwd=DEMO
+        )
+    if result.returncode:
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        raise RuntimeError(f"{' '.join(command)} failed; the end of {log}:\n{tail}")
+
+
+def plan_lines(log: str) -> list[str]:
+    """Return the lines of the plan in a log: its logger logs nothing else.
+
+    `airflow dags test` writes `2026-01-01T… [info     ] <line> [<logger>] loc=…`; a task's log file is JSON lines.
+    """
+    found = []
+    for line in log.splitlines():
+        if line.startswith("{"):
+            with suppress(ValueError):
+                entry = json.loads(line)
+                if entry.get("logger") == PLAN_LOGGER:
+                    found.append(str(entry["event"]).rstrip())
+        elif match := PLAN_LINE.match(line):
+            found.append(match[1].rstrip())
+    return found
+
+
+def _count_loads(server: Server) -> int:
+    """Return how many loads there have been."""
+    with psycopg.connect(server.uri(COSTS_DATABASE), options=f"-c search_path={DEFAULT_SCHEMA}") as connection:
+        known = connection.execute("select to_regclass('load_history')").fetchone()
+        row = connection.execute("select count(*) from load_history").fetchone() if known and known[0] else None
+    return int(row[0]) if row else 0
+
+
+def _print_services(connection: psycopg.Connection) -> None:
+    rows = connection.execute(
+        """
+        select service, currency, sum(cost), sum(effective_cost), sum(list_cost)
+        from costs group by service, currency order by sum(cost) desc
+        """
+    ).fetchall()
+    table = Table("service", "currency", title="costs, by service", title_justify="left")
+    for name in ("cost", "effective cost", "list cost"):
+        table.add_column(name, justify="right")
+    for service, currency, *amounts in rows:
+        table.add_row(service, currency, *(f"{amount:,.2f}" for amount in amounts))
+    console.print(table)
+
+
+def _reconcile(connection: psycopg.Connection) -> bool:
+    """Compare costs with the truth that the sample bill's generator wrote, digit by digit."""
+    truth = _truth_totals()
+    rows = connection.execute(
+        """
+        select
+            source, to_char(billing_period, 'YYYY-MM'), service, account_id, charge_category, currency,
+            sum(cost), sum(effective_cost), sum(list_cost), sum(line_items)
+        from costs group by 1, 2, 3, 4, 5, 6
+        """
+    ).fetchall()
+    found: Totals = {tuple(row[:6]): tuple(Decimal(value) for value in row[6:]) for row in rows}
+    wrong = sorted(key for key in found.keys() | truth.keys() if found.get(key) != truth.get(key))
+    if wrong:
+        console.print(f"[red]costs and truth differ[/red] in {len(wrong)} of {len(truth)} totals, the first:")
+        for key in wrong[:5]:
+            console.print(f"  {key}: costs {found.get(key)}, truth {truth.get(key)}", markup=False)
+        return False
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for key, amounts in truth.items():
+        sums[key[5]] += amounts[0]
+    total = ", ".join(f"{currency} {amount:,f}" for currency, amount in sorted(sums.items()))
+    console.print(
+        f"[green]costs and truth agree to the last digit[/green]: {total}, in {len(truth)} totals by source, month, "
+        "service, account and charge category"
+    )
+    return True
+
+
+def _truth_totals() -> Totals:
+    totals: Totals = {}
+    for name in BILLS:
+        for month in read_truth(_truth_path(name)):
+            totals |= _month_totals(name, month)
+    return totals
+
+
+def _month_totals(source: str, month: Truth) -> Totals:
+    label = month_label(month.billing_month)
+    return {
+        (source, label, row.service, row.account, row.charge_category, row.currency): (
+            *(row.billed_cost, row.effective_cost, row.list_cost),
+            Decimal(row.lines),
+        )
+        for row in month.rows
+    }
+
+
+def _has_dag(server: Server) -> bool:
+    with psycopg.connect(server.uri(AIRFLOW_DATABASE)) as connection:
+        row = connection.execute("select count(*) from serialized_dag where dag_id = 'cloud_costs'").fetchone()
+    return bool(row and row[0])

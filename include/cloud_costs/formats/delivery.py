@@ -1,0 +1,98 @@
+"""What every format says of its deliveries: one complete version of one billing month of one source each."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+
+from cloud_costs.months import MonthRange, month_label
+from cloud_costs.storage.files import Storage, StoredFile
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What tells the newest delivery of one billing month from all others, found by listing; nothing is read yet.
+
+    `file` is the manifest itself. Where a delivery has none, or has several, `file` stands for all that make it up:
+    its ETag changes whenever one of them does (`manifests.standing_for`).
+    """
+
+    source: str
+    billing_month: date
+    file: StoredFile
+
+    @property
+    def label(self) -> str:
+        return f"{self.source} {month_label(self.billing_month)}"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a manifest pins: the version and the data files, each found and measured."""
+
+    manifest: Manifest
+    version: str
+    files: tuple[StoredFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all data files."""
+        return sum(file.size for file in self.files)
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What messages say about a provider: its name, where to look at an export, and how a tag gets into one."""
+
+    name: str
+    console: str
+    missing_tag: str
+
+
+def _itself(key: str) -> tuple[str, ...]:
+    return (key,)
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Where the lines of an export hold tags: in a column for each tag, in maps of many tags, or in both.
+
+    A raw column whose name begins with `prefix` holds one tag, and `key_of` returns the tag's key from the exporter's
+    name of the column. The raw columns `maps` hold many tags by key. `spellings` returns how an export may spell a
+    key that `sources.yaml` names; the first spelling that is there counts.
+    """
+
+    prefix: str = ""
+    maps: tuple[str, ...] = ()
+    key_of: Callable[[str], str] = str
+    spellings: Callable[[str], Iterable[str]] = _itself
+
+    def hold(self, column: str) -> bool:
+        """Tell whether a raw column holds tags."""
+        return column in self.maps or (self.prefix != "" and column.startswith(self.prefix))
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one kind of export is listed and read. `cloud_costs.formats.FORMATS` holds all formats by name.
+
+    - `find_manifests(source, uri, storage, months)` returns the newest manifest of each month in the range.
+    - `read_version(manifest, storage)` returns the version id that the manifest names.
+    - `read_delivery(manifest, storage)` reads the manifest and finds every file that it lists.
+    - `find_months` is `find_manifests` for a bucket that holds no manifests; None if the format has no such mode.
+    - `mapping` names the SQL files in `include/sql/focus` that say what the columns mean.
+    - `billed` is the raw column that says what is billed. A file without it is refused.
+    - `raw_name` and `csv_type` give a CSV column its raw name and its PostgreSQL type.
+    - `file_types` are the endings of the names of data files.
+    """
+
+    provider: Provider
+    find_manifests: Callable[[str, str, Storage, MonthRange], list[Manifest]]
+    read_version: Callable[[Manifest, Storage], str]
+    read_delivery: Callable[[Manifest, Storage], Delivery]
+    find_months: Callable[[str, str, Storage, MonthRange], list[Manifest]] | None
+    mapping: str
+    billed: str
+    raw_name: Callable[[str], str]
+    csv_type: Callable[[str], str]
+    file_types: tuple[str, ...]
+    tags: Tags = field(default_factory=Tags)

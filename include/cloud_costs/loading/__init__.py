@@ -1,0 +1,1 @@
+"""From the files of a delivery to a raw table: shapes, columns, decoders, encoders, COPY."""

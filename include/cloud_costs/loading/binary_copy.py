@@ -1,0 +1,271 @@
+"""Rows in the binary format of PostgreSQL's COPY, from Arrow arrays.
+
+The format is that of PostgreSQL's manual, page COPY, "Binary Format"; each type's bytes are what its receive function
+reads. No value passes through Python: the different cells of every column become one array of bytes, and Arrow takes
+from it, for one row after the other, the cells of that row. Most columns of a bill are constant or a few texts
+repeated, so there are few cells; what is constant or of a fixed width is one cell with its neighbours
+(docs/adr/0008-arrow-encoder.md).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cloud_costs.loading.arrow_json import json_text
+
+HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+TRAILER = b"\xff\xff"
+NULL = b"\xff\xff\xff\xff"
+
+DAYS_TO_2000 = 10_957
+MICROSECONDS_TO_2000 = DAYS_TO_2000 * 86_400_000_000
+
+# PostgreSQL's type: the Arrow type to cast to, the integer or float that holds its value, and where its zero is.
+FIXED: dict[str, tuple[pa.DataType, Any, str, int]] = {
+    "boolean": (pa.bool_(), pa.uint8(), ">u1", 0),
+    "smallint": (pa.int16(), pa.int16(), ">i2", 0),
+    "integer": (pa.int32(), pa.int32(), ">i4", 0),
+    "bigint": (pa.int64(), pa.int64(), ">i8", 0),
+    "real": (pa.float32(), pa.float32(), ">f4", 0),
+    "double precision": (pa.float64(), pa.float64(), ">f8", 0),
+    "date": (pa.date32(), pa.int32(), ">i4", DAYS_TO_2000),
+    "time without time zone": (pa.time64("us"), pa.int64(), ">i8", 0),
+    "timestamp without time zone": (pa.timestamp("us"), pa.int64(), ">i8", MICROSECONDS_TO_2000),
+}
+
+# Of encoded rows, for a slice: it is sent while it is in the processor's cache. About 1,000 lines of a bill.
+SLICE_BYTES = 2 << 20
+# What a slice may hold where some rows are far larger than others.
+MOST_SLICE_BYTES = 64 << 20
+# What `encode` does at once: Arrow's offsets are of 32 bits.
+MOST_BYTES = 256 << 20
+# Texts that Python encodes sooner than it calls Arrow.
+FEW = 64
+
+Numbers: TypeAlias = np.ndarray[Any, Any]
+
+
+class _Cells(NamedTuple):
+    """Bytes of which each row has some: `places` says which, for each row; `None` where each row has its own."""
+
+    cells: pa.Array
+    places: Numbers | None = None
+
+
+# The bytes of every row: `bytes` where they are the same in each, numbers whose items are the bytes, or cells.
+Piece: TypeAlias = bytes | Numbers | _Cells
+
+
+def encode(columns: Sequence[pa.Array], types: Sequence[str], size: int = SLICE_BYTES) -> Iterator[tuple[int, Any]]:
+    """Yield the rows in slices of about `size` bytes: how many, and their COPY tuples, without header and trailer.
+
+    `types` are PostgreSQL's, one for each array; all arrays are of one length. Raises `pa.ArrowException` for a value
+    that the type does not hold.
+    """
+    rows = len(columns[0])
+    columns = [_few_texts(array) for array in columns]
+    if rows > 1 and sum(array.nbytes for array in columns) > MOST_BYTES:
+        for half in (slice(rows // 2), slice(rows // 2, rows)):
+            yield from encode([array[half] for array in columns], types, size)
+        return
+    pieces: list[Piece] = [len(columns).to_bytes(2, "big")]
+    for array, kind in zip(columns, types, strict=True):
+        pieces += _pieces(array, kind)
+    yield from _slices(list(_gathered(pieces, rows)), rows, size)
+
+
+def _gathered(pieces: Iterable[Piece], rows: int) -> Iterator[_Cells]:
+    """Yield the pieces as cells, neighbours of a fixed width as one."""
+    fixed: list[bytes | Numbers] = []
+    for piece in pieces:
+        if isinstance(piece, _Cells):
+            yield from _fixed(fixed, rows)
+            fixed = []
+            yield piece
+        else:
+            fixed.append(piece)
+    yield from _fixed(fixed, rows)
+
+
+def _fixed(run: Sequence[bytes | Numbers], rows: int) -> Iterator[_Cells]:
+    constants = [piece for piece in run if isinstance(piece, bytes)]
+    if len(constants) < len(run):
+        yield _Cells(_matrix(run, rows))
+    elif constants:
+        yield _Cells(_binary([b"".join(constants)]), np.zeros(rows, np.int32))
+
+
+def _matrix(run: Sequence[bytes | Numbers], rows: int) -> pa.Array:
+    """Return a binary array of rows that are all of one width."""
+    template = b"".join(piece if isinstance(piece, bytes) else bytes(piece.itemsize) for piece in run)
+    width, at = len(template), 0
+    data = np.empty((rows, width), np.uint8)
+    data[:] = np.frombuffer(template, np.uint8)
+    for piece in run:
+        if isinstance(piece, bytes):
+            at += len(piece)
+        else:
+            np.ndarray(rows, piece.dtype, data.data, at, (width,))[:] = piece
+            at += piece.itemsize
+    return _from_offsets(np.arange(rows + 1, dtype=np.int32) * np.int32(width), data)
+
+
+def _slices(columns: Sequence[_Cells], rows: int, size: int) -> Iterator[tuple[int, Any]]:
+    """Yield the rows: the cells of all columns are one array, of which each row takes its own in their order."""
+    cells = pa.concat_arrays([column.cells for column in columns])
+    places = np.empty((len(columns), rows), np.int32)
+    firsts = np.cumsum([0] + [len(column.cells) for column in columns[:-1]], dtype=np.int32)
+    for number, column in enumerate(columns):
+        own = np.arange(rows, dtype=np.int32) if column.places is None else column.places
+        np.add(own, firsts[number], out=places[number])
+    widest = int(np.maximum.reduceat(_numbers(pc.binary_length(cells), np.int32), firsts).sum())
+    at, step = 0, 256
+    while at < rows:
+        step = max(1, min(step, MOST_SLICE_BYTES // widest))
+        wanted = np.ascontiguousarray(places[:, at : at + step].T)
+        taken = pc.take(cells, _array(wanted, pa.int32()), boundscheck=False).buffers()[2]
+        yield len(wanted), taken
+        at += len(wanted)
+        step = size * len(wanted) // len(taken) + 1
+
+
+def _pieces(array: pa.Array, kind: str) -> list[Piece]:
+    if array.null_count == len(array):
+        return [NULL]
+    if kind in FIXED:
+        return _optional(_fixed_width(array, kind), array)
+    if kind == "numeric":
+        return _optional(_numeric(array), array)
+    if kind == "jsonb":
+        # The first byte is the version of the format.
+        return [*_text(pc.binary_join_element_wise(_binary([b"\x01"])[0], json_text(array).cast(pa.binary()), EMPTY))]
+    if pa.types.is_dictionary(array.type):
+        return _repeated(array)
+    return [*_text(array.cast(pa.string() if kind == "text" else pa.binary()))]
+
+
+def _fixed_width(array: pa.Array, kind: str) -> Numbers:
+    """Return the value of every row; where the array is NULL, any value."""
+    logical, physical, numpy_type, zero = FIXED[kind]
+    if array.type != logical:
+        # Nanoseconds are cut: PostgreSQL has microseconds.
+        cut = pa.types.is_temporal(array.type) and getattr(array.type, "unit", "") == "ns"
+        array = array.cast(logical, safe=not cut)
+    values = array.cast(physical)
+    native = np.dtype(numpy_type).newbyteorder("=")
+    if zero:
+        values = pc.subtract_checked(values, _array(np.array([zero], native), physical)[0])
+    return _numbers(values, native).astype(numpy_type)
+
+
+def _numeric(array: pa.Array) -> Numbers:
+    """Return the rows in the format of `numeric_recv`: digits to the base of 10,000, exactly those of the decimals."""
+    if not pa.types.is_decimal(array.type):
+        array = array.cast(pa.decimal128(20, 0))
+    rows, scale = len(array), array.type.scale
+    array = array.cast(pa.decimal128(array.type.precision, scale)) if array.type.bit_width < 128 else array
+    whole_type = pa.decimal256(76, 0) if array.type.bit_width == 256 else pa.decimal128(38, 0)
+    # The same integers without their scale: as a text, a decimal of a small value has an exponent.
+    unscaled = pa.Array.from_buffers(whole_type, rows, array.buffers(), offset=array.offset)
+    text = unscaled.cast(pa.string()).fill_null(_binary([b"0"]).cast(pa.string())[0])
+    negative = _booleans(pc.starts_with(text, "-"))
+    groups_before = -(-max(array.type.precision - scale, 0) // 4)
+    groups_after = -(-scale // 4)
+    width = 4 * groups_before + scale
+    padded = pc.utf8_lpad(pc.utf8_ltrim(text, "-"), width, "0")
+    digits = np.zeros((rows, 4 * (groups_before + groups_after)), np.uint8)
+    digits[:, :width] = _digits(padded, width)
+    found = np.empty((rows, 4 + groups_before + groups_after), ">i2")
+    found[:, :4] = (groups_before + groups_after, groups_before - 1, 0, scale)
+    found[:, 2] = np.where(negative, 0x4000, 0)
+    found[:, 4:] = digits.reshape(rows, -1, 4) @ np.array([1000, 100, 10, 1], np.int16)
+    return found.view(f"V{found.itemsize * found.shape[1]}").ravel()
+
+
+def _digits(texts: pa.Array, width: int) -> Numbers:
+    """Return the digits of texts of one length."""
+    fixed = texts.cast(pa.binary()).cast(pa.binary(width))
+    found = np.frombuffer(fixed.buffers()[1], np.uint8, len(texts) * width, fixed.offset * width)
+    return found.reshape(-1, width) - ord("0")
+
+
+def _optional(values: Numbers, array: pa.Array) -> list[Piece]:
+    """Return length and value of every row, with NULL where the array has it."""
+    length = values.itemsize.to_bytes(4, "big")
+    if not array.null_count:
+        return [length, values]
+    rows = len(array)
+    cells = pa.concat_arrays([_matrix([length, values], rows), _binary([NULL])])
+    return [_Cells(cells, np.where(_booleans(array.is_valid()), np.arange(rows, dtype=np.int32), np.int32(rows)))]
+
+
+def _few_texts(array: pa.Array) -> pa.Array:
+    """Return the texts without their dictionary if it holds more than the rows do."""
+    if pa.types.is_dictionary(array.type) and len(array.dictionary) > len(array):
+        return array.dictionary_decode()
+    return array
+
+
+def _repeated(array: pa.DictionaryArray) -> list[Piece]:
+    """Return the rows of texts that are repeated: each text is encoded once."""
+    texts, places = array.dictionary.cast(pa.binary()), array.indices
+    numbers = _numbers(places.cast(pa.int32()), np.int32)
+    if array.null_count:
+        numbers = np.where(_booleans(places.is_valid()), numbers, np.int32(len(texts)))
+    if (len(texts) == 1 and not array.null_count) or (numbers == numbers[0]).all():
+        return [_cell(texts[int(numbers[0])].as_py())]
+    if len(texts) < FEW:
+        cells = _binary([_cell(text) for text in texts.to_pylist()])
+    else:
+        lengths, values = _text(texts)
+        cells = pc.binary_join_element_wise(_matrix([lengths], len(texts)), values.cells, EMPTY)
+    if array.null_count:
+        cells = pa.concat_arrays([cells, _binary([NULL])])
+    return [_Cells(cells, numbers)]
+
+
+def _cell(text: bytes) -> bytes:
+    return len(text).to_bytes(4, "big") + text
+
+
+def _text(array: pa.Array) -> tuple[Numbers, _Cells]:
+    """Return length and bytes of every row."""
+    values = array.cast(pa.binary())
+    lengths = _numbers(pc.binary_length(values), np.int32)
+    if array.null_count:
+        lengths = np.where(_booleans(array.is_valid()), lengths, np.int32(-1))
+        values = values.fill_null(EMPTY)
+    return lengths.astype(">i4"), _Cells(values)
+
+
+# Arrow's own ways from Python's values and numpy's arrays, and to them, import pandas where it is installed: a second
+# of processor time, and 60 MB.
+
+
+def _numbers(array: pa.Array, kind: Any) -> Numbers:
+    """Return an array without NULLs, of a fixed width."""
+    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)
+
+
+def _array(numbers: Numbers, kind: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(kind, numbers.size, [None, pa.py_buffer(numbers)])
+
+
+def _booleans(array: pa.Array) -> Numbers:
+    return _numbers(array.cast(pa.uint8()), np.bool_)
+
+
+def _binary(values: Sequence[bytes]) -> pa.Array:
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum([len(value) for value in values], out=offsets[1:])
+    return _from_offsets(offsets, b"".join(values))
+
+
+def _from_offsets(offsets: Numbers, data: bytes | Numbers) -> pa.Array:
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+EMPTY = _binary([b""])[0]

@@ -1,0 +1,161 @@
+"""Stream the files of a delivery into a staging table, several at once, each over a connection of its own."""
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
+
+from psycopg import sql
+
+from cloud_costs.database.postgres import NO_AUTOVACUUM, Connection, Database
+from cloud_costs.errors import DeliveryError
+from cloud_costs.formats.delivery import Delivery, Format
+from cloud_costs.formats.mapping import is_read
+from cloud_costs.loading import csv_files, parquet_files
+from cloud_costs.loading.binary_copy import FIXED
+from cloud_costs.loading.columns import MAX_COLUMNS, RESERVED, Column, merge_types, raw_names
+from cloud_costs.loading.shape import Copy, FileShape, Progress, Shape, Stopped
+from cloud_costs.messages import safe
+from cloud_costs.storage.files import Storage, StoredFile
+
+log = logging.getLogger(__name__)
+
+# A COPY has a connection of its own, which takes some milliseconds.
+PART_ROWS = 50_000
+
+
+def read_file_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> FileShape:
+    """Read the footer or header of one file."""
+    if csv_files.is_csv(file):
+        return csv_files.read_shape(storage, where, file, form)
+    return parquet_files.read_shape(storage, where, file)
+
+
+def read_shape(
+    storage: Storage,
+    delivery: Delivery,
+    form: Format,
+    published: Mapping[str, str],
+    known: Mapping[str, str] = MappingProxyType({}),
+    *,
+    mapped: bool = False,
+) -> Shape:
+    """Read the footers or headers of all files and decide the raw columns.
+
+    They are wide enough for every file, joinable with the types that are `published` by raw name, and an exported
+    column that is `known` keeps its raw name. `mapped` leaves out what the FOCUS mapping of the format does not
+    read. Raises `DeliveryError` for more columns than a table can have, and for a file with none to keep or
+    without what is billed.
+    """
+    where = delivery.manifest.label
+    files = tuple(read_file_shape(storage, where, file, form) for file in delivery.files)
+    originals = dict.fromkeys(name for file in files for name in file.types)
+    is_csv = all(csv_files.is_csv(file.file) for file in files)
+    names = raw_names(originals, known, form.raw_name if is_csv else str.lower)
+    kept = [name for name in originals if not mapped or is_read(form, names[name])]
+    by_file = {file.file.uri: {names[name]: file.types[name] for name in kept if name in file.types} for file in files}
+    for uri, columns in by_file.items():
+        if not columns:
+            raise DeliveryError(f"{where}: {uri}: no column of it is one that the FOCUS mapping {form.mapping} reads")
+        if form.billed not in columns:
+            raise DeliveryError(
+                f"{where}: {uri}: it has no column {form.billed!r}, which says what is billed; export it too"
+            )
+    merged = merge_types(where, by_file, published)
+    together = len({*merged, *published} - {RESERVED})
+    if together > MAX_COLUMNS:
+        raise DeliveryError(
+            f"{where}: {len(merged)} columns in all files, {together} with those of the published months; PostgreSQL "
+            f"takes {MAX_COLUMNS} at most: leave columns out of the export, or load it as a source of another name"
+        )
+    ordered = [Column(names[original], original, merged[names[original]]) for original in kept]
+    # PostgreSQL reads a row from its start to the last column that a query asks for.
+    ordered.sort(key=lambda column: (not is_read(form, column.name), column.type not in FIXED))
+    return Shape(tuple(ordered), files)
+
+
+def create_raw_table(connection: Connection, table: sql.Identifier, columns: tuple[Column, ...], month: date) -> None:
+    """Create the staging table of the raw lines, ready to become the month's partition.
+
+    The CHECK constraint spares the scan when it is attached.
+    """
+    definitions = [
+        sql.SQL("{name} date not null default {month} check ({name} = {month})").format(
+            name=sql.Identifier(RESERVED), month=sql.Literal(month)
+        )
+    ]
+    definitions += [sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.type)) for c in columns]
+    connection.execute(
+        sql.SQL("create table {} ({}) with ({})").format(table, sql.SQL(", ").join(definitions), NO_AUTOVACUUM)
+    )
+
+
+def copy_files(
+    database: Database,
+    storage: Storage,
+    where: str,
+    shape: Shape,
+    table: sql.Identifier,
+    streams: int,
+    progress: Progress | None = None,
+) -> int:
+    """Copy every file into the table, over `streams` connections at most, and return the number of rows.
+
+    Raises `DeliveryError` for a file that cannot be read; the first failure stops the other streams.
+    """
+    stop = threading.Event()
+    by_original = {column.original: column for column in shape.columns}
+
+    def copy(part: _Part) -> int:
+        if stop.is_set():
+            raise Stopped
+        columns = tuple(by_original[original] for original in part.shape.types if original in by_original)
+        one = Copy(database, storage, where, part.shape, part.row_groups, columns, table, stop, progress)
+        file = part.shape.file
+        rows = csv_files.copy_file(one) if csv_files.is_csv(file) else parquet_files.copy_file(one)
+        log.info("%s: copied %s%s: %s rows", where, safe(file.uri), part.label, rows)
+        return rows
+
+    parts = sorted((part for file in shape.files for part in _parts(file)), key=lambda part: -part.size)
+    with ThreadPoolExecutor(max_workers=max(1, min(streams, len(parts))), thread_name_prefix="copy") as pool:
+        copies = [pool.submit(copy, part) for part in parts]
+        try:
+            return sum(done.result() for done in as_completed(copies))
+        finally:
+            # After a failure, or an interrupt of this thread, the streams end with their slice at hand.
+            stop.set()
+            for one in copies:
+                one.cancel()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one stream copies at once: a file, or some row groups of a large one, and about how many bytes that is."""
+
+    shape: FileShape
+    row_groups: Sequence[int] = ()
+    size: float = 0
+
+    @property
+    def label(self) -> str:
+        if self.shape.footer is None or len(self.row_groups) == len(self.shape.row_groups):
+            return ""
+        return f" (row groups {self.row_groups[0]} to {self.row_groups[-1]})"
+
+
+def _parts(shape: FileShape) -> Iterator[_Part]:
+    """Yield the row groups of a Parquet file in parts of at least `PART_ROWS` rows, and any other file as it is."""
+    if shape.footer is None:
+        yield _Part(shape, (), shape.file.size)
+        return
+    groups: list[int] = []
+    rows = 0
+    for number, count in enumerate(shape.row_groups):
+        groups.append(number)
+        rows += count
+        if rows >= PART_ROWS or number + 1 == len(shape.row_groups):
+            yield _Part(shape, groups, shape.file.size * rows / max(sum(shape.row_groups), 1))
+            groups, rows = [], 0

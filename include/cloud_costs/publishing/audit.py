@@ -1,0 +1,261 @@
+"""`audit`: run every check of `include/sql/checks` on a load; a returned row is a violation.
+
+A violated check of severity `error` rejects the load, and what was published before stays. A `warning` is
+recorded, shown and published: a bill that the provider sent is never refused because an inference of ours
+about it was wrong. A source's `checks` raise a warning to an error.
+"""
+
+import logging
+import time
+from dataclasses import astuple, dataclass
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from cloud_costs.charges import focus
+from cloud_costs.charges.lines import RawLines
+from cloud_costs.config.invoices import read_invoices
+from cloud_costs.config.sources import Source
+from cloud_costs.database import sql_files
+from cloud_costs.database.postgres import Connection, Database, columns_of, database_errors_of
+from cloud_costs.database.sql_files import Check
+from cloud_costs.errors import AuditFailed, LoadLost
+from cloud_costs.messages import safe
+from cloud_costs.publishing import history
+from cloud_costs.publishing.history import Load, recorded_errors
+from cloud_costs.publishing.relations import Relations, find_relations, lines_of
+from cloud_costs.publishing.steps import log_step
+
+log = logging.getLogger(__name__)
+
+SAMPLE_ROWS = 10
+COUNT = "violations of this check"
+NO_INVOICES = "select null::text as invoice_id, null::text as currency, null::numeric as billed_cost where false"
+LISTED_INVOICES = """
+select null::text as invoice_id, null::numeric as amount, null::text as currency, null::date as billing_period
+where false
+"""
+# What a mapping's totals state where its provider has such a thing, as include/sql/focus/aws_cur_totals.sql explains.
+OPTIONAL_TOTALS = """
+alter table {}
+    add column if not exists gross_cost numeric,
+    add column if not exists prepaid_use numeric,
+    add column if not exists gross_lines bigint,
+    add column if not exists net_lines bigint,
+    add column if not exists lines_without_net bigint,
+    add column if not exists is_net boolean
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found: how many violations, and up to ten of them as text."""
+
+    check: Check
+    severity: str
+    violations: int
+    sample: list[dict[str, str | None]]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return self.violations == 0
+
+    def __str__(self) -> str:
+        lines = "; ".join(", ".join(f"{key}={value}" for key, value in row.items()) for row in self.sample)
+        return (
+            f"{self.check.name} ({self.severity}): {self.violations} violation(s). It protects {self.check.protects}. "
+            f"What to do: {self.check.action}. Violations: {lines}"
+        )
+
+
+def audit(database: Database, source: Source, load: Load) -> list[Result]:
+    """Run the checks that apply to the load and write `audit_results`.
+
+    Raises `AuditFailed` when a check of severity `error` found violations, and `LoadLost` when there is nothing
+    to check any more.
+    """
+    began = time.monotonic()
+    with recorded_errors(database, load), database_errors_of(load.label), database.session() as connection:
+        found = find_relations(connection, database, load)
+        if found is None or (found.normalized is None and not load.raw_only):
+            task = "load_raw" if found is None else "normalize"
+            raise LoadLost(
+                f"{load.label}: load {load.load_id} has nothing to audit any more; clear {task} of this month"
+            )
+        # Compiling the mapping takes longer than it saves.
+        connection.execute("set jit to off")
+        parts = _parts(connection, database, source, load, found)
+        results = [
+            _run(connection, source, load, check, parts)
+            for check in sql_files.read_checks()
+            if not (load.raw_only and "normalized" in check.needs)
+        ]
+        _record(connection, database, load, results)
+        if found.raw_is_staged:
+            _record_billed_cost(connection, database, load, parts["raw_totals"])
+    broken = [result for result in results if not result.passed]
+    for result in broken:
+        level = logging.ERROR if result.severity == "error" else logging.WARNING
+        log.log(level, "%s: %s", load.label, safe(str(result)))
+    log_step(log, "audit", load, time.monotonic() - began, checks=len(results), violated=len(broken))
+    failed = [result for result in broken if result.severity == "error"]
+    if failed:
+        _reject(database, load, found, failed)
+    if found.status == "rejected":
+        with database_errors_of(load.label), database.session() as connection:
+            history.mark_staged(connection, database, load)
+    return results
+
+
+def _reject(database: Database, load: Load, found: Relations, failed: list[Result]) -> NoReturn:
+    """Keep the load from being published, and raise `AuditFailed`."""
+    if found.status == "published":
+        fate = "is published already and stays so, but does not pass its checks"
+        if found.normalized_is_staged and found.normalized:
+            with database_errors_of(load.label), database.session() as connection:
+                connection.execute(
+                    sql.SQL("drop table if exists {}, {}").format(
+                        found.normalized, database.staging_table(load.daily_lines_table)
+                    )
+                )
+    else:
+        fate = "is rejected and what was published before stays"
+    error = AuditFailed(f"{load.label}: load {load.load_id} {fate}. " + " | ".join(str(result) for result in failed))
+    history.fail_load(database, load, "rejected", error)
+    raise error
+
+
+def _parts(
+    connection: Connection, database: Database, source: Source, load: Load, found: Relations
+) -> dict[str, sql.Composable]:
+    """Return what the `{places}` of the checks stand for. The sums that several checks compare are taken once."""
+    lines = lines_of(connection, database, source.form, found)
+    parts: dict[str, sql.Composable] = {
+        "schema": sql.Identifier(database.schema),
+        "raw": found.raw,
+        "charges": focus.charges(connection, lines, ()),
+    }
+    daily_charges = focus.daily_charges(connection, lines, _daily_lines(connection, database, load, lines))
+    for name, select in (
+        ("raw_totals", focus.raw_totals(lines)),
+        ("focus_totals", sql_files.compose(sql_files.read("focus/totals.sql"), charges=daily_charges)),
+        ("published_invoices", _published_invoices(connection, database, source, load)),
+        ("listed_invoices", sql.SQL(LISTED_INVOICES)),
+    ):
+        connection.execute(sql.SQL("create temp table {} as {}").format(sql.Identifier(name), select))
+        parts[name] = sql.Identifier("pg_temp", name)
+    connection.execute(sql.SQL(OPTIONAL_TOTALS).format(parts["raw_totals"]))
+    if source.invoices:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                sql.SQL("insert into {} values (%s, %s, %s, %s)").format(parts["listed_invoices"]),
+                [astuple(invoice) for invoice in read_invoices(source.invoices)],
+            )
+    if found.normalized:
+        parts["normalized"] = found.normalized
+    return parts
+
+
+def _daily_lines(connection: Connection, database: Database, load: Load, lines: RawLines) -> sql.Identifier:
+    """Return what `normalize` derived the daily totals from; a load without that, and one of raw lines alone, sums."""
+    table = database.staging_table(load.daily_lines_table)
+    if columns_of(connection, table):
+        return table
+    table = sql.Identifier("pg_temp", "daily_lines")
+    focus.create_daily_lines(connection, table, lines, ())
+    return table
+
+
+def _published_invoices(connection: Connection, database: Database, source: Source, load: Load) -> sql.Composable:
+    """Return the select of what readers see of the month's invoices now."""
+    table = database.table(source.normalized_table)
+    if not columns_of(connection, table):
+        return sql.SQL(NO_INVOICES)
+    return sql.SQL(
+        """
+        select invoice_id, currency, sum(cost) as billed_cost
+        from {}
+        where billing_period = {} and invoice_id is not null
+        group by invoice_id, currency
+        """
+    ).format(table, sql.Literal(load.billing_month))
+
+
+def _run(connection: Connection, source: Source, load: Load, check: Check, parts: dict[str, sql.Composable]) -> Result:
+    began = time.monotonic()
+    # Counted by the server: a check may find every line of the month.
+    query = sql.SQL("select count(*) over () as {}, violation.* from (\n{}\n) as violation limit {}").format(
+        sql.Identifier(COUNT),
+        sql_files.compose(check.text, **{name: parts[name] for name in check.needs}),
+        sql.Literal(SAMPLE_ROWS),
+    )
+    parameters = {"load_id": load.load_id, "billing_period": load.billing_month, "source": load.source}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query, parameters).fetchall()
+    violations = rows[0][COUNT] if rows else 0
+    sample = [{key: _text(value) for key, value in row.items() if key != COUNT} for row in rows]
+    severity = source.checks.get(check.name, check.severity)
+    return Result(check, severity, violations, sample, time.monotonic() - began)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return None if value is None else str(value)
+
+
+def _record(connection: Connection, database: Database, load: Load, results: list[Result]) -> None:
+    """Write one row per check; an audit that runs again replaces its results."""
+    table = database.table("audit_results")
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(sql.SQL("delete from {} where load_id = %s").format(table), [load.load_id])
+        cursor.executemany(
+            sql.SQL(
+                """
+                insert into {} (
+                    load_id, source, billing_period, check_name, severity, passed, violations, sample, seconds
+                ) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+                """
+            ).format(table),
+            [
+                (
+                    *(
+                        load.load_id,
+                        load.source,
+                        load.billing_month,
+                        result.check.name,
+                        result.severity,
+                        result.passed,
+                    ),
+                    *(
+                        result.violations,
+                        Jsonb(result.sample) if result.sample else None,
+                        round(result.seconds, 3),
+                    ),
+                )
+                for result in results
+            ],
+        )
+
+
+def _record_billed_cost(connection: Connection, database: Database, load: Load, raw_totals: sql.Composable) -> None:
+    """Write what the raw lines sum to, by currency, without a float on the way."""
+    connection.execute(
+        sql.SQL(
+            """
+            update {} set billed_cost = (
+                select coalesce(jsonb_object_agg(coalesce(by_currency.currency, ''), by_currency.billed_cost), '{{}}')
+                from (
+                    select totals.currency, sum(totals.billed_cost) as billed_cost
+                    from {} as totals
+                    group by totals.currency
+                ) as by_currency
+            )
+            where load_id = {}
+            """
+        ).format(database.table("load_history"), raw_totals, sql.Literal(load.load_id))
+    )

@@ -1,0 +1,292 @@
+"""`load_history`: who loads what, what became of it, and whose staging tables may go."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import Connection, Database
+from cloud_costs.errors import LoadBusy, LoadLost
+from cloud_costs.formats.delivery import Delivery
+from cloud_costs.messages import safe
+from cloud_costs.months import month_label, parse_month
+
+log = logging.getLogger(__name__)
+
+STALE_AFTER = "1 day"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The Airflow run that a load belongs to; empty on the command line."""
+
+    dag_run_id: str | None = None
+    map_index: int | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """One load, as it travels from step to step; `rows` and `bytes` are those of its delivery, once it is staged."""
+
+    load_id: int
+    source: str
+    billing_month: date
+    raw_only: bool = False
+    rows: int | None = None
+    bytes: int | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.source} {month_label(self.billing_month)}"
+
+    @property
+    def raw_table(self) -> str:
+        """The staging table of the raw lines; it keeps this name when it becomes a partition."""
+        return f"raw_{self.source}_{self.billing_month:%Y%m}_{self.load_id}"
+
+    @property
+    def normalized_table(self) -> str:
+        return f"{self.source}_normalized_{self.billing_month:%Y%m}_{self.load_id}"
+
+    @property
+    def daily_lines_table(self) -> str:
+        """The staging table of what `normalize` derives the daily totals from, and `audit` checks."""
+        return f"{self.source}_daily_{self.billing_month:%Y%m}_{self.load_id}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the load as JSON types."""
+        return {**asdict(self), "billing_month": month_label(self.billing_month)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Load":
+        """Return the load that `to_dict` gave; other keys are left out."""
+        month = parse_month(values["billing_month"], "billing_month")
+        rows, size = values.get("rows"), values.get("bytes")
+        return cls(int(values["load_id"]), values["source"], month, bool(values["raw_only"]), rows, size)
+
+
+@contextmanager
+def month_lock(connection: Connection, database: Database, source: str, month: date) -> Iterator[None]:
+    """Hold the session lock of one source and month; raises `LoadBusy` when another load holds it."""
+    key = f"cloud_costs load {database.schema} {source} {month}"
+    # Whoever looks for killed loads holds the locks of their months for a moment.
+    for pause in (0.1, 0.4, None):
+        row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
+        if row and row[0]:
+            break
+        if pause is None:
+            raise LoadBusy(
+                f"{source} {month_label(month)}: another load of this month is running; it will be tried again"
+            )
+        time.sleep(pause)
+    try:
+        yield
+    finally:
+        # The end of the session frees the lock too; an interrupt may have left the connection unusable.
+        with suppress(psycopg.Error):
+            connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+
+
+def open_load(
+    connection: Connection, database: Database, source: Source, month: date, raw_only: bool, run: Run
+) -> Load:
+    """Write the load's row, and end every earlier load of the month that nobody finished."""
+    row = connection.execute(
+        sql.SQL(
+            """
+            insert into {} (source, format, billing_period, raw_only, dag_run_id, map_index)
+            values (%s, %s, %s, %s, %s, %s) returning load_id
+            """
+        ).format(database.table("load_history")),
+        [source.name, source.format, month, raw_only, run.dag_run_id, run.map_index],
+    ).fetchone()
+    load = Load(row[0] if row else 0, source.name, month, raw_only)
+    abandoned = connection.execute(
+        sql.SQL(
+            """
+            update {} set status = 'failed', finished = clock_timestamp(), error = %s
+            where source = %s and billing_period = %s and load_id < %s and status in ('loading', 'staged')
+            returning load_id
+            """
+        ).format(database.table("load_history")),
+        [f"abandoned: load {load.load_id} of the same month began", source.name, month, load.load_id],
+    ).fetchall()
+    for (load_id,) in abandoned:
+        log.warning("%s: load %s was never finished; its staging tables are dropped", load.label, load_id)
+    drop_dead_staging(connection, database, own=load.load_id)
+    return load
+
+
+def mark(connection: Connection, database: Database, load: Load, **values: Any) -> None:
+    """Set columns of the load's row."""
+    assignments = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(k), sql.Placeholder(k)) for k in values)
+    connection.execute(
+        sql.SQL("update {} set {} where load_id = {}").format(
+            database.table("load_history"), assignments, sql.Placeholder("load_id")
+        ),
+        {**values, "load_id": load.load_id},
+    )
+
+
+def mark_staged(connection: Connection, database: Database, load: Load) -> None:
+    """Mark a load as staged again, for a step that was repeated; raises `LoadLost` when a newer load ended it."""
+    marked = connection.execute(
+        sql.SQL(
+            "update {} set status = 'staged', error = null, finished = null "
+            "where load_id = %s and status in ('staged', 'rejected')"
+        ).format(database.table("load_history")),
+        [load.load_id],
+    )
+    if not marked.rowcount:
+        raise LoadLost(
+            f"{load.label}: load {load.load_id} made way for a newer one; clear load_raw of this month if it fails"
+        )
+
+
+def record_delivery(connection: Connection, database: Database, load: Load, delivery: Delivery) -> None:
+    """Write which delivery the load brings in."""
+    mark(
+        connection,
+        database,
+        load,
+        version=delivery.version,
+        manifest_uri=delivery.manifest.file.uri,
+        manifest_etag=delivery.manifest.file.etag,
+        files=len(delivery.files),
+        bytes=delivery.size,
+    )
+
+
+def fail_load(database: Database, load: Load, status: str, error: BaseException) -> None:
+    """Record that a load failed or was rejected, unless it is already over; never hides the error that did it."""
+    try:
+        with database.session() as connection:
+            connection.execute(
+                sql.SQL(
+                    """
+                    update {} set status = %s, error = %s, finished = clock_timestamp()
+                    where load_id = %s and status in ('loading', 'staged', 'rejected')
+                    """
+                ).format(database.table("load_history")),
+                [status, _words(error), load.load_id],
+            )
+    except Exception as second:
+        log.warning("%s: load %s could not be marked %s: %s", load.label, load.load_id, status, _words(second))
+
+
+@contextmanager
+def recorded_errors(database: Database, load: Load) -> Iterator[None]:
+    """Write what stopped a step after `load_raw` to the load's row; its status stays, for the step to be repeated."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error.__cause__, psycopg.errors.UndefinedTable) and database.staging_schema in str(error):
+            raise LoadLost(
+                f"{load.label}: the staging tables of load {load.load_id} went, because a newer one began; clear "
+                "load_raw of this month if that one fails"
+            ) from None
+        try:
+            with database.session() as connection:
+                connection.execute(
+                    sql.SQL("update {} set error = %s where load_id = %s and status = 'staged'").format(
+                        database.table("load_history")
+                    ),
+                    [_words(error), load.load_id],
+                )
+        except Exception as second:
+            log.warning("%s: load %s: the error could not be recorded: %s", load.label, load.load_id, _words(second))
+        raise
+
+
+def _words(error: BaseException) -> str:
+    """Return the error's message as PostgreSQL can store it; an interrupt has none but its name."""
+    return safe(str(error) or type(error).__name__)[:8000]
+
+
+def raw_names_of(connection: Connection, database: Database, source: str) -> dict[str, str]:
+    """Return the raw column of each exported column that a published month of the source has had."""
+    rows = connection.execute(
+        sql.SQL("select original_name, column_name from {} where source = %s").format(database.table("raw_columns")),
+        [source],
+    ).fetchall()
+    return dict(rows)
+
+
+def drop_dead_staging(connection: Connection, database: Database, own: int = 0) -> list[str]:
+    """Drop the staging tables that no running load owns, and return their names.
+
+    A load owns its tables while it is `loading` and holds its month's lock, or is `staged` and less than a day
+    old; a rejected load's are kept for a day, so that the lines which broke a check can be looked at. `own` is
+    the load of the caller, who holds its lock in this very session.
+    """
+    _end_killed_loads(connection, database, own)
+    rows = connection.execute(
+        sql.SQL(
+            """
+            select staged.relname
+            from pg_class as staged
+            left join {history} as load
+                on load.load_id = substring(staged.relname from '_([0-9]{{1,18}})$')::bigint
+                and (
+                    (
+                        load.status in ('staged', 'rejected')
+                        and coalesce(load.finished, load.started) > now() - %s::interval
+                        and load.load_id = (
+                            select max(newest.load_id) from {history} as newest
+                            where newest.source = load.source and newest.billing_period = load.billing_period
+                        )
+                    )
+                    or load.status in ('loading', 'published')
+                )
+            where
+                staged.relnamespace = to_regnamespace(%s)
+                and staged.relkind = 'r'
+                and staged.relname ~ '^[a-z][a-z0-9_]*_[0-9]{{6}}_[0-9]{{1,18}}$'
+                and load.load_id is null
+            """
+        ).format(history=database.table("load_history")),
+        [STALE_AFTER, sql.Identifier(database.staging_schema).as_string(connection)],
+    ).fetchall()
+    for (name,) in rows:
+        connection.execute(sql.SQL("drop table if exists {}").format(database.staging_table(name)))
+        log.info("dropped the staging table %s, which no running load owns", name)
+    return [name for (name,) in rows]
+
+
+def _end_killed_loads(connection: Connection, database: Database, own: int) -> None:
+    """Mark as failed what is `loading` although nobody holds its lock: the process was killed."""
+    connection.execute(
+        sql.SQL(
+            """
+            update {} set
+                status = 'failed',
+                finished = clock_timestamp(),
+                error = 'killed: the process that loaded it ended'
+            where status = 'loading' and load_id in (
+                select load_id from {} where status = 'loading' and load_id <> %s
+                and pg_try_advisory_xact_lock(
+                    hashtextextended(concat('cloud_costs load ', %s::text, ' ', source, ' ', billing_period), 0)
+                )
+            )
+            """
+        ).format(database.table("load_history"), database.table("load_history")),
+        [own, database.schema],
+    )
+
+
+def current_status(connection: Connection, database: Database, load: Load) -> str:
+    """Return the load's status; raises `LoadLost` when there is no such load."""
+    row = connection.execute(
+        sql.SQL("select status from {} where load_id = %s").format(database.table("load_history")),
+        [load.load_id],
+    ).fetchone()
+    if not row:
+        raise LoadLost(f"{load.label}: load {load.load_id} is not in load_history; clear load_raw of this month")
+    return str(row[0])

@@ -1,0 +1,130 @@
+"""`load_raw`: bring the newest delivery of one billing month into a staging table."""
+
+import logging
+import time
+from dataclasses import replace
+from datetime import date
+
+from psycopg import sql
+
+from cloud_costs.config.sources import Source
+from cloud_costs.database.postgres import STAGING_STATISTICS, Connection, Database, columns_of, database_errors_of
+from cloud_costs.errors import CloudCostsError, ColumnTypeError, DeliveryError, DeliveryNotReady
+from cloud_costs.formats.delivery import Delivery, Manifest
+from cloud_costs.formats.manifests import files_at
+from cloud_costs.loading.shape import Progress
+from cloud_costs.loading.staging import copy_files, create_raw_table, read_shape
+from cloud_costs.months import MonthRange, month_label
+from cloud_costs.publishing import history
+from cloud_costs.publishing.history import Load, Run
+from cloud_costs.publishing.steps import log_step
+from cloud_costs.storage.files import Storage, labelled
+
+log = logging.getLogger(__name__)
+
+
+def load_raw(
+    database: Database,
+    storage: Storage,
+    source: Source,
+    month: date,
+    *,
+    raw_only: bool = False,
+    run: Run | None = None,
+    progress: Progress | None = None,
+) -> Load:
+    """Stage the delivery of one month that is newest now, whatever was loaded before, and return the load.
+
+    Raises `LoadBusy` when another load of the month is running, `DeliveryNotReady` when a file is missing or
+    the delivery changed while it was read, `DeliveryError` when it is broken. Whatever fails, the load's row in
+    `load_history` says so, its staging table is dropped, and what was published stays.
+    """
+    label = f"{source.name} {month_label(month)}"
+    with (
+        database_errors_of(label),
+        database.session() as connection,
+        history.month_lock(connection, database, source.name, month),
+    ):
+        load = history.open_load(connection, database, source, month, raw_only, run or Run())
+        table = database.staging_table(load.raw_table)
+        try:
+            return _stage(connection, database, storage, source, load, progress)
+        except BaseException as error:
+            history.fail_load(database, load, "failed", error)
+            _drop_quietly(database, table)
+            raise
+
+
+def _stage(
+    connection: Connection,
+    database: Database,
+    storage: Storage,
+    source: Source,
+    load: Load,
+    progress: Progress | None,
+) -> Load:
+    began = time.monotonic()
+    manifest = find_manifest(storage, source, load.billing_month)
+    delivery = source.form.read_delivery(manifest, storage)
+    history.record_delivery(connection, database, load, delivery)
+    table = database.staging_table(load.raw_table)
+    published = columns_of(connection, database.table(source.raw_table))
+    known = history.raw_names_of(connection, database, source.name)
+    try:
+        shape = read_shape(storage, delivery, source.form, published, known, mapped=source.raw == "mapped")
+        create_raw_table(connection, table, shape.columns, load.billing_month)
+        rows = copy_files(database, storage, load.label, shape, table, source.streams, progress)
+    except (DeliveryError, ColumnTypeError) as error:
+        _refuse_changed(storage, source, delivery, error)
+        raise
+    _refuse_changed(storage, source, delivery)
+    for column in shape.columns:
+        if column.name != column.original:
+            connection.execute(
+                sql.SQL("comment on column {}.{} is {}").format(
+                    table, sql.Identifier(column.name), sql.Literal(column.original)
+                )
+            )
+    connection.execute(sql.SQL("set default_statistics_target to {}").format(STAGING_STATISTICS))
+    connection.execute(sql.SQL("analyze {}").format(table))
+    history.mark(connection, database, load, status="staged", rows=rows)
+    staged = replace(load, rows=rows, bytes=delivery.size)
+    seconds = time.monotonic() - began
+    log_step(log, "load_raw", staged, seconds, version=delivery.version, files=len(delivery.files))
+    return staged
+
+
+def find_manifest(storage: Storage, source: Source, month: date) -> Manifest:
+    """Return the newest manifest of one month; raises `DeliveryError` when there is none."""
+    found = source.form.find_manifests(source.name, source.uri, storage, MonthRange(month, month))
+    if not found:
+        raise DeliveryError(f"{source.name} {month_label(month)}: no manifest of this month below {source.uri}")
+    return found[0]
+
+
+def _refuse_changed(
+    storage: Storage, source: Source, delivery: Delivery, reason: CloudCostsError | None = None
+) -> None:
+    """Raise `DeliveryNotReady` when the manifest or a file is no longer the one that was read."""
+    label = delivery.manifest.label
+    because = f" ({reason})" if reason else ""
+    try:
+        newest = find_manifest(storage, source, delivery.manifest.billing_month)
+    except DeliveryError as error:
+        raise DeliveryNotReady(f"{label}: the delivery went while it was read: {error}{because}") from None
+    if newest.file != delivery.manifest.file:
+        raise DeliveryNotReady(f"{label}: a newer delivery came while {delivery.version} was read{because}")
+    with labelled(label):
+        now = files_at([file.uri for file in delivery.files], delivery.manifest, storage)
+        for file in delivery.files:
+            if now.get(file.uri) != file:
+                raise DeliveryNotReady(f"{label}: {file.uri} changed while it was read{because}")
+
+
+def _drop_quietly(database: Database, table: sql.Identifier) -> None:
+    """Drop a staging table; when that fails too, the next run drops what no running load owns."""
+    try:
+        with database.session() as connection:
+            connection.execute(sql.SQL("drop table if exists {}").format(table))
+    except CloudCostsError as error:
+        log.warning("%s", error)

@@ -1,0 +1,301 @@
+"""`publish`: the one transaction that makes a staged month visible and retires the one before.
+
+Readers see the old month or the new one: the partitions are swapped in one transaction (docs/adr/0001). The swap
+needs a short exclusive lock on the partitioned tables, which `locks` asks for without making readers wait. All
+that takes time is done before: what is left under the lock is a change of the catalog.
+"""
+
+import logging
+import random
+import time
+
+from psycopg import sql
+
+from cloud_costs.charges import views
+from cloud_costs.charges.lines import filled_columns
+from cloud_costs.config.sources import Source
+from cloud_costs.database import locks, sql_files
+from cloud_costs.database.locks import PARTITION_LOCK_TIMEOUT, PATIENCE
+from cloud_costs.database.postgres import Connection, Database, columns_of, database_errors_of
+from cloud_costs.errors import LoadLost
+from cloud_costs.loading.columns import RESERVED, wider
+from cloud_costs.messages import safe
+from cloud_costs.publishing.history import Load, current_status, mark, recorded_errors
+from cloud_costs.publishing.relations import Relations, find_relations
+from cloud_costs.publishing.steps import log_step
+
+log = logging.getLogger(__name__)
+
+
+def publish(database: Database, source: Source, load: Load, patience: float = PATIENCE) -> None:
+    """Make a staged load what readers see; one that is published already stays so.
+
+    Raises `PublishBlocked` when readers held their locks for `patience` seconds, and `LoadLost` when what was
+    staged is gone.
+    """
+    began = time.monotonic()
+    tables = (source.raw_table, source.normalized_table)
+    with recorded_errors(database, load), database_errors_of(load.label):
+        seconds = locks.patiently(
+            database, lambda connection: _swap(connection, database, source, load), patience, load.label, tables
+        )
+    if seconds is None:
+        log.info("%s: load %s is published already", load.label, load.load_id)
+    locked = None if seconds is None else f"{seconds:.3f}"
+    log_step(log, "publish", load, time.monotonic() - began, locked=locked)
+
+
+def _swap(connection: Connection, database: Database, source: Source, load: Load) -> float | None:
+    """Swap the month's partitions in the open transaction; return for how long readers had to wait.
+
+    Returns None when there is nothing left to do.
+    """
+    locks.lock_source(connection, database, source.name)
+    found = _staged(connection, database, load)
+    if found is None:
+        return None
+    changes = _prepare_raw(connection, database, source, load) if found.raw_is_staged else {}
+    if found.normalized_is_staged:
+        _prepare_normalized(connection, database, source)
+        _write_totals(connection, database, load)
+        connection.execute(sql.SQL("drop table if exists {}").format(database.staging_table(load.daily_lines_table)))
+    # Before the tables, as readers lock them: the view, then what it reads.
+    grants = views.drop_focus(connection, database, source) if changes else []
+    locked = time.monotonic()
+    _lock(connection, database, source, found)
+    if found.raw_is_staged:
+        _swap_raw(connection, database, source, load, changes)
+    if found.normalized_is_staged:
+        name = load.normalized_table
+        parent = database.table(source.normalized_table)
+        _replace_partition(connection, database, parent, database.staging_table(name), load, name)
+        mark(connection, database, load, raw_only=False)
+    if found.raw_is_staged:
+        connection.execute(
+            sql.SQL(
+                "update {} set status = 'superseded' where source = %s and billing_period = %s and status = 'published'"
+            ).format(database.table("load_history")),
+            [load.source, load.billing_month],
+        )
+        mark(connection, database, load, status="published", error=None)
+        connection.execute(
+            sql.SQL("update {} set finished = clock_timestamp() where load_id = %s").format(
+                database.table("load_history")
+            ),
+            [load.load_id],
+        )
+    if changes:
+        views.create_focus(connection, database)
+        views.grant(connection, database, grants)
+    return time.monotonic() - locked
+
+
+def _staged(connection: Connection, database: Database, load: Load) -> Relations | None:
+    """Return what is staged; None when the load is published and nothing of it is staged."""
+    status = current_status(connection, database, load)
+    found = find_relations(connection, database, load)
+    staged = found is not None and (found.raw_is_staged or found.normalized_is_staged)
+    if status == "published":
+        return found if staged else None
+    if status == "staged" and found and found.raw_is_staged and (found.normalized_is_staged or load.raw_only):
+        return found
+    task = "audit" if status == "rejected" and staged else "normalize" if staged else "load_raw"
+    raise LoadLost(f"{load.label}: load {load.load_id} is {status} and cannot be published; clear {task} of this month")
+
+
+def _lock(connection: Connection, database: Database, source: Source, found: Relations) -> None:
+    """Lock the partitioned tables, and allow more time for their partitions.
+
+    In any order: readers who join both lock them in the order of their query. One of the two orders always ends
+    where such a reader holds the second table and waits for the first, so that a fixed one could starve.
+    """
+    parents = [source.raw_table] if found.raw_is_staged else []
+    parents += [source.normalized_table] if found.normalized_is_staged else []
+    random.shuffle(parents)
+    connection.execute(
+        sql.SQL("lock table {} in access exclusive mode").format(
+            sql.SQL(", ").join(sql.SQL("only {}").format(database.table(name)) for name in parents)
+        )
+    )
+    # Nobody who reads through the partitioned table can hold a partition by now.
+    locks.limit_waiting(connection, PARTITION_LOCK_TIMEOUT)
+
+
+def _prepare_raw(connection: Connection, database: Database, source: Source, load: Load) -> dict[str, str]:
+    """Make the partitioned table when there is none, and bring the staged one up to its columns.
+
+    Returns the published columns that have to become wider, and their types.
+    """
+    parent = database.table(source.raw_table)
+    staged = database.staging_table(load.raw_table)
+    if not columns_of(connection, parent):
+        connection.execute(
+            sql.SQL("create table {} (like {}) partition by list ({})").format(parent, staged, sql.Identifier(RESERVED))
+        )
+        _comment_raw(connection, parent, source)
+    here, known = columns_of(connection, staged), columns_of(connection, parent)
+    changes = {}
+    for name, kind in here.items():
+        published = known.get(name, kind)
+        joined = wider(published, kind)
+        if joined is None:
+            raise LoadLost(
+                f"{load.label}: column {name!r} became {published} since this month was staged as {kind}; clear "
+                "load_raw of this month"
+            )
+        if joined != kind:
+            _alter_type(connection, staged, name, joined)
+        if joined != published:
+            changes[name] = joined
+    for name, kind in known.items():
+        if name not in here:
+            _add_column(connection, staged, name, kind)
+    _write_raw_columns(connection, database, load, staged, list(here))
+    columns = {name: kind for name, kind in here.items() if name != RESERVED}
+    connection.execute(
+        sql.SQL(
+            """
+            insert into {} (source, billing_period, columns) values (%s, %s, %s)
+            on conflict (source, billing_period) do update set columns = excluded.columns
+            """
+        ).format(database.table("raw_months")),
+        [load.source, load.billing_month, filled_columns(connection, source.form, staged, columns)],
+    )
+    return changes
+
+
+def _prepare_normalized(connection: Connection, database: Database, source: Source) -> None:
+    parent = database.table(source.normalized_table)
+    if not columns_of(connection, parent):
+        connection.execute(sql_files.compose(sql_files.read("tables/normalized.sql"), table=parent))
+        views.comment_costs(connection, sql.SQL("table"), parent)
+    index = f"{source.normalized_table}_date"
+    row = connection.execute(
+        "select to_regclass(%s) is not null", [database.table(index).as_string(connection)]
+    ).fetchone()
+    if not row or not row[0]:
+        # Partitions that an earlier version published get theirs now; no reader waits for it.
+        connection.execute(sql.SQL("create index {} on {} (date)").format(sql.Identifier(index), parent))
+
+
+def _swap_raw(connection: Connection, database: Database, source: Source, load: Load, changes: dict[str, str]) -> None:
+    """Widen what has to be wider, which rewrites the source's partitions, add new columns, and swap."""
+    parent = database.table(source.raw_table)
+    staged = database.staging_table(load.raw_table)
+    known = columns_of(connection, parent)
+    for name, kind in changes.items():
+        log.warning("%s: raw column %s is widened from %s to %s", source.name, safe(name), known[name], kind)
+        _alter_type(connection, parent, name, kind)
+    for name, kind in columns_of(connection, staged).items():
+        if name not in known:
+            _add_column(connection, parent, name, kind)
+    _replace_partition(connection, database, parent, staged, load, load.raw_table)
+
+
+def _replace_partition(
+    connection: Connection,
+    database: Database,
+    parent: sql.Identifier,
+    staged: sql.Identifier,
+    load: Load,
+    name: str,
+) -> None:
+    """Detach and drop the month's old partition, move the staged table and attach it."""
+    month = sql.Literal(load.billing_month)
+    old = connection.execute(
+        """
+        select child.relname, pg_get_expr(child.relpartbound, child.oid)
+        from pg_inherits
+        inner join pg_class as child on child.oid = pg_inherits.inhrelid
+        where pg_inherits.inhparent = to_regclass(%s)
+        """,
+        [parent.as_string(connection)],
+    ).fetchall()
+    for child, bound in old:
+        if f"'{load.billing_month}'" in bound:
+            connection.execute(sql.SQL("alter table {} detach partition {}").format(parent, database.table(child)))
+            connection.execute(sql.SQL("drop table {}").format(database.table(child)))
+    connection.execute(sql.SQL("alter table {} set schema {}").format(staged, sql.Identifier(database.schema)))
+    connection.execute(
+        sql.SQL("alter table {} attach partition {} for values in ({})").format(parent, database.table(name), month)
+    )
+
+
+def _alter_type(connection: Connection, table: sql.Identifier, name: str, kind: str) -> None:
+    connection.execute(
+        sql.SQL("alter table {} alter column {} type {}").format(table, sql.Identifier(name), sql.SQL(kind))
+    )
+
+
+def _add_column(connection: Connection, table: sql.Identifier, name: str, kind: str) -> None:
+    connection.execute(sql.SQL("alter table {} add column {} {}").format(table, sql.Identifier(name), sql.SQL(kind)))
+
+
+def _comment_raw(connection: Connection, parent: sql.Identifier, source: Source) -> None:
+    connection.execute(
+        sql.SQL("comment on table {} is {}").format(
+            parent,
+            sql.Literal(
+                f"One row per line that the billing export {source.name} holds, its columns as exported; NULL where a "
+                "month was loaded without the column."
+            ),
+        )
+    )
+
+
+def _write_raw_columns(
+    connection: Connection,
+    database: Database,
+    load: Load,
+    staged: sql.Identifier,
+    names: list[str],
+) -> None:
+    """Record each column of the month: the exporter's name stands in the comment that `load_raw` left."""
+    connection.execute(
+        sql.SQL(
+            """
+            insert into {} (source, column_name, original_name, type, first_month, last_month)
+            select
+                %(source)s,
+                attname,
+                coalesce(col_description(attrelid, attnum), attname),
+                format_type(atttypid, atttypmod),
+                %(month)s,
+                %(month)s
+            from pg_attribute
+            where attrelid = to_regclass(%(table)s) and attname = any(%(names)s) and attname <> %(reserved)s
+            on conflict (source, column_name) do update set
+                type = excluded.type,
+                first_month = least(raw_columns.first_month, excluded.first_month),
+                last_month = greatest(raw_columns.last_month, excluded.last_month)
+            """
+        ).format(database.table("raw_columns")),
+        {
+            "source": load.source,
+            "month": load.billing_month,
+            "table": staged.as_string(connection),
+            "names": names,
+            "reserved": RESERVED,
+        },
+    )
+
+
+def _write_totals(connection: Connection, database: Database, load: Load) -> None:
+    """Keep the totals of this version, which `restatements` compares with the next one's."""
+    totals = database.table("published_totals")
+    connection.execute(sql.SQL("delete from {} where load_id = %s").format(totals), [load.load_id])
+    connection.execute(
+        sql.SQL(
+            """
+            insert into {} (
+                load_id, account_id, service, charge_category, currency, line_items, cost, effective_cost
+            )
+            select
+                %s, account_id, coalesce(service, ''), charge_category, currency, sum(line_items), sum(cost),
+                sum(effective_cost)
+            from {}
+            group by account_id, coalesce(service, ''), charge_category, currency
+            """
+        ).format(totals, database.staging_table(load.normalized_table)),
+        [load.load_id],
+    )

@@ -1,0 +1,87 @@
+"""Retention: a source's `raw_months` says of how many billing months the raw lines are kept; `costs` keeps them all.
+
+Months count back from the newest that the source has published, not from today: an export that ends keeps its last
+months. Raw lines go only once their daily totals are published.
+"""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from psycopg import sql
+
+from cloud_costs.config.sources import Source
+from cloud_costs.database import locks
+from cloud_costs.database.locks import LOCK_TIMEOUT, PARTITION_LOCK_TIMEOUT
+from cloud_costs.database.postgres import Connection, Database
+from cloud_costs.errors import PublishBlocked
+from cloud_costs.publishing.history import Load
+from cloud_costs.publishing.relations import find_relations
+
+log = logging.getLogger(__name__)
+
+# A month that is not dropped costs disk until the next run, and no more.
+PATIENCE = 60.0
+
+
+def drop_old_raw(database: Database, sources: Sequence[Source], patience: float = PATIENCE) -> list[Load]:
+    """Drop the raw partitions that the sources keep no longer, and return the loads that they were of.
+
+    Each in a transaction of its own. One that a reader holds for `patience` seconds is left for the next run.
+    """
+    dropped = []
+    for source in sources:
+        for load in _old_loads(database, source):
+            drop = partial(_drop, database=database, source=source, load=load)
+            try:
+                if locks.patiently(database, drop, patience, load.label, (source.raw_table,)):
+                    dropped.append(load)
+                    log.info("%s: raw lines are dropped: raw_months is %s", load.label, source.raw_months)
+            except PublishBlocked as error:
+                log.warning("%s", error)
+    return dropped
+
+
+def _old_loads(database: Database, source: Source) -> list[Load]:
+    if source.raw_months is None:
+        return []
+    with database.session() as connection:
+        rows = connection.execute(
+            sql.SQL(
+                """
+                select months.load_id, months.billing_period
+                from {months} as months
+                inner join {kept} as kept using (source, billing_period)
+                where
+                    months.source = %(source)s
+                    and months.normalized_load_id = months.load_id
+                    and months.billing_period < (
+                        select max(newest.billing_period) - make_interval(months => %(kept)s)
+                        from {months} as newest
+                        where newest.source = %(source)s
+                    )
+                order by months.billing_period
+                """
+            ).format(months=database.table("published_months"), kept=database.table("raw_months")),
+            {"source": source.name, "kept": source.raw_months - 1},
+        ).fetchall()
+    return [Load(load_id, source.name, month) for load_id, month in rows]
+
+
+def _drop(connection: Connection, database: Database, source: Source, load: Load) -> bool:
+    """Drop the load's raw partition in the open transaction; tell whether there was one to drop."""
+    locks.lock_source(connection, database, source.name)
+    found = find_relations(connection, database, load)
+    # Totals that were derived again are checked against the lines before they are published.
+    if found is None or found.normalized_is_staged:
+        return False
+    # The partition first: nobody who reads other months waits while autovacuum lets go of it.
+    locks.limit_waiting(connection, PARTITION_LOCK_TIMEOUT)
+    connection.execute(sql.SQL("lock table {} in access exclusive mode").format(found.raw))
+    locks.limit_waiting(connection, LOCK_TIMEOUT)
+    connection.execute(sql.SQL("drop table {}").format(found.raw))
+    connection.execute(
+        sql.SQL("delete from {} where source = %s and billing_period = %s").format(database.table("raw_months")),
+        [load.source, load.billing_month],
+    )
+    return True

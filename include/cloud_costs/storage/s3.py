@@ -1,0 +1,151 @@
+"""S3, and all that speaks its protocol: `s3://bucket/prefix/`, through boto3."""
+
+import io
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from cloud_costs.errors import CloudCostsError, StorageDenied, StorageUnavailable
+from cloud_costs.storage.files import Folder, StoredFile
+from cloud_costs.storage.ranges import Ranges
+
+# What S3's codes mean to the one who set up the connection.
+DENIED = {
+    "400": "the request was refused: expired credentials, or another region than the bucket's",
+    "403": "access denied",
+    "AccessDenied": "access denied",
+    "ExpiredToken": "the credentials have expired",
+    "InvalidToken": "the session token is not valid",
+    "InvalidAccessKeyId": "the access key is not known",
+    "InvalidClientTokenId": "the access key is not known",
+    "SignatureDoesNotMatch": "the secret access key is wrong",
+    "RequestTimeTooSkewed": "this machine's clock is wrong",
+    "AuthorizationHeaderMalformed": "the region is wrong",
+    "PermanentRedirect": "the bucket is in another region",
+    "301": "the bucket is in another region",
+    "AllAccessDisabled": "access denied",
+    "NoSuchBucket": "the bucket does not exist",
+    "InvalidBucketName": "the bucket's name is not valid",
+    "InvalidObjectState": "the object is archived; restore it first",
+}
+S3_OPERATIONS = {"ListObjectsV2", "HeadObject", "GetObject"}
+MISSING = {"404", "NoSuchKey", "NotFound"}
+# Refusals with a 4xx status that pass.
+PASSING = {"RequestTimeout", "OperationAborted", "Throttling", "ThrottlingException", "TooManyRequests"}
+
+
+class S3Storage:
+    """`s3://bucket/prefix/` through a boto3 S3 client; `conn_id` is only named in messages."""
+
+    def __init__(self, client: Any, conn_id: str) -> None:
+        self._client, self._conn_id = client, conn_id
+
+    def list_folder(self, uri: str) -> Folder:
+        bucket, prefix = _split(uri)
+        folders, files = [], []
+        with self._errors(uri):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+            for page in pages:
+                folders += [f"s3://{bucket}/{found['Prefix']}" for found in page.get("CommonPrefixes", ())]
+                files += [
+                    StoredFile(
+                        f"s3://{bucket}/{found['Key']}",
+                        found["Size"],
+                        found["ETag"].strip('"'),
+                        found["LastModified"],
+                    )
+                    for found in page.get("Contents", ())
+                    if found["Key"] != prefix
+                ]
+        return Folder(uri, tuple(folders), tuple(files))
+
+    def stat(self, uri: str) -> StoredFile | None:
+        bucket, key = _split(uri)
+        with self._errors(uri):
+            from botocore.exceptions import ClientError
+
+            try:
+                found = self._client.head_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if _code(error) in MISSING:
+                    return None
+                raise
+        return StoredFile(uri, found["ContentLength"], found["ETag"].strip('"'), found["LastModified"])
+
+    def read(self, uri: str) -> bytes:
+        bucket, key = _split(uri)
+        with self._errors(uri):
+            return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+    def open(self, file: StoredFile) -> io.RawIOBase:
+        def read(start: int, end: int) -> bytes:
+            bucket, key = _split(file.uri)
+            with self._errors(file.uri):
+                found = self._client.get_object(
+                    Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=f'"{file.etag}"'
+                )
+                piece = bytes(found["Body"].read())
+            if len(piece) != end - start:
+                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
+            return piece
+
+        return Ranges(read, file.size)
+
+    def _errors(self, uri: str) -> AbstractContextManager[None]:
+        return s3_errors(uri, self._conn_id)
+
+
+@contextmanager
+def s3_errors(uri: str, conn_id: str) -> Iterator[None]:
+    """Turn what boto3 raises into our errors: what cannot pass and what can, with the uri and the connection."""
+    from botocore import exceptions
+
+    connection = f"connection {conn_id!r}"
+    try:
+        yield
+    except CloudCostsError:
+        raise
+    except exceptions.ClientError as error:
+        raise _translate(error, uri, connection) from None
+    except exceptions.NoCredentialsError:
+        raise StorageDenied(f"{uri}: {connection} gives no AWS credentials") from None
+    except (
+        exceptions.PartialCredentialsError,
+        exceptions.ProfileNotFound,
+        exceptions.ConfigParseError,
+        exceptions.ConfigNotFound,
+        exceptions.TokenRetrievalError,
+        exceptions.SSOError,
+        exceptions.NoRegionError,
+        exceptions.InvalidRegionError,
+        exceptions.ValidationError,
+        exceptions.ParamValidationError,
+        ValueError,
+    ) as error:
+        raise StorageDenied(f"{uri}: {' '.join(str(error).split())} ({connection})") from None
+    except (exceptions.BotoCoreError, OSError) as error:
+        raise StorageUnavailable(f"{uri}: {' '.join(str(error).split())} ({connection})") from None
+
+
+def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
+    code = _code(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    if code in DENIED:
+        doing = "" if error.operation_name in S3_OPERATIONS else f" to {error.operation_name}"
+        return StorageDenied(f"{uri}: {DENIED[code]}{doing} ({connection}, {code})")
+    words = " ".join(str(error).split())
+    if code in MISSING:
+        return StorageUnavailable(f"{uri}: no such object ({connection}, {code})")
+    if 400 <= status < 500 and status not in (408, 409, 412, 429) and code not in PASSING:
+        return StorageDenied(f"{uri}: {words} ({connection})")
+    return StorageUnavailable(f"{uri}: {words} ({connection})")
+
+
+def _split(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def _code(error: Exception) -> str:
+    response: dict[str, Any] = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
