@@ -8,7 +8,7 @@ import pytest
 
 def told(run, words):
     """Return the lines of the tasks' logs that hold the words."""
-    lines = re.findall(r"^\[cloud_costs\.airflow_tasks\] (.+)", run.log, re.MULTILINE)
+    lines = re.findall(r"^\[cloud_costs\.airflow\.tasks\] (.+)", run.log, re.MULTILINE)
     return [line for line in lines if words in line]
 
 

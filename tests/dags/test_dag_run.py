@@ -29,7 +29,7 @@ def loads(query: Any) -> list[tuple[str, str, str]]:
 
 def plan(run: Any) -> list[str]:
     """Return the lines of the plan as list_manifests logged them, without what is different every time."""
-    lines = re.findall(r"^\[cloud_costs\.airflow_tasks\.plan\] (.+)", run.log, re.MULTILINE)
+    lines = re.findall(r"^\[cloud_costs\.airflow\.tasks\.plan\] (.+)", run.log, re.MULTILINE)
     return [re.sub(r"\s+", " ", line) for line in lines]
 
 

@@ -250,7 +250,7 @@ def test_dag_file_hides_no_package_and_parses_fast_and_offline(tmp_path: Path) -
     assert found["errors"] == {}
     assert found["dags"] == ["cloud_costs", "cloud_costs_check"]
     assert found["package"] == str(ROOT / "include" / "cloud_costs" / "__init__.py")
-    assert found["tasks"] == str(ROOT / "include" / "cloud_costs" / "airflow_tasks.py")
+    assert found["tasks"] == str(ROOT / "include" / "cloud_costs" / "airflow" / "tasks.py")
     assert found["connected"] == []
     assert found["seconds"] < 2
 

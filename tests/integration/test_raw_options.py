@@ -50,7 +50,7 @@ def test_mapped_columns_give_every_charge_of_all_columns(database, query, bucket
     load_month(database, source_of(bill, bucket), JANUARY)
     load_month(database, source_of(bill, bucket, "lean", raw="mapped"), JANUARY)
     everything = raw_names(query, "cup")
-    assert raw_names(query, "lean") == {name for name in everything if is_read(FORMATS[bill.format].mapping, name)}
+    assert raw_names(query, "lean") == {name for name in everything if is_read(FORMATS[bill.format], name)}
     assert query("select * from cup_focus except all select * from lean_focus") == []
     assert query("select * from lean_focus except all select * from cup_focus") == []
     assert query("select count(*), sum(BilledCost), sum(EffectiveCost) from lean_focus") == [

@@ -14,7 +14,7 @@ from psycopg import sql
 from roles import drop_roles, loader_uri, make_roles, own_schemas
 
 from cloud_costs.charges.views import refresh_views
-from cloud_costs.database import postgres as schema_module
+from cloud_costs.database import schema as schema_module
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Database
 from cloud_costs.database.schema import apply_schema

@@ -28,6 +28,8 @@ RELATIONS = (
     "published_months",
     "restatements",
     "load_history",
+    "load_files",
+    "file_facts",
     "audit_results",
     "raw_columns",
     "raw_months",

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from cloud_costs.charges.columns import focus_columns
+from cloud_costs.charges.facts import filled_amounts
 from cloud_costs.charges.lines import RawLines, coalesced, found_in, line_value, summed
 from cloud_costs.charges.tags import all_tags, named_tags, tag_values
 from cloud_costs.database import sql_files
@@ -82,6 +83,8 @@ def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
         wanted.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
     keys += [value for tag in tags for value in tag_values(raw, tag)]
     wanted.append(sql.SQL("{} as tags").format(named_tags(raw, tags)))
+    # For the audit, which compares the lines with their files.
+    wanted.append(sql.SQL("{} as filled_amounts").format(filled_amounts(raw)))
     return sql.SQL("select\n    {}\nfrom {}\ngroup by\n    {}").format(
         sql.SQL(",\n    ").join(wanted), raw.relation, sql.SQL(",\n    ").join(keys)
     )

@@ -36,7 +36,9 @@ DEFAULT_SCHEMA = "cost_analytics"
 FIXED_RELATIONS = (
     "audit_results",
     "costs",
+    "file_facts",
     "focus_costs",
+    "load_files",
     "load_history",
     "published_months",
     "published_totals",
@@ -78,6 +80,7 @@ class Source(BaseModel):
     raw: Literal["all", "mapped"] = "all"
     raw_months: int | None = Field(default=None, strict=True, ge=1, le=1200)
     streams: int = Field(default=2, strict=True, ge=1, le=64)
+    second_engine: bool = Field(default=True, strict=True)
     invoices: Path | None = None
     checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
 

@@ -27,7 +27,7 @@ from cloud_costs.database.postgres import Connection
 from cloud_costs.errors import DeliveryError, StorageUnavailable
 from cloud_costs.formats.delivery import Format
 from cloud_costs.loading.columns import MAX_COLUMNS, Column
-from cloud_costs.loading.shape import Copy, FileShape
+from cloud_costs.loading.shape import Copied, Copy, FileShape
 from cloud_costs.storage.files import Storage, StoredFile, changed_files
 from cloud_costs.storage.ranges import PIECE_BYTES
 
@@ -59,8 +59,8 @@ def read_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> 
     return FileShape(file, {name: form.csv_type(form.raw_name(name)) for name in headers[first]})
 
 
-def copy_file(copy: Copy) -> int:
-    """Copy one file and return the number of its rows, as PostgreSQL counted them."""
+def copy_file(copy: Copy) -> Copied:
+    """Copy one file and return what was stored, as PostgreSQL counted it."""
     whole = _whole_file(copy)
     nulls = sql.SQL(", ").join(sql.Identifier(column.name) for column in whole.columns)
     # An absent value is NULL, quoted or not.
@@ -69,10 +69,11 @@ def copy_file(copy: Copy) -> int:
     where, file = copy.where, copy.shape.file
     rows = 0
     with (
-        copy.database.session() as connection,
+        copy.transaction() as transaction,
         file_errors(copy.storage, where, file),
         _members(copy.storage, file) as members,
     ):
+        connection = transaction.connection
         if whole is not copy:
             _create_temporary(connection, whole)
         for name, member in members:
@@ -93,7 +94,7 @@ def copy_file(copy: Copy) -> int:
                 rows += cursor.rowcount
             if whole is not copy:
                 _move_kept(connection, whole, copy)
-    return rows
+    return Copied(rows, transaction.number)
 
 
 def _whole_file(copy: Copy) -> Copy:

@@ -20,7 +20,7 @@ from psycopg import sql
 from cloud_costs.errors import DeliveryError, StorageUnavailable
 from cloud_costs.loading import binary_copy
 from cloud_costs.loading.columns import MAX_COLUMNS
-from cloud_costs.loading.shape import Copy, FileShape
+from cloud_costs.loading.shape import Copied, Copy, FileShape
 from cloud_costs.storage.files import Storage, StoredFile, changed_files
 
 BATCH_ROWS = 12_288
@@ -64,8 +64,8 @@ def postgres_type(kind: pa.DataType) -> str:
     return next((name for is_kind, name in TYPES if is_kind(kind)), "text")
 
 
-def copy_file(copy: Copy) -> int:
-    """Copy some row groups of one file and return the number of their rows.
+def copy_file(copy: Copy) -> Copied:
+    """Copy some row groups of one file and return what was stored.
 
     Raises `DeliveryError` for a file that cannot be read or that yields another number of rows than its footer
     says.
@@ -74,7 +74,7 @@ def copy_file(copy: Copy) -> int:
     rows = 0
     # Types of a fixed width first: neighbours are encoded together.
     copy = replace(copy, columns=tuple(sorted(copy.columns, key=lambda one: one.type not in binary_copy.FIXED)))
-    with copy.database.session() as connection, _copy_errors(where, shape.file), connection.cursor() as cursor:
+    with copy.transaction() as transaction, _copy_errors(where, shape.file), transaction.connection.cursor() as cursor:
         with cursor.copy(copy.statement(sql.SQL("format binary"))) as writer:
             writer.write(binary_copy.HEADER)
             for count, buffer in _encoded(copy):
@@ -90,7 +90,7 @@ def copy_file(copy: Copy) -> int:
         raise DeliveryError(
             f"{where}: {shape.file.uri}: its footer says {expected} rows, {rows} were read and {stored} stored"
         )
-    return rows
+    return Copied(rows, transaction.number)
 
 
 def _encoded(copy: Copy) -> Iterator[tuple[int, Any]]:

@@ -1,12 +1,14 @@
 """What a delivery holds, read before anything is copied: its raw columns, and each file's own."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 
 from psycopg import sql
 
-from cloud_costs.database.postgres import Database
+from cloud_costs.database.postgres import Connection, Database
 from cloud_costs.loading.columns import Column
 from cloud_costs.storage.files import Storage, StoredFile
 
@@ -45,6 +47,37 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Copied:
+    """What one stream stored of a file: how many rows, and the transaction that did it, which is their `xmin`."""
+
+    rows: int
+    transaction: int
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file whose lines are stored: how many, and by which transactions."""
+
+    file: StoredFile
+    rows: int
+    transactions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What a file holds of one column of the mapping; `column` is empty for what is of the whole line.
+
+    `value` is the value of a key that `number` lines have, None where they have none.
+    """
+
+    uri: str
+    column: str
+    kind: str
+    number: Decimal
+    value: str | None = None
+
+
+@dataclass(frozen=True)
 class Copy:
     """A file, or some row groups of one, on the way to staging; `columns` are those that are kept, in its order."""
 
@@ -63,9 +96,24 @@ class Copy:
         names = sql.SQL(", ").join(sql.Identifier(column.name) for column in self.columns)
         return sql.SQL("copy {} ({}) from stdin ({})").format(self.table, names, options)
 
+    @contextmanager
+    def transaction(self) -> Iterator["_Transaction"]:
+        """Open a connection and a transaction in which all of the copy is stored."""
+        with self.database.session() as connection, connection.transaction():
+            row = connection.execute("select pg_current_xact_id()::xid::text::bigint").fetchone()
+            yield _Transaction(connection, row[0] if row else 0)
+
     def report(self, rows: int) -> None:
         """Count rows that were sent; raises `Stopped` when another stream failed."""
         if self.stop.is_set():
             raise Stopped
         if self.progress:
             self.progress(rows)
+
+
+@dataclass(frozen=True)
+class _Transaction:
+    """An open transaction: the lines that it stores have `number` as their `xmin`."""
+
+    connection: Connection
+    number: int

@@ -17,7 +17,7 @@ from cloud_costs.formats.mapping import is_read
 from cloud_costs.loading import csv_files, parquet_files
 from cloud_costs.loading.binary_copy import FIXED
 from cloud_costs.loading.columns import MAX_COLUMNS, RESERVED, Column, merge_types, raw_names
-from cloud_costs.loading.shape import Copy, FileShape, Progress, Shape, Stopped
+from cloud_costs.loading.shape import Copied, Copy, FileShape, Progress, Shape, StagedFile, Stopped
 from cloud_costs.messages import safe
 from cloud_costs.storage.files import Storage, StoredFile
 
@@ -101,34 +101,44 @@ def copy_files(
     table: sql.Identifier,
     streams: int,
     progress: Progress | None = None,
-) -> int:
-    """Copy every file into the table, over `streams` connections at most, and return the number of rows.
+) -> tuple[StagedFile, ...]:
+    """Copy every file into the table, over `streams` connections at most, and return what was stored of each.
 
     Raises `DeliveryError` for a file that cannot be read; the first failure stops the other streams.
     """
     stop = threading.Event()
     by_original = {column.original: column for column in shape.columns}
 
-    def copy(part: _Part) -> int:
+    def copy(part: _Part) -> tuple[_Part, Copied]:
         if stop.is_set():
             raise Stopped
         columns = tuple(by_original[original] for original in part.shape.types if original in by_original)
         one = Copy(database, storage, where, part.shape, part.row_groups, columns, table, stop, progress)
         file = part.shape.file
-        rows = csv_files.copy_file(one) if csv_files.is_csv(file) else parquet_files.copy_file(one)
-        log.info("%s: copied %s%s: %s rows", where, safe(file.uri), part.label, rows)
-        return rows
+        copied = csv_files.copy_file(one) if csv_files.is_csv(file) else parquet_files.copy_file(one)
+        log.info("%s: copied %s%s: %s rows", where, safe(file.uri), part.label, copied.rows)
+        return part, copied
 
     parts = sorted((part for file in shape.files for part in _parts(file)), key=lambda part: -part.size)
     with ThreadPoolExecutor(max_workers=max(1, min(streams, len(parts))), thread_name_prefix="copy") as pool:
         copies = [pool.submit(copy, part) for part in parts]
         try:
-            return sum(done.result() for done in as_completed(copies))
+            return _by_file(shape, [done.result() for done in as_completed(copies)])
         finally:
             # After a failure, or an interrupt of this thread, the streams end with their slice at hand.
             stop.set()
             for one in copies:
                 one.cancel()
+
+
+def _by_file(shape: Shape, copied: Sequence[tuple["_Part", Copied]]) -> tuple[StagedFile, ...]:
+    staged = []
+    for file in shape.files:
+        own = [one for part, one in copied if part.shape is file]
+        staged.append(
+            StagedFile(file.file, sum(one.rows for one in own), tuple(sorted(one.transaction for one in own)))
+        )
+    return tuple(staged)
 
 
 @dataclass(frozen=True)

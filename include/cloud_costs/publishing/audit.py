@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from cloud_costs.charges import focus
+from cloud_costs.charges.facts import stored_facts, stored_facts_by_file
 from cloud_costs.charges.lines import RawLines
 from cloud_costs.config.invoices import read_invoices
 from cloud_costs.config.sources import Source
@@ -139,9 +140,15 @@ def _parts(
         "raw": found.raw,
         "charges": focus.charges(connection, lines, ()),
     }
-    daily_charges = focus.daily_charges(connection, lines, _daily_lines(connection, database, load, lines))
+    daily = _daily_lines(connection, database, load, lines)
+    daily_charges = focus.daily_charges(connection, lines, daily)
+    files = sql.SQL("(select uri, transactions from {} where load_id = {})").format(
+        database.table("load_files"), sql.Literal(load.load_id)
+    )
+    parts["stored_by_file"] = stored_facts_by_file(lines, files)
     for name, select in (
         ("raw_totals", focus.raw_totals(lines)),
+        ("stored_facts", stored_facts(lines, daily)),
         ("focus_totals", sql_files.compose(sql_files.read("focus/totals.sql"), charges=daily_charges)),
         ("published_invoices", _published_invoices(connection, database, source, load)),
         ("listed_invoices", sql.SQL(LISTED_INVOICES)),

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -15,6 +15,7 @@ from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Connection, Database
 from cloud_costs.errors import LoadBusy, LoadLost
 from cloud_costs.formats.delivery import Delivery
+from cloud_costs.loading.shape import Fact, StagedFile
 from cloud_costs.messages import safe
 from cloud_costs.months import month_label, parse_month
 
@@ -162,6 +163,37 @@ def record_delivery(connection: Connection, database: Database, load: Load, deli
         files=len(delivery.files),
         bytes=delivery.size,
     )
+
+
+def record_files(
+    connection: Connection, database: Database, load: Load, files: Sequence[StagedFile], facts: Sequence[Fact]
+) -> None:
+    """Write what was stored of each file, and what the second engine says of it.
+
+    The facts of earlier loads of the month go, but for those of the load that readers see.
+    """
+    with connection.transaction():
+        connection.execute(
+            sql.SQL(
+                """
+                delete from {} where load_id in (
+                    select load_id from {} where source = %s and billing_period = %s and status <> 'published'
+                )
+                """
+            ).format(database.table("file_facts"), database.table("load_history")),
+            [load.source, load.billing_month],
+        )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                sql.SQL("insert into {} values (%s, %s, %s, %s, %s, %s)").format(database.table("load_files")),
+                [
+                    (load.load_id, one.file.uri, one.file.etag, one.file.size, one.rows, list(one.transactions))
+                    for one in files
+                ],
+            )
+            with cursor.copy(sql.SQL("copy {} from stdin").format(database.table("file_facts"))) as copy:
+                for fact in facts:
+                    copy.write_row((load.load_id, fact.uri, fact.column, fact.kind, fact.value, fact.number))
 
 
 def fail_load(database: Database, load: Load, status: str, error: BaseException) -> None:

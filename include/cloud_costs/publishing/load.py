@@ -12,8 +12,10 @@ from cloud_costs.database.postgres import STAGING_STATISTICS, Connection, Databa
 from cloud_costs.errors import CloudCostsError, ColumnTypeError, DeliveryError, DeliveryNotReady
 from cloud_costs.formats.delivery import Delivery, Manifest
 from cloud_costs.formats.manifests import files_at
-from cloud_costs.loading.shape import Progress
+from cloud_costs.loading.second_engine import Unread, read_facts
+from cloud_costs.loading.shape import Fact, Progress, Shape
 from cloud_costs.loading.staging import copy_files, create_raw_table, read_shape
+from cloud_costs.messages import safe
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.publishing import history
 from cloud_costs.publishing.history import Load, Run
@@ -73,7 +75,8 @@ def _stage(
     try:
         shape = read_shape(storage, delivery, source.form, published, known, mapped=source.raw == "mapped")
         create_raw_table(connection, table, shape.columns, load.billing_month)
-        rows = copy_files(database, storage, load.label, shape, table, source.streams, progress)
+        files = copy_files(database, storage, load.label, shape, table, source.streams, progress)
+        facts, note = _second_opinion(storage, source, load, shape)
     except (DeliveryError, ColumnTypeError) as error:
         _refuse_changed(storage, source, delivery, error)
         raise
@@ -87,11 +90,34 @@ def _stage(
             )
     connection.execute(sql.SQL("set default_statistics_target to {}").format(STAGING_STATISTICS))
     connection.execute(sql.SQL("analyze {}").format(table))
-    history.mark(connection, database, load, status="staged", rows=rows)
+    rows = sum(file.rows for file in files)
+    history.record_files(connection, database, load, files, facts)
+    history.mark(connection, database, load, status="staged", rows=rows, note=note)
     staged = replace(load, rows=rows, bytes=delivery.size)
     seconds = time.monotonic() - began
     log_step(log, "load_raw", staged, seconds, version=delivery.version, files=len(delivery.files))
     return staged
+
+
+def _second_opinion(storage: Storage, source: Source, load: Load, shape: Shape) -> tuple[list[Fact], str | None]:
+    """Return what DuckDB says of the files, and what nobody can say of them."""
+    notes = []
+    facts: list[Fact] = []
+    if source.second_engine:
+        try:
+            facts = read_facts(storage, load.label, shape, source.form)
+        except Unread as error:
+            notes.append(f"its lines were not compared with its files, because DuckDB cannot read them: {error}")
+    else:
+        notes.append("its lines were not compared with its files: second_engine is false")
+    if any(file.file.name.endswith(".csv") for file in shape.files):
+        notes.append(
+            "a plain CSV file that was cut at the end of a line would not be noticed: nothing says how many lines it "
+            "has"
+        )
+    for note in notes:
+        log.warning("%s: %s", load.label, safe(note))
+    return facts, safe("; ".join(notes)) or None
 
 
 def find_manifest(storage: Storage, source: Source, month: date) -> Manifest:

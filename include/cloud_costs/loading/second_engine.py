@@ -1,0 +1,313 @@
+"""The second opinion on a load: what the files of a delivery hold, as DuckDB reads them.
+
+The encoder and COPY bring a delivery into PostgreSQL. What proves that they lost nothing must not be their own code, so
+DuckDB reads the same files with its own Parquet and CSV readers, and says of each file:
+
+- how many `rows` it has
+- of every mapped amount, how many values are `filled`, and their exact `sum`
+- of every mapped key, how many `lines` have each value
+
+`audit` compares these facts with the staged table (`include/sql/checks/raw_equals_files.sql`). Only the columns that
+the daily totals are made of are read: `formats/mapping.py` says which.
+
+A sum is exact where a double stands for the number that it is written as. PostgreSQL makes numeric of a double by its
+15 significant digits, and sums those. So does this, with integers: a double that is the nearest one to `n / 10^10`,
+with an `n` of at most 15 digits, has exactly those digits. One division tells. The few that are not are printed with 15
+digits and summed in Python.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, localcontext
+from itertools import groupby
+from typing import Any
+
+from cloud_costs.formats.delivery import Format
+from cloud_costs.formats.mapping import LineColumn, line_columns
+from cloud_costs.loading.columns import Column
+from cloud_costs.loading.duckdb_files import DeliveryFiles, Part, open_files
+from cloud_costs.loading.shape import Fact, Shape
+from cloud_costs.storage.files import Storage
+
+log = logging.getLogger(__name__)
+
+ROWS, FILLED, SUM, LINES = "rows", "filled", "sum", "lines"
+# A key of more values than this in a file is not counted by value: the counts would be as large as the bill.
+MOST_VALUES = 20_000
+# The scales at which a double is tried as an integer. Powers of ten are exact in a double up to 10^22.
+SCALES = (10, 20)
+DIGITS = {"double precision": 15, "real": 6}
+FLOATS = ("DOUBLE", "FLOAT")
+# More digits than a sum of doubles can have, from 1e308 down to 5e-324; Python's own 28 would round.
+PRECISION = 1000
+
+
+class Unread(Exception):
+    """DuckDB cannot read what was loaded; the message says what and why."""
+
+
+def read_facts(storage: Storage, where: str, shape: Shape, form: Format) -> list[Fact]:
+    """Return what the files of a delivery hold.
+
+    Raises `Unread` for what DuckDB cannot read, and what `storage` raises.
+    """
+    import duckdb
+
+    kept = {column.original: column for column in shape.columns}
+    types = {file.file.uri: file.types for file in shape.files}
+    facts: list[Fact] = []
+    try:
+        with open_files(storage, where, [file.file for file in shape.files]) as files:
+            # Files with the same columns are read by one statement, so that both threads have work.
+            by_columns = sorted(files.parts, key=lambda part: (part.is_csv, list(types[part.file.uri])))
+            for _, parts in groupby(by_columns, key=lambda part: (part.is_csv, list(types[part.file.uri]))):
+                facts += _facts(files, tuple(parts), types, kept, form)
+    except duckdb.Error as error:
+        raise Unread(" ".join(str(error).split())) from error
+    return facts
+
+
+def _facts(
+    files: DeliveryFiles,
+    parts: Sequence[Part],
+    types: Mapping[str, Mapping[str, str]],
+    kept: Mapping[str, Column],
+    form: Format,
+) -> Iterator[Fact]:
+    """Yield the facts of files with the same columns, from one pass: each pass unpacks a CSV file again."""
+    originals = list(types[parts[0].file.uri])
+    source = _Source(files, _reader(parts[0], len(originals)), [part.path for part in parts])
+    # By place: DuckDB renames columns whose names differ in case alone.
+    read = {
+        kept[original].name: _Read(_quoted(name), kind, kept[original].type)
+        for original, (name, kind) in zip(originals, source.columns(), strict=False)
+        if original in kept
+    }
+    sums, keys = _sums(form, read), _key_expressions(form, read, {column.name for column in kept.values()})
+    wanted = ["count(*)", *(part for one in sums.values() for part in one.parts)]
+    wanted += [part for key in keys.values() for part in (f"count({key})", f"histogram({key})")]
+    uris = {part.path: part.file.uri for part in parts}
+    many: set[str] = set()
+    totals: dict[tuple[str, str], _Total] = {}
+    counted: list[Fact] = []
+    for path, rows, *values in source.ask(wanted):
+        remaining = iter(values)
+        yield Fact(uris[path], "", ROWS, Decimal(rows))
+        totals |= {(path, name): one.read(remaining) for name, one in sums.items()}
+        for name in keys:
+            filled, lines = next(remaining), next(remaining) or {}
+            if len(lines) > MOST_VALUES:
+                many.add(name)
+                continue
+            counted += [Fact(uris[path], name, LINES, Decimal(count), _text(value)) for value, count in lines.items()]
+            if filled < rows:
+                counted.append(Fact(uris[path], name, LINES, Decimal(rows - filled)))
+    yield from (fact for fact in counted if fact.column not in many)
+    odd = {name: one for name, one in sums.items() if any(totals[path, name].odd for path in uris)}
+    sums_of_odd = _sums_of_odd(source, odd)
+    for (path, name), total in totals.items():
+        yield Fact(uris[path], name, FILLED, Decimal(total.filled))
+        with localcontext(prec=PRECISION):
+            yield Fact(uris[path], name, SUM, total.sum + sums_of_odd.get((path, name), Decimal(0)))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Some files of a delivery as DuckDB reads them: the table function, whose `$1` are the paths."""
+
+    files: DeliveryFiles
+    reader: str
+    paths: list[str]
+
+    def ask(self, wanted: Iterable[str]) -> list[tuple[Any, ...]]:
+        """Return a row for each file: its path, and what is wanted of it."""
+        statement = f"select filename, {', '.join(wanted)} from {self.reader} group by filename"  # noqa: S608
+        return self.files.connection.execute(statement, [self.paths]).fetchall()
+
+    def columns(self) -> list[tuple[str, str]]:
+        """Return the names and types of the columns."""
+        statement = f"select * from {self.reader} limit 0"  # noqa: S608
+        described = self.files.connection.execute(statement, [self.paths]).description
+        return [(column[0], str(column[1])) for column in described or ()]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A column as DuckDB reads it: its quoted name, DuckDB's type, and the type that it is staged with."""
+
+    name: str
+    type: str
+    staged: str
+
+    @property
+    def value(self) -> str:
+        """The value; an empty text is none, as the mapping has it."""
+        return f"nullif({self.name}, '')" if self.type == "VARCHAR" else self.name
+
+
+def _reader(part: Part, columns: int) -> str:
+    if not part.is_csv:
+        return "read_parquet($1, filename = true)"
+    # Every option is given: DuckDB does not guess from a sample what COPY is told.
+    names = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(columns))
+    return (
+        f"read_csv($1, filename = true, columns = {{{names}}}, auto_detect = false, header = true, delim = ',', "
+        """quote = '"', escape = '"', nullstr = '', parallel = false)"""
+    )
+
+
+@dataclass(frozen=True)
+class _Total:
+    """What a file holds of an amount: the sum is of all values but the odd ones."""
+
+    filled: int
+    odd: int
+    sum: Decimal
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """The exact sum of an amount: aggregates for DuckDB, and how they are put together.
+
+    `scaled` are integers that stand for the values, each with its scale and the condition under which it does. Values
+    for which no condition holds are odd. `printed` is what Python reads of those.
+    """
+
+    value: str
+    scaled: Sequence[tuple[str, int, str]]
+    printed: str
+
+    @property
+    def is_even(self) -> str:
+        return " or ".join(condition for _, _, condition in self.scaled)
+
+    @property
+    def parts(self) -> Iterator[str]:
+        yield f"count({self.value})"
+        yield f"count(case when {self.value} is not null and ({self.is_even}) is not true then 1 end)"
+        before: list[str] = []
+        for whole, _, condition in self.scaled:
+            others = "".join(f"when {other} then null " for other in before)
+            yield f"sum(case {others}when {condition} then {whole} end)"
+            before.append(condition)
+
+    def read(self, values: Iterator[Any]) -> _Total:
+        """Take this sum's aggregates from a row."""
+        filled, odd = next(values), next(values)
+        with localcontext(prec=PRECISION):
+            parts = [Decimal(next(values) or 0).scaleb(-scale) for _, scale, _ in self.scaled]
+            return _Total(filled, odd, sum(parts, Decimal(0)))
+
+
+def _sums(form: Format, read: Mapping[str, _Read]) -> dict[str, _Sum]:
+    """Return the sum of each amount; it stands in the first of its columns that is filled."""
+    found = {}
+    for column in line_columns(form.mapping):
+        where = [read[name] for name in column.raw_names if name in read]
+        if column.daily == "sum" and where:
+            found[column.name] = _sum_of(_coalesced([one.value for one in where]), where[0])
+    return found
+
+
+def _sum_of(value: str, column: _Read) -> _Sum:
+    if column.type in FLOATS or column.staged in DIGITS:
+        digits = DIGITS.get(column.staged, 15)
+        double = f"{value}::double"
+        wholes = [(f"round({double} * 1e{scale})", scale) for scale in SCALES]
+        scaled = [
+            (f"{whole}::bigint", scale, f"({whole} / 1e{scale} = {double} and abs({whole}) < 1e{digits})")
+            for whole, scale in wholes
+        ]
+        # PostgreSQL's cast to numeric prints as many digits.
+        return _Sum(value, scaled, f"printf('%.{digits - 1}e', {double})")
+    if column.type == "VARCHAR":
+        point = f"strpos({value}, '.')"
+        plain = (
+            f"(strpos(lower({value}), 'e') = 0 and length({value}) <= 35 and ({point} = 0 or "
+            f"({point} <= 18 and length({value}) - {point} <= 18)) "
+            f"and try_cast({value} as decimal(38, 18)) is not null)"
+        )
+        return _Sum(value, [(f"{value}::decimal(38, 18)", 0, plain)], value)
+    return _Sum(value, [(value, 0, "true")], f"{value}::varchar")
+
+
+def _sums_of_odd(source: _Source, odd: Mapping[str, _Sum]) -> dict[tuple[str, str], Decimal]:
+    """Return the sums of the odd values of some amounts, by path and amount: Python adds up what is printed of them."""
+    if not odd:
+        return {}
+    wanted = (f"histogram(case when ({one.is_even}) is not true then {one.printed} end)" for one in odd.values())
+    rows = source.ask(wanted)
+    return {(path, name): _added_up(texts) for path, *found in rows for name, texts in zip(odd, found, strict=True)}
+
+
+def _added_up(texts: Mapping[str, int] | None) -> Decimal:
+    """Return the sum of numbers as texts, each so many times; NaN where one is no number that Python knows."""
+    with localcontext(prec=PRECISION):
+        total = Decimal(0)
+        for text, times in (texts or {}).items():
+            try:
+                total += Decimal(text.strip()) * times
+            except ArithmeticError:
+                return Decimal("NaN")
+        return total
+
+
+def _key_expressions(form: Format, read: Mapping[str, _Read], delivered: Set[str]) -> dict[str, str]:
+    """Return the expression of every key: of a column, or of what the mapping makes of several.
+
+    A key that these files do not have, and others of the delivery do, is NULL here.
+    """
+    columns = line_columns(form.mapping)
+    values = {column.name: _key_value(column, read) for column in columns}
+    keys = {
+        column.name: values[column.name]
+        for column in columns
+        if column.daily == "key" and any(name.partition("->")[0] in delivered for name in column.raw_names)
+    }
+    derived = (column for column in columns if column.daily not in ("", "key", "sum"))
+    return keys | {column.name: column.daily.format(**values) for column in derived}
+
+
+def _key_value(column: LineColumn, read: Mapping[str, _Read]) -> str:
+    found = []
+    for alias in column.raw_names:
+        name, _, key = alias.partition("->")
+        if name not in read:
+            continue
+        if not key:
+            found.append(_typed(read[name], column.type))
+        elif read[name].staged == "jsonb":
+            found.append(_of_map(read[name], key))
+    return _coalesced(found) if found else f"null::{column.type}"
+
+
+def _typed(read: _Read, wanted: str) -> str:
+    return f"{read.value}::timestamp" if wanted == "timestamp" else read.value
+
+
+def _of_map(read: _Read, key: str) -> str:
+    """Return the value of a key of a map, which CSV has as JSON text."""
+    if read.type == "VARCHAR":
+        return f"json_extract_string({read.value}, {_literal('/' + key)})"
+    if read.type.startswith("STRUCT"):
+        return f"{read.name}.{_quoted(key)}"
+    return f"{read.name}[{_literal(key)}]"
+
+
+def _text(value: Any) -> str:
+    """Return the value of a key as PostgreSQL writes it (`charges/facts.py`)."""
+    return value.isoformat(" ", "microseconds") if isinstance(value, datetime) else str(value)
+
+
+def _coalesced(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
