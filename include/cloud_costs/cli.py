@@ -1,4 +1,4 @@
-"""The command line: `sync`, `list-manifests`, `test-connection`, `test-source`.
+"""The command line: `sync`, `list-manifests`, `query`, `test-connection`, `test-source`.
 
 On a terminal it shows progress bars; in a pipe or a log, plain lines.
 """
@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,11 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from cloud_costs import environment
+from cloud_costs.answers import OutputFormat, write_answer
 from cloud_costs.config.sources import Source, load_sources, pick_sources
 from cloud_costs.database.schema import apply_schema
-from cloud_costs.errors import CloudCostsError, PermanentError
+from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError
 from cloud_costs.messages import safe
-from cloud_costs.months import MonthRange
+from cloud_costs.months import MonthRange, parse_month
 from cloud_costs.publishing.diagnosis import Diagnosis, diagnose_database, diagnose_source
 from cloud_costs.publishing.plan import Plan, PlannedMonth, list_manifests
 from cloud_costs.publishing.sync import load_months
@@ -101,6 +103,30 @@ def show_manifests(
     with _errors():
         plan = _plan(pick_sources(load_sources(), source), from_month, to_month, force, raw_only)
     _end(plan.failures.values())
+
+
+@app.command()
+def query(
+    statement: Annotated[str, typer.Argument(help="SQL of DuckDB, on the tables lines, files and manifest.")],
+    source: Annotated[str, typer.Option("--source", help="A configured source.")],
+    month: Annotated[str, typer.Option("--month", help="The billing month, YYYY-MM.")],
+    form: Annotated[OutputFormat, typer.Option("--format", help="How the rows are written.")] = OutputFormat.TABLE,
+    output: Annotated[Path | None, typer.Option("--output", help="A file to write; Parquet needs one.")] = None,
+) -> None:
+    """Ask DuckDB about the newest delivery's files, before anything is loaded."""
+    from cloud_costs.loading.query import ask
+    from cloud_costs.publishing.load import find_manifest
+
+    with _errors():
+        if form is OutputFormat.PARQUET and not output:
+            raise ConfigError("--output: Parquet needs a file to write; name one")
+        [configured] = pick_sources(load_sources(), [source])
+        storage = environment.storage(configured)
+        delivery = configured.form.read_delivery(
+            find_manifest(storage, configured, parse_month(month, "--month")), storage
+        )
+        with ask(storage, delivery, configured.form, statement, arrow=form is OutputFormat.PARQUET) as answer:
+            write_answer(answer, form, output, console)
 
 
 @app.command("test-connection")

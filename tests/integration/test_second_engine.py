@@ -275,7 +275,7 @@ def test_source_can_do_without_and_the_history_says_so(database, cup, query):
 
 def test_what_duckdb_cannot_read_is_told_and_refuses_no_bill(database, cup, query, monkeypatch):
     cup.deliver()
-    monkeypatch.setattr(second_engine, "_reader", lambda part, columns: "read_json($1, filename = true)")
+    monkeypatch.setattr(second_engine, "reader", lambda part, columns: "read_json($1, filename = true)")
     load_month(database, cup.source, JANUARY)
     [(note,)] = query("select note from load_history")
     assert note.startswith("its lines were not compared with its files, because DuckDB cannot read them: ")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import duckdb
 
 PROTOCOL = "delivery"
-MEMORY = "160MB"
 THREADS = 2
 # Of a Parquet file DuckDB asks for one column after the other: what is read beyond one is read in vain.
 PARQUET_BUFFER = 64 << 10
@@ -48,8 +47,10 @@ class DeliveryFiles:
 
 
 @contextmanager
-def open_files(storage: Storage, where: str, files: Sequence[StoredFile]) -> Iterator[DeliveryFiles]:
-    """Open a DuckDB over these files.
+def open_files(
+    storage: Storage, where: str, files: Sequence[StoredFile], memory: str | None = None
+) -> Iterator[DeliveryFiles]:
+    """Open a DuckDB over these files, which takes `memory` at most, such as 200MB.
 
     What `storage` raises while DuckDB reads is raised here, and not DuckDB's words for it. Raises `DeliveryError` for
     a broken zip file, and `duckdb.Error` for what DuckDB cannot read.
@@ -60,13 +61,16 @@ def open_files(storage: Storage, where: str, files: Sequence[StoredFile]) -> Ite
     parts = tuple(part for number, file in enumerate(files) for part in _parts_of(storage, where, number, file))
     opener = _Opener(storage, {part.path: part for part in parts})
     settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY,
         "threads": THREADS,
         "preserve_insertion_order": False,
         # Nothing is fetched at run time.
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
+        # What does not fit into memory is an error: DuckDB may write no file.
+        "temp_directory": "",
     }
+    if memory:
+        settings["memory_limit"] = memory
     with duckdb.connect(config=settings) as connection:
         connection.execute("set timezone = 'UTC'")
         # No path is read but those of the delivery.

@@ -33,6 +33,8 @@ from cloud_costs.storage.files import Storage
 
 log = logging.getLogger(__name__)
 
+# Of DuckDB, beside what the load itself takes.
+MEMORY = "200MB"
 ROWS, FILLED, SUM, LINES = "rows", "filled", "sum", "lines"
 # A key of more values than this in a file is not counted by value: the counts would be as large as the bill.
 MOST_VALUES = 20_000
@@ -59,7 +61,7 @@ def read_facts(storage: Storage, where: str, shape: Shape, form: Format) -> list
     types = {file.file.uri: file.types for file in shape.files}
     facts: list[Fact] = []
     try:
-        with open_files(storage, where, [file.file for file in shape.files]) as files:
+        with open_files(storage, where, [file.file for file in shape.files], MEMORY) as files:
             # Files with the same columns are read by one statement, so that both threads have work.
             by_columns = sorted(files.parts, key=lambda part: (part.is_csv, list(types[part.file.uri])))
             for _, parts in groupby(by_columns, key=lambda part: (part.is_csv, list(types[part.file.uri]))):
@@ -78,10 +80,10 @@ def _facts(
 ) -> Iterator[Fact]:
     """Yield the facts of files with the same columns, from one pass: each pass unpacks a CSV file again."""
     originals = list(types[parts[0].file.uri])
-    source = _Source(files, _reader(parts[0], len(originals)), [part.path for part in parts])
+    source = _Source(files, reader(parts[0], len(originals)), [part.path for part in parts])
     # By place: DuckDB renames columns whose names differ in case alone.
     read = {
-        kept[original].name: _Read(_quoted(name), kind, kept[original].type)
+        kept[original].name: _Read(quoted(name), kind, kept[original].type)
         for original, (name, kind) in zip(originals, source.columns(), strict=False)
         if original in kept
     }
@@ -147,7 +149,8 @@ class _Read:
         return f"nullif({self.name}, '')" if self.type == "VARCHAR" else self.name
 
 
-def _reader(part: Part, columns: int) -> str:
+def reader(part: Part, columns: int) -> str:
+    """Return the table function that reads the paths `$1`, which are files of one kind with so many columns."""
     if not part.is_csv:
         return "read_parquet($1, filename = true)"
     # Every option is given: DuckDB does not guess from a sample what COPY is told.
@@ -292,7 +295,7 @@ def _of_map(read: _Read, key: str) -> str:
     if read.type == "VARCHAR":
         return f"json_extract_string({read.value}, {_literal('/' + key)})"
     if read.type.startswith("STRUCT"):
-        return f"{read.name}.{_quoted(key)}"
+        return f"{read.name}.{quoted(key)}"
     return f"{read.name}[{_literal(key)}]"
 
 
@@ -305,7 +308,8 @@ def _coalesced(values: Sequence[str]) -> str:
     return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as an identifier of DuckDB."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -1,0 +1,152 @@
+"""SQL on the files of a delivery, by DuckDB, before anything is loaded: what an operator needs when a bill looks wrong.
+
+Three tables can be queried. `lines` has every line of every file, its columns under the names that `raw_<source>` would
+have, and `file`, the number of the file. `files` has one row per file, and `manifest` one row: what the manifest says.
+
+Parquet columns have their own types. Of a CSV file, the columns that the format's type rule takes for numbers or times
+have such a type, and all others are text.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from cloud_costs.errors import ConfigError
+from cloud_costs.formats.delivery import Delivery, Format
+from cloud_costs.loading.columns import raw_names
+from cloud_costs.loading.duckdb_files import DeliveryFiles, Part, open_files
+from cloud_costs.loading.second_engine import quoted, reader
+from cloud_costs.loading.shape import FileShape
+from cloud_costs.loading.staging import read_file_shape
+from cloud_costs.months import month_label
+from cloud_costs.storage.files import Storage, labelled
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+# DuckDB's decimals have 38 digits; AWS bills have at most 18 decimal places.
+CSV_TYPES = {"numeric": "decimal(38, 18)", "timestamp without time zone": "timestamp"}
+FILE_NUMBER = r"regexp_extract(filename, '://([0-9]+)', 1)::integer as file"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query gave: the names of the columns, and the rows as they are fetched."""
+
+    result: "duckdb.DuckDBPyConnection"
+
+    @property
+    def names(self) -> list[str]:
+        return [column[0] for column in self.result.description or ()]
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows; numbers are int, Decimal or float, as exact as the files have them."""
+        with _as_ours():
+            while rows := self.result.fetchmany(1000):
+                yield from rows
+
+    def batches(self) -> "pa.RecordBatchReader":
+        """Return the rows as Arrow has them."""
+        with _as_ours():
+            return self.result.fetch_record_batch(10_000)
+
+
+@contextmanager
+def ask(storage: Storage, delivery: Delivery, form: Format, statement: str, *, arrow: bool = False) -> Iterator[Answer]:
+    """Run a statement on a delivery's files; whoever asks may run any, and reads nothing but those files.
+
+    `arrow` is for an answer that is fetched in batches: DuckDB would make a double of a 128 bit integer there, so such
+    columns become decimals. Raises `ConfigError` with DuckDB's words for a statement that it cannot run.
+    """
+    where = delivery.manifest.label
+    shapes = [read_file_shape(storage, where, file, form) for file in delivery.files]
+    with _as_ours(), open_files(storage, where, delivery.files) as files:
+        connection = files.connection
+        _create_files(connection, shapes)
+        _create_manifest(connection, storage, delivery)
+        connection.execute(f"create view lines as {_lines(files, shapes, form)}")
+        # A statement changes no setting: what DuckDB may read stays the delivery's files.
+        connection.execute("set lock_configuration = true")
+        if arrow:
+            statement = _without_huge_integers(connection, statement)
+        yield Answer(connection.execute(statement))
+
+
+def _create_files(connection: "duckdb.DuckDBPyConnection", shapes: Sequence[FileShape]) -> None:
+    connection.execute(
+        "create table files (file integer, uri varchar, bytes bigint, etag varchar, modified timestamp, rows bigint)"
+    )
+    rows = [
+        [number, shape.file.uri, shape.file.size, shape.file.etag, shape.file.modified.replace(tzinfo=None), shape.rows]
+        for number, shape in enumerate(shapes)
+    ]
+    connection.executemany("insert into files values (?, ?, ?, ?, ?, ?)", rows)
+
+
+def _create_manifest(connection: "duckdb.DuckDBPyConnection", storage: Storage, delivery: Delivery) -> None:
+    """Make the table of the manifest; `content` is NULL where a listing stands for it."""
+    manifest = delivery.manifest
+    content = None
+    if not manifest.file.uri.endswith("/"):
+        with labelled(manifest.label):
+            content = storage.read(manifest.file.uri).decode("utf-8-sig")
+    columns = "source varchar, month varchar, version varchar, uri varchar, etag varchar, content json"
+    connection.execute("create table manifest (" + columns + ")")
+    month = month_label(manifest.billing_month)
+    connection.execute(
+        "insert into manifest values (?, ?, ?, ?, ?, ?)",
+        [manifest.source, month, delivery.version, manifest.file.uri, manifest.file.etag, content],
+    )
+
+
+def _lines(files: DeliveryFiles, shapes: Sequence[FileShape], form: Format) -> str:
+    """Return the select of all lines; files that lack a column of another have NULL in it."""
+    types = {shape.file.uri: shape.types for shape in shapes}
+    all_csv = all(part.is_csv for part in files.parts)
+    originals = dict.fromkeys(name for shape in shapes for name in shape.types)
+    names = raw_names(originals, rule=form.raw_name if all_csv else str.lower)
+
+    def columns_of(part: Part) -> tuple[bool, list[str]]:
+        return part.is_csv, list(types[part.file.uri])
+
+    selects = []
+    for _, group in groupby(sorted(files.parts, key=columns_of), key=columns_of):
+        parts = list(group)
+        exported = types[parts[0].file.uri]
+        paths = "[" + ", ".join(f"'{part.path}'" for part in parts) + "]"
+        source = reader(parts[0], len(exported)).replace("$1", paths)
+        found = files.connection.execute(f"select * from {source} limit 0").description or []  # noqa: S608
+        columns = [
+            f"{_typed(parts[0], quoted(column[0]), kind)} as {quoted(names[original])}"
+            for column, (original, kind) in zip(found, exported.items(), strict=False)
+        ]
+        selects.append(f"select {FILE_NUMBER}, {', '.join(columns)} from {source}")  # noqa: S608
+    return " union all by name ".join(selects)
+
+
+def _typed(part: Part, column: str, kind: str) -> str:
+    if part.is_csv and kind in CSV_TYPES:
+        return f"nullif({column}, '')::{CSV_TYPES[kind]}"
+    return column
+
+
+def _without_huge_integers(connection: "duckdb.DuckDBPyConnection", statement: str) -> str:
+    described = connection.execute(f"select * from ({statement}) limit 0").description or []  # noqa: S608
+    huge = [quoted(column[0]) for column in described if str(column[1]) in ("HUGEINT", "UHUGEINT")]
+    if not huge:
+        return statement
+    replaced = ", ".join(f"{name}::decimal(38, 0) as {name}" for name in huge)
+    return f"select * replace ({replaced}) from ({statement})"  # noqa: S608
+
+
+@contextmanager
+def _as_ours() -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise ConfigError(f"the query failed: {' '.join(str(error).split())}") from None
