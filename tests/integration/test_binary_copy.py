@@ -170,6 +170,7 @@ from cloud_costs.loading import binary_copy
 
 batch = pyarrow.ipc.open_stream(sys.stdin.buffer).read_next_batch()
 types = ["timestamp without time zone", "double precision", "numeric", "boolean", "text", "text", "text"]
+types += ["jsonb"] * (len(batch.columns) - len(types))
 print(sum(len(buffer) for _, buffer in binary_copy.encode(batch.columns, types)))
 """
 
@@ -185,6 +186,8 @@ def test_pandas_is_not_imported_where_it_is_installed():
         pa.array([*texts[:99], None]),
         pa.array([*texts[:99], None]).dictionary_encode(),
         pa.array(["a", None] * 50).dictionary_encode(),
+        pa.array([[("team", "a"), ("env", None)], None] * 50, pa.map_(pa.string(), pa.string())),
+        pa.array([{"a": 1, "b": [1.5, None]}, None] * 50),
     ]
     batch = pa.record_batch({str(at): array for at, array in enumerate(arrays)})
     sink = io.BytesIO()

@@ -4,8 +4,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from cloud_costs.loading.arrow_buffers import Numbers, array_of, binary, numbers_of, text
+
+EMPTY, COMMA, COLON, NULL = text(""), text(","), text(":"), text("null")
+MISSING = pa.nulls(1, pa.string())[0]
+ZERO = array_of(np.zeros(1, np.int32), pa.int32())[0]
 
 
 def json_text(array: pa.Array) -> pa.Array:
@@ -30,35 +37,40 @@ def json_text(array: pa.Array) -> pa.Array:
 def _entries(array: pa.MapArray) -> pa.ListArray:
     """Return a map as the list of its entries."""
     entries = pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"])
-    return pa.ListArray.from_arrays(pa.array(array.offsets.to_numpy()), entries, mask=array.is_null())
+    return pa.ListArray.from_arrays(_offsets(numbers_of(array.offsets, np.int32)), entries, mask=array.is_null())
+
+
+def _offsets(numbers: Numbers) -> pa.Array:
+    return array_of(numbers, pa.int32())
 
 
 def _or_null(array: pa.Array) -> pa.Array:
-    return json_text(array).fill_null("null")
+    return json_text(array).fill_null(NULL)
 
 
 def _strings(array: pa.Array) -> pa.Array:
     found = array.cast(pa.string()).dictionary_encode()
-    quoted = [json.dumps(text) for text in found.dictionary.to_pylist()]
-    return pa.array(quoted, pa.string()).take(found.indices)
+    quoted = [json.dumps(text).encode() for text in found.dictionary.to_pylist()]
+    return binary(quoted).cast(pa.string()).take(found.indices)
 
 
 def _joined(array: pa.ListArray, opening: str, texts_of: Callable[[pa.Array], pa.Array], closing: str) -> pa.Array:
-    lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
-    offsets = pa.array([0, *lengths.cumsum()], pa.int32())
-    inner = pa.ListArray.from_arrays(offsets, texts_of(array.flatten()))
-    joined = pc.binary_join_element_wise(opening, pc.binary_join(inner, ","), closing, "")
-    return pc.if_else(array.is_valid(), joined, pa.scalar(None, pa.string()))
+    lengths = numbers_of(pc.list_value_length(array).fill_null(ZERO), np.int32)
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    inner = pa.ListArray.from_arrays(_offsets(offsets), texts_of(array.flatten()))
+    joined = pc.binary_join_element_wise(text(opening), pc.binary_join(inner, COMMA), text(closing), EMPTY)
+    return pc.if_else(array.is_valid(), joined, MISSING)
 
 
 def _pairs(entries: pa.StructArray) -> pa.Array:
     keys, values = entries.flatten()
-    return pc.binary_join_element_wise(_strings(keys), _or_null(values), ":")
+    return pc.binary_join_element_wise(_strings(keys), _or_null(values), COLON)
 
 
 def _objects(array: pa.StructArray) -> pa.Array:
     parts: list[Any] = []
     for field, values in zip(array.type, array.flatten(), strict=True):
-        parts += [f"{',' if parts else '{'}{json.dumps(field.name)}:", _or_null(values)]
-    joined = pc.binary_join_element_wise(*parts, "}", "")
-    return pc.if_else(array.is_valid(), joined, pa.scalar(None, pa.string()))
+        parts += [text(f"{',' if parts else '{'}{json.dumps(field.name)}:"), _or_null(values)]
+    joined = pc.binary_join_element_wise(*parts, text("}"), EMPTY)
+    return pc.if_else(array.is_valid(), joined, MISSING)

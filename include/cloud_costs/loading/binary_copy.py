@@ -14,6 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cloud_costs.loading.arrow_buffers import (
+    Numbers,
+    array_of,
+    binary,
+    binary_of_offsets,
+    booleans_of,
+    numbers_of,
+)
 from cloud_costs.loading.arrow_json import json_text
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -44,8 +52,6 @@ MOST_SLICE_BYTES = 64 << 20
 MOST_BYTES = 256 << 20
 # Texts that Python encodes sooner than it calls Arrow.
 FEW = 64
-
-Numbers: TypeAlias = np.ndarray[Any, Any]
 
 
 class _Cells(NamedTuple):
@@ -95,7 +101,7 @@ def _fixed(run: Sequence[bytes | Numbers], rows: int) -> Iterator[_Cells]:
     if len(constants) < len(run):
         yield _Cells(_matrix(run, rows))
     elif constants:
-        yield _Cells(_binary([b"".join(constants)]), np.zeros(rows, np.int32))
+        yield _Cells(binary([b"".join(constants)]), np.zeros(rows, np.int32))
 
 
 def _matrix(run: Sequence[bytes | Numbers], rows: int) -> pa.Array:
@@ -110,7 +116,7 @@ def _matrix(run: Sequence[bytes | Numbers], rows: int) -> pa.Array:
         else:
             np.ndarray(rows, piece.dtype, data.data, at, (width,))[:] = piece
             at += piece.itemsize
-    return _from_offsets(np.arange(rows + 1, dtype=np.int32) * np.int32(width), data)
+    return binary_of_offsets(np.arange(rows + 1, dtype=np.int32) * np.int32(width), data)
 
 
 def _slices(columns: Sequence[_Cells], rows: int, size: int) -> Iterator[tuple[int, Any]]:
@@ -121,12 +127,12 @@ def _slices(columns: Sequence[_Cells], rows: int, size: int) -> Iterator[tuple[i
     for number, column in enumerate(columns):
         own = np.arange(rows, dtype=np.int32) if column.places is None else column.places
         np.add(own, firsts[number], out=places[number])
-    widest = int(np.maximum.reduceat(_numbers(pc.binary_length(cells), np.int32), firsts).sum())
+    widest = int(np.maximum.reduceat(numbers_of(pc.binary_length(cells), np.int32), firsts).sum())
     at, step = 0, 256
     while at < rows:
         step = max(1, min(step, MOST_SLICE_BYTES // widest))
         wanted = np.ascontiguousarray(places[:, at : at + step].T)
-        taken = pc.take(cells, _array(wanted, pa.int32()), boundscheck=False).buffers()[2]
+        taken = pc.take(cells, array_of(wanted, pa.int32()), boundscheck=False).buffers()[2]
         yield len(wanted), taken
         at += len(wanted)
         step = size * len(wanted) // len(taken) + 1
@@ -141,7 +147,7 @@ def _pieces(array: pa.Array, kind: str) -> list[Piece]:
         return _optional(_numeric(array), array)
     if kind == "jsonb":
         # The first byte is the version of the format.
-        return [*_text(pc.binary_join_element_wise(_binary([b"\x01"])[0], json_text(array).cast(pa.binary()), EMPTY))]
+        return [*_text(pc.binary_join_element_wise(binary([b"\x01"])[0], json_text(array).cast(pa.binary()), EMPTY))]
     if pa.types.is_dictionary(array.type):
         return _repeated(array)
     return [*_text(array.cast(pa.string() if kind == "text" else pa.binary()))]
@@ -157,8 +163,8 @@ def _fixed_width(array: pa.Array, kind: str) -> Numbers:
     values = array.cast(physical)
     native = np.dtype(numpy_type).newbyteorder("=")
     if zero:
-        values = pc.subtract_checked(values, _array(np.array([zero], native), physical)[0])
-    return _numbers(values, native).astype(numpy_type)
+        values = pc.subtract_checked(values, array_of(np.array([zero], native), physical)[0])
+    return numbers_of(values, native).astype(numpy_type)
 
 
 def _numeric(array: pa.Array) -> Numbers:
@@ -170,8 +176,8 @@ def _numeric(array: pa.Array) -> Numbers:
     whole_type = pa.decimal256(76, 0) if array.type.bit_width == 256 else pa.decimal128(38, 0)
     # The same integers without their scale: as a text, a decimal of a small value has an exponent.
     unscaled = pa.Array.from_buffers(whole_type, rows, array.buffers(), offset=array.offset)
-    text = unscaled.cast(pa.string()).fill_null(_binary([b"0"]).cast(pa.string())[0])
-    negative = _booleans(pc.starts_with(text, "-"))
+    text = unscaled.cast(pa.string()).fill_null(binary([b"0"]).cast(pa.string())[0])
+    negative = booleans_of(pc.starts_with(text, "-"))
     groups_before = -(-max(array.type.precision - scale, 0) // 4)
     groups_after = -(-scale // 4)
     width = 4 * groups_before + scale
@@ -198,8 +204,8 @@ def _optional(values: Numbers, array: pa.Array) -> list[Piece]:
     if not array.null_count:
         return [length, values]
     rows = len(array)
-    cells = pa.concat_arrays([_matrix([length, values], rows), _binary([NULL])])
-    return [_Cells(cells, np.where(_booleans(array.is_valid()), np.arange(rows, dtype=np.int32), np.int32(rows)))]
+    cells = pa.concat_arrays([_matrix([length, values], rows), binary([NULL])])
+    return [_Cells(cells, np.where(booleans_of(array.is_valid()), np.arange(rows, dtype=np.int32), np.int32(rows)))]
 
 
 def _few_texts(array: pa.Array) -> pa.Array:
@@ -212,18 +218,18 @@ def _few_texts(array: pa.Array) -> pa.Array:
 def _repeated(array: pa.DictionaryArray) -> list[Piece]:
     """Return the rows of texts that are repeated: each text is encoded once."""
     texts, places = array.dictionary.cast(pa.binary()), array.indices
-    numbers = _numbers(places.cast(pa.int32()), np.int32)
+    numbers = numbers_of(places.cast(pa.int32()), np.int32)
     if array.null_count:
-        numbers = np.where(_booleans(places.is_valid()), numbers, np.int32(len(texts)))
+        numbers = np.where(booleans_of(places.is_valid()), numbers, np.int32(len(texts)))
     if (len(texts) == 1 and not array.null_count) or (numbers == numbers[0]).all():
         return [_cell(texts[int(numbers[0])].as_py())]
     if len(texts) < FEW:
-        cells = _binary([_cell(text) for text in texts.to_pylist()])
+        cells = binary([_cell(text) for text in texts.to_pylist()])
     else:
         lengths, values = _text(texts)
         cells = pc.binary_join_element_wise(_matrix([lengths], len(texts)), values.cells, EMPTY)
     if array.null_count:
-        cells = pa.concat_arrays([cells, _binary([NULL])])
+        cells = pa.concat_arrays([cells, binary([NULL])])
     return [_Cells(cells, numbers)]
 
 
@@ -234,38 +240,11 @@ def _cell(text: bytes) -> bytes:
 def _text(array: pa.Array) -> tuple[Numbers, _Cells]:
     """Return length and bytes of every row."""
     values = array.cast(pa.binary())
-    lengths = _numbers(pc.binary_length(values), np.int32)
+    lengths = numbers_of(pc.binary_length(values), np.int32)
     if array.null_count:
-        lengths = np.where(_booleans(array.is_valid()), lengths, np.int32(-1))
+        lengths = np.where(booleans_of(array.is_valid()), lengths, np.int32(-1))
         values = values.fill_null(EMPTY)
     return lengths.astype(">i4"), _Cells(values)
 
 
-# Arrow's own ways from Python's values and numpy's arrays, and to them, import pandas where it is installed: a second
-# of processor time, and 60 MB.
-
-
-def _numbers(array: pa.Array, kind: Any) -> Numbers:
-    """Return an array without NULLs, of a fixed width."""
-    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)
-
-
-def _array(numbers: Numbers, kind: pa.DataType) -> pa.Array:
-    return pa.Array.from_buffers(kind, numbers.size, [None, pa.py_buffer(numbers)])
-
-
-def _booleans(array: pa.Array) -> Numbers:
-    return _numbers(array.cast(pa.uint8()), np.bool_)
-
-
-def _binary(values: Sequence[bytes]) -> pa.Array:
-    offsets = np.zeros(len(values) + 1, np.int32)
-    np.cumsum([len(value) for value in values], out=offsets[1:])
-    return _from_offsets(offsets, b"".join(values))
-
-
-def _from_offsets(offsets: Numbers, data: bytes | Numbers) -> pa.Array:
-    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
-
-
-EMPTY = _binary([b""])[0]
+EMPTY = binary([b""])[0]

@@ -1,0 +1,45 @@
+"""Arrow arrays from Python's values and numpy's arrays, and back, by their buffers.
+
+Arrow's own ways (`pa.array`, `to_numpy`) import pandas where it is installed. That takes a second of processor time and
+60 MB, in every task that loads a month.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+Numbers: TypeAlias = np.ndarray[Any, Any]
+
+
+def numbers_of(array: pa.Array, kind: Any) -> Numbers:
+    """Return an array without NULLs, of a fixed width, as numpy has it; nothing is copied."""
+    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)
+
+
+def array_of(numbers: Numbers, kind: pa.DataType) -> pa.Array:
+    """Return numbers as an Arrow array of a type of the same width; nothing is copied."""
+    return pa.Array.from_buffers(kind, numbers.size, [None, pa.py_buffer(numbers)])
+
+
+def booleans_of(array: pa.Array) -> Numbers:
+    """Return a boolean array without NULLs as numpy has it: Arrow has bits where numpy has bytes."""
+    return numbers_of(array.cast(pa.uint8()), np.bool_)
+
+
+def binary(values: Sequence[bytes]) -> pa.Array:
+    """Return bytes as a binary array."""
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum([len(value) for value in values], out=offsets[1:])
+    return binary_of_offsets(offsets, b"".join(values))
+
+
+def binary_of_offsets(offsets: Numbers, data: bytes | Numbers) -> pa.Array:
+    """Return the binary array whose values lie in `data` between each two neighbours of `offsets`."""
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+def text(value: str) -> pa.Scalar:
+    """Return a text as an Arrow scalar."""
+    return binary([value.encode()]).cast(pa.string())[0]
