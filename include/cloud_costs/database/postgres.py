@@ -1,6 +1,8 @@
 """PostgreSQL: connections whose errors say what to do."""
 
+import os
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,13 +21,39 @@ REFUSED = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry|does not exist|not permitted to log in"
     r"|permission denied for database|invalid port number|certificate"
 )
-# Whatever the role, the database or the environment sets: partition bounds are read as text, and COPY sends UTF-8.
-SESSION = """
-    set timezone to 'UTC';
-    set datestyle to 'ISO, YMD';
-    set client_encoding to 'UTF8';
-    set application_name to 'cloud_costs'
+# A connection that a firewall forgot is noticed after two minutes: a minute of silence, and six questions without an
+# answer. Linux itself begins to ask after two hours.
+KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 10, 6
+# Milliseconds after which data that nobody acknowledges ends the connection.
+UNACKNOWLEDGED = 120_000
+# What holds in every session, whatever the role, the database or the environment sets.
+SETTINGS = {
+    # Partition bounds are read as text, and COPY sends UTF-8.
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "client_encoding": "UTF8",
+    "application_name": "cloud_costs",
+    # A COPY or a sum over a large month takes minutes. A timeout that is meant for people's queries would end it each
+    # time it is tried. Airflow's execution_timeout is what limits a task.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+    # The server notices a worker that is gone, and frees its locks.
+    "tcp_keepalives_idle": str(KEEPALIVE_IDLE),
+    "tcp_keepalives_interval": str(KEEPALIVE_INTERVAL),
+    "tcp_keepalives_count": str(KEEPALIVE_COUNT),
+    "tcp_user_timeout": str(UNACKNOWLEDGED),
+}
+# Older servers lack some of the settings, and pg_settings names those that a server has.
+SET = """
+    select set_config(name, wanted.setting, false)
+    from unnest(%s::text[], %s::text[]) as wanted (name, setting)
+    inner join pg_settings using (name)
 """
+# An encoding that takes any bytes for text: nothing would convert or refuse what is not UTF-8.
+NO_ENCODING = "SQL_ASCII"
 # Of a partition: it is written once, analyzed, and never changed. Autovacuum at work on it would keep `publish` waiting
 # for deadlock_timeout, with the parent locked.
 NO_AUTOVACUUM = sql.SQL("autovacuum_enabled = false")
@@ -63,17 +91,47 @@ class Database:
     def session(self) -> Iterator[Connection]:
         """Open a connection in autocommit and UTC, and close it.
 
-        Raises `DatabaseUnavailable` or `DatabaseDenied` for what PostgreSQL says, with the connection's name.
+        Raises `DatabaseUnavailable` or `DatabaseDenied` for what PostgreSQL says, with the connection's name, and
+        `DatabaseDenied` for a database that has no encoding.
         """
         with database_errors(self.name):
             connection = self.connect()
             try:
+                _keep_alive(connection)
+                _require_encoding(connection, self.name)
                 connection.autocommit = True
                 connection.row_factory = tuple_row
-                connection.execute(SESSION)
+                connection.execute(SET, [list(SETTINGS), list(SETTINGS.values())])
                 yield connection
             finally:
                 connection.close()
+
+
+def _keep_alive(connection: Connection) -> None:
+    """Let the operating system notice a dead connection; what the connection's own settings notice sooner stays."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as channel:
+        if channel.family == socket.AF_UNIX:
+            return
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, wanted in (
+            ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
+            ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
+            ("TCP_KEEPCNT", KEEPALIVE_COUNT),
+            ("TCP_USER_TIMEOUT", UNACKNOWLEDGED),
+        ):
+            # macOS does not have them all.
+            option = getattr(socket, name, None)
+            if option is not None:
+                now = channel.getsockopt(socket.IPPROTO_TCP, option)
+                channel.setsockopt(socket.IPPROTO_TCP, option, min(now or wanted, wanted))
+
+
+def _require_encoding(connection: Connection, name: str) -> None:
+    if connection.info.parameter_status("server_encoding") == NO_ENCODING:
+        raise DatabaseDenied(
+            f"PostgreSQL (connection {name!r}): the database {connection.info.dbname} has the encoding {NO_ENCODING}, "
+            "which takes any bytes for text; make another: create database … encoding 'UTF8' template template0"
+        )
 
 
 @contextmanager

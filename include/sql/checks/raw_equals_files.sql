@@ -54,11 +54,11 @@ differing as (
 
 stored_by_file as (
     select
-        uri,
-        column_name,
-        kind,
-        value,
-        number
+        by_file.uri,
+        by_file.column_name,
+        by_file.kind,
+        by_file.value,
+        by_file.number
     from ({stored_by_file}) as by_file
     where exists (select 1 from differing)
 ),

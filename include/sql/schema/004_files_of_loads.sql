@@ -10,7 +10,7 @@ create table {schema}.load_files (
     etag text not null,
     bytes bigint not null,
     rows bigint not null,
-    transactions bigint [] not null,
+    transactions bigint[] not null,
     primary key (load_id, uri)
 );
 
