@@ -1,8 +1,9 @@
 """What every format says of its deliveries: one complete version of one billing month of one source each."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.storage.files import Storage, StoredFile
@@ -27,11 +28,19 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a manifest pins: the version and the data files, each found and measured."""
+    """What a manifest pins: the version and the data files, each found and measured.
+
+    Some providers also promise what the files hold. `file_rows` are the lines of each file by its uri. `rows` are the
+    lines of all files. `billed` is the billed cost of all lines by currency. Where the provider promises nothing, they
+    are empty or None. A load that stored anything else is refused.
+    """
 
     manifest: Manifest
     version: str
     files: tuple[StoredFile, ...]
+    file_rows: Mapping[str, int] = field(default_factory=dict)
+    rows: int | None = None
+    billed: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -13,7 +14,7 @@ from cloud_costs.errors import CloudCostsError, ColumnTypeError, DeliveryError, 
 from cloud_costs.formats.delivery import Delivery, Manifest
 from cloud_costs.formats.manifests import files_at
 from cloud_costs.loading.second_engine import Unread, read_facts
-from cloud_costs.loading.shape import Fact, Progress, Shape
+from cloud_costs.loading.shape import Fact, Progress, Shape, StagedFile
 from cloud_costs.loading.staging import copy_files, create_raw_table, read_shape
 from cloud_costs.messages import safe
 from cloud_costs.months import MonthRange, month_label
@@ -76,6 +77,7 @@ def _stage(
         shape = read_shape(storage, delivery, source.form, published, known, mapped=source.raw == "mapped")
         create_raw_table(connection, table, shape.columns, load.billing_month)
         files = copy_files(database, storage, load.label, shape, table, source.streams, progress)
+        _refuse_other_rows(delivery, files)
         facts, note = _second_opinion(storage, source, load, shape)
     except (DeliveryError, ColumnTypeError) as error:
         _refuse_changed(storage, source, delivery, error)
@@ -97,6 +99,18 @@ def _stage(
     seconds = time.monotonic() - began
     log_step(log, "load_raw", staged, seconds, version=delivery.version, files=len(delivery.files))
     return staged
+
+
+def _refuse_other_rows(delivery: Delivery, files: Sequence[StagedFile]) -> None:
+    """Raise `DeliveryError` where other lines were stored than the manifest promises."""
+    where = f"{delivery.manifest.label}: manifest {delivery.manifest.file.uri} promises"
+    for file in files:
+        promised = delivery.file_rows.get(file.file.uri, file.rows)
+        if promised != file.rows:
+            raise DeliveryError(f"{where} {promised} lines in {file.file.uri}, which has {file.rows}")
+    stored = sum(file.rows for file in files)
+    if delivery.rows not in (None, stored):
+        raise DeliveryError(f"{where} {delivery.rows} lines in all files, which have {stored}")
 
 
 def _second_opinion(storage: Storage, source: Source, load: Load, shape: Shape) -> tuple[list[Fact], str | None]:
