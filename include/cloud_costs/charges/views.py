@@ -40,9 +40,9 @@ class Grant:
 def refresh_views(database: Database, patience: float = PATIENCE) -> list[str]:
     """Bring the views up to what is published, and return the names of those that changed.
 
-    A view whose definition is the same is not touched, so that no reader waits. The views cover the sources in
-    the database: one that left the configuration keeps its history. Raises `PublishBlocked` when a reader held
-    its lock on a view that has to change for `patience` seconds.
+    A view whose definition is the same is not touched, so that no reader waits. The views cover every source in the
+    database, also one that left the configuration. Raises `PublishBlocked` when a reader held a lock on a view that has
+    to change for `patience` seconds.
     """
 
     def refresh(connection: Connection) -> list[str]:
@@ -57,7 +57,8 @@ def refresh_views(database: Database, patience: float = PATIENCE) -> list[str]:
 
 def create_focus(connection: Connection, database: Database) -> list[str]:
     """Create or replace every `<source>_focus` and `focus_costs`; return the names of those that changed."""
-    # Held until the transaction ends: publishing a wider column makes the views too.
+    # `publish` makes the views too when a column becomes wider. Two sessions that replace one view at the same time get
+    # an error from PostgreSQL's catalog. So one waits here until the other's transaction ends.
     connection.execute(
         "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"cloud_costs views {database.schema}"]
     )
@@ -208,6 +209,7 @@ def _create(
     dropped, and `focus_costs` with it if that reads it; the rights on both are added to `grants`.
     """
     view = database.table(name)
+    # PostgreSQL stores a definition in a form of its own, so only two stored definitions can be compared.
     probe = database.staging_table("view_probe")
     connection.execute(sql.SQL("create view {} as {}").format(probe, select))
     row = connection.execute(

@@ -1,7 +1,8 @@
-"""Exclusive locks on relations that people read: asked for briefly, given up soon, and asked for again.
+"""Exclusive locks on relations that people read.
 
-Whoever waits for an exclusive lock makes every reader who comes meanwhile wait too. So a transaction waits no
-longer than `LOCK_TIMEOUT`, and tries again until its patience is over.
+PostgreSQL's queue for a lock is first come, first served. A transaction that waits for an exclusive lock therefore
+makes every reader wait who comes after it. So a transaction here waits for `LOCK_TIMEOUT` at most, gives up, lets the
+readers pass, and tries again until its patience is over.
 """
 
 import random
@@ -15,11 +16,11 @@ from psycopg import sql
 from cloud_costs.database.postgres import Connection, Database
 from cloud_costs.errors import CloudCostsError, PublishBlocked
 
-# Well below PostgreSQL's deadlock_timeout of 1 s, even twice: of a publisher and a reader that wait for each
-# other, the publisher gives way before the server picks a victim.
+# Two such waits are well below PostgreSQL's deadlock_timeout of 1 s. A publisher and a reader may wait for each other.
+# Then the publisher gives way before the server ends one of the two, which could be the reader.
 LOCK_TIMEOUT = "200ms"
 PATIENCE = 600.0
-# Longer than deadlock_timeout, after which a waiter makes autovacuum let go of a partition.
+# Autovacuum lets go of a partition when somebody has waited for it for deadlock_timeout, so this has to be longer.
 PARTITION_LOCK_TIMEOUT = "3s"
 
 T = TypeVar("T")
@@ -28,10 +29,10 @@ T = TypeVar("T")
 def patiently(
     database: Database, work: Callable[[Connection], T], patience: float, label: str, relations: Sequence[str]
 ) -> T:
-    """Run `work` in a transaction whose locks come soon or not at all, and return what it returns.
+    """Run `work` in a transaction that gives up a lock which does not come soon, and return what `work` returns.
 
-    Raises `PublishBlocked`, with the sessions that hold locks on the `relations`, when `patience` seconds did not
-    suffice. `work` may run several times.
+    The transaction is repeated until `patience` seconds are over, so `work` may run several times. Then raises
+    `PublishBlocked`, which names the sessions that hold locks on the `relations`.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -48,7 +49,8 @@ def patiently(
                     f"{label}: a reader held a lock on {names} for {patience:g} s ({_holders(database, relations)}); "
                     "what readers see is as before, and it will be tried again"
                 ) from None
-        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311  spreads load, hides nothing
+        # A random pause keeps two publishers, or a publisher and a periodic reader, from meeting again each time.
+        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311  no secret depends on it
 
 
 def limit_waiting(connection: Connection, timeout: str) -> None:
@@ -59,7 +61,8 @@ def limit_waiting(connection: Connection, timeout: str) -> None:
 def lock_source(connection: Connection, database: Database, source: str) -> None:
     """Keep others from changing the source's tables until the transaction ends.
 
-    Of the source, not of the month: two first months would both make the partitioned tables.
+    The lock is on the source and not on the month: the first two months of a source would both make its partitioned
+    tables.
     """
     key = f"cloud_costs publish {database.schema} {source}"
     connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
@@ -87,7 +90,7 @@ def _holders(database: Database, relations: Sequence[str]) -> str:
             """,
             [[database.table(name).as_string(connection) for name in relations]] * 2,
         ).fetchall()
-    # Since when, PostgreSQL tells only of sessions of the same role, or to a member of pg_read_all_stats.
+    # PostgreSQL shows the start of a transaction only to its own role and to members of pg_read_all_stats.
     held = (
         f"pid {pid}, {user or kind}" + ("" if age is None else f", in a transaction for {age}")
         for pid, user, kind, age in rows

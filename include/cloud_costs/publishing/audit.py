@@ -39,7 +39,8 @@ LISTED_INVOICES = """
 select null::text as invoice_id, null::numeric as amount, null::text as currency, null::date as billing_period
 where false
 """
-# What a mapping's totals state where its provider has such a thing, as include/sql/focus/aws_cur_totals.sql explains.
+# Columns that the totals of a mapping may state, if its provider has such a thing. A check that reads a column that a
+# mapping does not state finds NULL. include/sql/focus/aws_cur_totals.sql explains each.
 OPTIONAL_TOTALS = """
 alter table {}
     add column if not exists gross_cost numeric,
@@ -87,7 +88,7 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
             raise LoadLost(
                 f"{load.label}: load {load.load_id} has nothing to audit any more; clear {task} of this month"
             )
-        # Compiling the mapping takes longer than it saves.
+        # The mapping is a large expression. Compiling it takes longer than running it on a month's daily sums.
         connection.execute("set jit to off")
         parts = _parts(connection, database, source, load, found)
         results = [

@@ -77,7 +77,7 @@ class Load:
 def month_lock(connection: Connection, database: Database, source: str, month: date) -> Iterator[None]:
     """Hold the session lock of one source and month; raises `LoadBusy` when another load holds it."""
     key = f"cloud_costs load {database.schema} {source} {month}"
-    # Whoever looks for killed loads holds the locks of their months for a moment.
+    # `_end_killed_loads` of another run takes this lock for a moment, to see whether a load is alive. Hence the tries.
     for pause in (0.1, 0.4, None):
         row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
         if row and row[0]:
@@ -90,7 +90,7 @@ def month_lock(connection: Connection, database: Database, source: str, month: d
     try:
         yield
     finally:
-        # The end of the session frees the lock too; an interrupt may have left the connection unusable.
+        # After an interrupt the connection may be unusable. Then the end of the session frees the lock.
         with suppress(psycopg.Error):
             connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", [key])
 
@@ -254,9 +254,9 @@ def raw_names_of(connection: Connection, database: Database, source: str) -> dic
 def drop_dead_staging(connection: Connection, database: Database, own: int = 0) -> list[str]:
     """Drop the staging tables that no running load owns, and return their names.
 
-    A load owns its tables while it is `loading` and holds its month's lock, or is `staged` and less than a day
-    old; a rejected load's are kept for a day, so that the lines which broke a check can be looked at. `own` is
-    the load of the caller, who holds its lock in this very session.
+    A load owns its tables while it is `loading` and its process holds the lock of the month. A `staged` load owns them
+    for a day, so that its next step can run. A `rejected` load owns them for a day too, so that people can look at the
+    lines that broke a check. `own` is the load of the caller, who holds its lock in this very session.
     """
     _end_killed_loads(connection, database, own)
     rows = connection.execute(
@@ -293,7 +293,11 @@ def drop_dead_staging(connection: Connection, database: Database, own: int = 0) 
 
 
 def _end_killed_loads(connection: Connection, database: Database, own: int) -> None:
-    """Mark as failed what is `loading` although nobody holds its lock: the process was killed."""
+    """Mark a load as failed that is `loading` although nobody holds its lock: its process was killed.
+
+    PostgreSQL frees a session lock when its connection ends, however it ends. So a lock that can be taken proves that
+    the process is gone.
+    """
     connection.execute(
         sql.SQL(
             """

@@ -1,4 +1,9 @@
-"""`load_raw`: bring the newest delivery of one billing month into a staging table."""
+"""`load_raw`: bring the newest delivery of one billing month into a staging table.
+
+The manifest is read when the task runs, and never taken from the plan: a cleared task loads what is newest now. After
+the copy, the manifest and the files are looked at once more. A provider may replace a delivery at any moment, and
+half of the old one with half of the new one would be a bill that nobody sent.
+"""
 
 import logging
 import time
@@ -50,6 +55,7 @@ def load_raw(
     ):
         load = history.open_load(connection, database, source, month, raw_only, run or Run())
         table = database.staging_table(load.raw_table)
+        # Also for an interrupt: nothing of a load that did not end may look like one that did.
         try:
             return _stage(connection, database, storage, source, load, progress)
         except BaseException as error:
@@ -80,9 +86,11 @@ def _stage(
         _refuse_other_rows(delivery, files)
         facts, note = _second_opinion(storage, source, load, shape)
     except (DeliveryError, ColumnTypeError) as error:
+        # A file that was replaced while it was read looks like a broken one, but passes when it is read again.
         _refuse_changed(storage, source, delivery, error)
         raise
     _refuse_changed(storage, source, delivery)
+    # `publish` reads the exporter's names from these comments.
     for column in shape.columns:
         if column.name != column.original:
             connection.execute(

@@ -1,4 +1,8 @@
-"""`list_manifests`: which months have a delivery that is not published yet."""
+"""`list_manifests`: which months have a delivery that is not published yet.
+
+A month is unchanged when its manifest has the address and the ETag of the published load. Only other manifests are
+read. So a day without changes costs listings, and no read of any object.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +26,7 @@ from cloud_costs.storage.threads import in_threads
 log = logging.getLogger(__name__)
 
 Decision = Literal["load", "unchanged", "next run"]
-# Listed at the same time, each with threads of its own.
+# How many sources are listed at the same time. Each lists its months with threads of its own.
 SOURCES = 4
 
 T = TypeVar("T")
@@ -139,6 +143,7 @@ def list_manifests(
             log.error("%s", unread)
         planned.append(month)
     planned.sort(key=lambda month: (-month.billing_month.toordinal(), month.source))
+    # A run that ends at an older month says nothing about what is newest.
     stale = () if months.last else tuple(_stale(sources, planned))
     for line in stale:
         log.warning("%s", line)
@@ -180,7 +185,7 @@ def _find(
             return storage
         return _attempt(lambda: _list_source(source, storage, months))
 
-    # Reached in this thread: boto3 does not make clients, and Airflow no hooks, in several at once.
+    # All in this thread: boto3's clients and Airflow's hooks are safe to use in several threads, but not to make.
     reached = [(source, _attempt(partial(reach, source))) for source in sources]
     found: list[_Found] = []
     failures: dict[str, CloudCostsError] = {}

@@ -1,8 +1,8 @@
 """`publish`: the one transaction that makes a staged month visible and retires the one before.
 
-Readers see the old month or the new one: the partitions are swapped in one transaction (docs/adr/0001). The swap
-needs a short exclusive lock on the partitioned tables, which `locks` asks for without making readers wait. All
-that takes time is done before: what is left under the lock is a change of the catalog.
+Readers see the old month or the new one, because the partitions are swapped in one transaction (docs/adr/0001). The
+swap needs an exclusive lock on the partitioned tables for some milliseconds. `locks` asks for it without making readers
+wait. Everything slow is done before the lock. Under the lock, only PostgreSQL's catalog changes.
 """
 
 import logging
@@ -59,7 +59,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
         _prepare_normalized(connection, database, source)
         _write_totals(connection, database, load)
         connection.execute(sql.SQL("drop table if exists {}").format(database.staging_table(load.daily_lines_table)))
-    # Before the tables, as readers lock them: the view, then what it reads.
+    # A reader of a view locks the view first, and then the tables that it reads. The same order here avoids deadlocks.
     grants = views.drop_focus(connection, database, source) if changes else []
     locked = time.monotonic()
     _lock(connection, database, source, found)
@@ -106,8 +106,9 @@ def _staged(connection: Connection, database: Database, load: Load) -> Relations
 def _lock(connection: Connection, database: Database, source: Source, found: Relations) -> None:
     """Lock the partitioned tables, and allow more time for their partitions.
 
-    In any order: readers who join both lock them in the order of their query. One of the two orders always ends
-    where such a reader holds the second table and waits for the first, so that a fixed one could starve.
+    A reader who joins both tables locks them in the order of the query. If publishing always used the other order, it
+    could meet such a reader in every try: the reader holds the second table and waits for the first. So the order is
+    random, and every other try has the reader's order.
     """
     parents = [source.raw_table] if found.raw_is_staged else []
     parents += [source.normalized_table] if found.normalized_is_staged else []
@@ -117,7 +118,8 @@ def _lock(connection: Connection, database: Database, source: Source, found: Rel
             sql.SQL(", ").join(sql.SQL("only {}").format(database.table(name)) for name in parents)
         )
     )
-    # Nobody who reads through the partitioned table can hold a partition by now.
+    # Readers reach partitions through the partitioned table, which is locked now. Only autovacuum or a reader of a
+    # partition itself can still hold one.
     locks.limit_waiting(connection, PARTITION_LOCK_TIMEOUT)
 
 
@@ -147,6 +149,7 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
             _alter_type(connection, staged, name, joined)
         if joined != published:
             changes[name] = joined
+    # PostgreSQL attaches a table only if it has all columns of the partitioned one.
     for name, kind in known.items():
         if name not in here:
             _add_column(connection, staged, name, kind)
@@ -174,12 +177,16 @@ def _prepare_normalized(connection: Connection, database: Database, source: Sour
         "select to_regclass(%s) is not null", [database.table(index).as_string(connection)]
     ).fetchone()
     if not row or not row[0]:
-        # Partitions that an earlier version published get theirs now; no reader waits for it.
+        # This also builds the index of partitions that an earlier version published. Readers go on meanwhile: the
+        # lock of CREATE INDEX keeps out writers alone.
         connection.execute(sql.SQL("create index {} on {} (date)").format(sql.Identifier(index), parent))
 
 
 def _swap_raw(connection: Connection, database: Database, source: Source, load: Load, changes: dict[str, str]) -> None:
-    """Widen what has to be wider, which rewrites the source's partitions, add new columns, and swap."""
+    """Widen the columns that have to be wider, add new columns, and swap the month's partition.
+
+    Widening rewrites every raw partition of the source under the lock. It happens only when an export changes a type.
+    """
     parent = database.table(source.raw_table)
     staged = database.staging_table(load.raw_table)
     known = columns_of(connection, parent)
@@ -202,6 +209,7 @@ def _replace_partition(
 ) -> None:
     """Detach and drop the month's old partition, move the staged table and attach it."""
     month = sql.Literal(load.billing_month)
+    # The old partition carries the id of its load in its name, so it is found by its bound.
     old = connection.execute(
         """
         select child.relname, pg_get_expr(child.relpartbound, child.oid)
@@ -215,6 +223,7 @@ def _replace_partition(
         if f"'{load.billing_month}'" in bound:
             connection.execute(sql.SQL("alter table {} detach partition {}").format(parent, database.table(child)))
             connection.execute(sql.SQL("drop table {}").format(database.table(child)))
+    # The staged table has a CHECK constraint on the month, so PostgreSQL attaches it without reading its rows.
     connection.execute(sql.SQL("alter table {} set schema {}").format(staged, sql.Identifier(database.schema)))
     connection.execute(
         sql.SQL("alter table {} attach partition {} for values in ({})").format(parent, database.table(name), month)

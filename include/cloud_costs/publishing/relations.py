@@ -13,7 +13,7 @@ from cloud_costs.publishing.history import Load
 
 @dataclass(frozen=True)
 class Relations:
-    """The tables of one load, each staged or a published partition; `normalized` may not exist yet."""
+    """The tables of one load. Each is staged, or a published partition. `normalized` may not exist yet."""
 
     load: Load
     status: str
@@ -28,6 +28,7 @@ def find_relations(connection: Connection, database: Database, load: Load) -> Re
     status = history.current_status(connection, database, load)
     raw, raw_is_staged = _find(connection, database, load.raw_table)
     normalized, normalized_is_staged = _find(connection, database, load.normalized_table)
+    # A load that failed while it copied may have left a table with a part of the lines. Nothing is derived from that.
     if raw is None or (raw_is_staged and status not in ("staged", "rejected")):
         return None
     return Relations(load, status, raw, raw_is_staged, normalized, normalized_is_staged)

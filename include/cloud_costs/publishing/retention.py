@@ -1,7 +1,7 @@
-"""Retention: a source's `raw_months` says of how many billing months the raw lines are kept; `costs` keeps them all.
+"""Retention: a source with `raw_months` keeps the raw lines of that many billing months. `costs` keeps all months.
 
-Months count back from the newest that the source has published, not from today: an export that ends keeps its last
-months. Raw lines go only once their daily totals are published.
+Months count back from the newest one that the source has published, and not from today. So an export that ends keeps
+its last months. Raw lines are dropped only after their daily totals are published.
 """
 
 import logging
@@ -20,7 +20,7 @@ from cloud_costs.publishing.relations import find_relations
 
 log = logging.getLogger(__name__)
 
-# A month that is not dropped costs disk until the next run, and no more.
+# Seconds. A month that is not dropped costs disk until the next run, and nothing else.
 PATIENCE = 60.0
 
 
@@ -72,10 +72,11 @@ def _drop(connection: Connection, database: Database, source: Source, load: Load
     """Drop the load's raw partition in the open transaction; tell whether there was one to drop."""
     locks.lock_source(connection, database, source.name)
     found = find_relations(connection, database, load)
-    # Totals that were derived again are checked against the lines before they are published.
+    # Somebody derives the month's totals again. The audit needs the lines until these totals are published.
     if found is None or found.normalized_is_staged:
         return False
-    # The partition first: nobody who reads other months waits while autovacuum lets go of it.
+    # Autovacuum may hold the partition for a second. Readers of other months do not wait meanwhile, because the
+    # partitioned table is not locked yet.
     locks.limit_waiting(connection, PARTITION_LOCK_TIMEOUT)
     connection.execute(sql.SQL("lock table {} in access exclusive mode").format(found.raw))
     locks.limit_waiting(connection, LOCK_TIMEOUT)

@@ -34,6 +34,7 @@ class LocalStorage:
                 status = Path(self.local_path(uri)).stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
+        # A file has no ETag. Its inode tells a replaced file, and its time and size tell one that was written again.
         etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
         return StoredFile(uri, status.st_size, etag, datetime.fromtimestamp(status.st_mtime, UTC))
 

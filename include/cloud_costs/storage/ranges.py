@@ -8,7 +8,7 @@ from typing import Any
 
 from cloud_costs.errors import StorageUnavailable
 
-# Read at once from a large object, and how often one piece is tried.
+# Bytes of one request, and how often it is tried. Larger pieces lose more when a connection breaks.
 PIECE_BYTES = 8 << 20
 PIECE_TRIES = 3
 
@@ -36,7 +36,7 @@ class Ranges(io.RawIOBase):
         return at
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer, but at the end of the file: Arrow takes a shorter answer for the end."""
+        """Fill the buffer, except at the end of the file: Arrow takes any shorter answer for the end of the file."""
         start, end = self._at, min(self._at + len(buffer), self._size)
         while self._at < end:
             piece = self._piece(self._at, min(self._at + PIECE_BYTES, end))

@@ -9,7 +9,7 @@ from cloud_costs.errors import CloudCostsError, StorageDenied, StorageUnavailabl
 from cloud_costs.storage.files import Folder, StoredFile
 from cloud_costs.storage.ranges import Ranges
 
-# What S3's codes mean to the one who set up the connection.
+# S3's error codes, in the words of the person who set up the connection.
 DENIED = {
     "400": "the request was refused: expired credentials, or another region than the bucket's",
     "403": "access denied",
@@ -30,7 +30,7 @@ DENIED = {
 }
 S3_OPERATIONS = {"ListObjectsV2", "HeadObject", "GetObject"}
 MISSING = {"404", "NoSuchKey", "NotFound"}
-# Refusals with a 4xx status that pass.
+# S3 sends these with a 4xx status, but they pass.
 PASSING = {"RequestTimeout", "OperationAborted", "Throttling", "ThrottlingException", "TooManyRequests"}
 
 
@@ -85,6 +85,7 @@ class S3Storage:
                     Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=f'"{file.etag}"'
                 )
                 piece = bytes(found["Body"].read())
+            # A proxy may end a body early and call it complete. A short piece would shift all bytes after it.
             if len(piece) != end - start:
                 raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
             return piece

@@ -1,4 +1,4 @@
-"""Requests to object storage side by side: each waits for its answer nearly all of its time."""
+"""Requests to object storage, side by side: a request spends nearly all of its time waiting for its answer."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
