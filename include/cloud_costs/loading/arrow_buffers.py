@@ -1,7 +1,7 @@
-"""Arrow arrays from Python's values and numpy's arrays, and back, by their buffers.
+"""Arrow arrays made from numpy's arrays and from bytes, and back, through their buffers.
 
-Arrow's own ways (`pa.array`, `to_numpy`) import pandas where it is installed. That takes a second of processor time and
-60 MB, in every task that loads a month.
+Arrow's own functions (`pa.array`, `to_numpy`) import pandas where it is installed. That takes a second of processor time
+and 60 MB in every task that loads a month.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Numbers: TypeAlias = np.ndarray[Any, Any]
 
 
 def numbers_of(array: pa.Array, kind: Any) -> Numbers:
-    """Return an array without NULLs, of a fixed width, as numpy has it; nothing is copied."""
+    """Return an Arrow array as a numpy array; nothing is copied. It must have a fixed width and no NULLs."""
     return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)
 
 
@@ -24,7 +24,7 @@ def array_of(numbers: Numbers, kind: pa.DataType) -> pa.Array:
 
 
 def booleans_of(array: pa.Array) -> Numbers:
-    """Return a boolean array without NULLs as numpy has it: Arrow has bits where numpy has bytes."""
+    """Return a boolean Arrow array without NULLs as a numpy array. Arrow stores a bit for each value, numpy a byte."""
     return numbers_of(array.cast(pa.uint8()), np.bool_)
 
 

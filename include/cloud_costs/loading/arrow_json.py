@@ -1,4 +1,7 @@
-"""JSON texts of Arrow's maps, structs and lists, made by Arrow, so that no value passes through Python one by one."""
+"""JSON texts of Arrow's maps, structs and lists.
+
+Arrow makes them for a whole array at a time. Only the different strings pass through Python, to be quoted.
+"""
 
 import json
 from collections.abc import Callable

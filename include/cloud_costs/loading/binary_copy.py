@@ -1,10 +1,18 @@
-"""Rows in the binary format of PostgreSQL's COPY, from Arrow arrays.
+"""Rows in the binary format of PostgreSQL's COPY, made from Arrow arrays (docs/adr/0008-arrow-encoder.md).
 
-The format is that of PostgreSQL's manual, page COPY, "Binary Format"; each type's bytes are what its receive function
-reads. No value passes through Python: the different cells of every column become one array of bytes, and Arrow takes
-from it, for one row after the other, the cells of that row. Most columns of a bill are constant or a few texts
-repeated, so there are few cells; what is constant or of a fixed width is one cell with its neighbours
-(docs/adr/0008-arrow-encoder.md).
+PostgreSQL's manual describes the format on its page COPY, "Binary Format". A row is the number of its fields in 16
+bits. Then comes each field: the length of its value in 32 bits, and the bytes that the type's receive function reads.
+The length -1 means NULL. All numbers are big-endian.
+
+    00 03 | 00 00 00 02  'E' 'U' | ff ff ff ff | 00 00 00 08  3f f8 00 00 00 00 00 00
+    3 fields        text 'EU'         NULL              double precision 1.5
+
+No value passes through Python. A *cell* is the length and the bytes of one field, or of several neighbouring ones. All
+different cells of all columns become one Arrow array. `places` says for each row which cells it is made of, and one
+`take` of Arrow copies them in the order of the rows. The bytes that `take` returns are the rows.
+
+There are few different cells, because most columns of a bill are constant, or repeat a few texts. Neighbouring columns
+that are constant or have a fixed width share a cell.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +39,8 @@ NULL = b"\xff\xff\xff\xff"
 DAYS_TO_2000 = 10_957
 MICROSECONDS_TO_2000 = DAYS_TO_2000 * 86_400_000_000
 
-# PostgreSQL's type: the Arrow type to cast to, the integer or float that holds its value, and where its zero is.
+# For each PostgreSQL type of a fixed width: the Arrow type to cast to, the integer or float whose bytes hold the value,
+# numpy's name of that, and what to subtract. Dates count from 2000-01-01 in PostgreSQL, and from 1970-01-01 in Arrow.
 FIXED: dict[str, tuple[pa.DataType, Any, str, int]] = {
     "boolean": (pa.bool_(), pa.uint8(), ">u1", 0),
     "smallint": (pa.int16(), pa.int16(), ">i2", 0),
@@ -44,24 +53,25 @@ FIXED: dict[str, tuple[pa.DataType, Any, str, int]] = {
     "timestamp without time zone": (pa.timestamp("us"), pa.int64(), ">i8", MICROSECONDS_TO_2000),
 }
 
-# Of encoded rows, for a slice: it is sent while it is in the processor's cache. About 1,000 lines of a bill.
+# Bytes of encoded rows in a slice, about 1,000 lines of a bill. So many bytes are still in the processor's cache when
+# they are sent.
 SLICE_BYTES = 2 << 20
-# What a slice may hold where some rows are far larger than others.
+# Bytes that a slice may have where some rows are far larger than others.
 MOST_SLICE_BYTES = 64 << 20
-# What `encode` does at once: Arrow's offsets are of 32 bits.
+# Bytes of the arrays that `encode` takes at once. Arrow's offsets have 32 bits, and encoded rows are larger.
 MOST_BYTES = 256 << 20
-# Texts that Python encodes sooner than it calls Arrow.
+# Up to so many texts, a loop of Python is faster than a call of Arrow.
 FEW = 64
 
 
 class _Cells(NamedTuple):
-    """Bytes of which each row has some: `places` says which, for each row; `None` where each row has its own."""
+    """Different cells, and for each row the place of its cell among them. Without `places`, each row has its own cell."""
 
     cells: pa.Array
     places: Numbers | None = None
 
 
-# The bytes of every row: `bytes` where they are the same in each, numbers whose items are the bytes, or cells.
+# A part of every row: the same bytes in each row, an array of numbers whose bytes are the part, or cells.
 Piece: TypeAlias = bytes | Numbers | _Cells
 
 
@@ -105,7 +115,11 @@ def _fixed(run: Sequence[bytes | Numbers], rows: int) -> Iterator[_Cells]:
 
 
 def _matrix(run: Sequence[bytes | Numbers], rows: int) -> pa.Array:
-    """Return a binary array of rows that are all of one width."""
+    """Return a binary array with one cell for each row, all of one width: the pieces of the run side by side.
+
+    The constant pieces are filled in once, as a template that numpy repeats. Each array of numbers is written into its
+    place of every row by one strided assignment.
+    """
     template = b"".join(piece if isinstance(piece, bytes) else bytes(piece.itemsize) for piece in run)
     width, at = len(template), 0
     data = np.empty((rows, width), np.uint8)
@@ -120,7 +134,11 @@ def _matrix(run: Sequence[bytes | Numbers], rows: int) -> pa.Array:
 
 
 def _slices(columns: Sequence[_Cells], rows: int, size: int) -> Iterator[tuple[int, Any]]:
-    """Yield the rows: the cells of all columns are one array, of which each row takes its own in their order."""
+    """Yield the rows in slices of about `size` bytes.
+
+    The cells of all columns become one array. A matrix with a line for each column holds the places in it. Its transpose,
+    row by row, is the order in which the cells are taken.
+    """
     cells = pa.concat_arrays([column.cells for column in columns])
     places = np.empty((len(columns), rows), np.int32)
     firsts = np.cumsum([0] + [len(column.cells) for column in columns[:-1]], dtype=np.int32)
@@ -154,10 +172,10 @@ def _pieces(array: pa.Array, kind: str) -> list[Piece]:
 
 
 def _fixed_width(array: pa.Array, kind: str) -> Numbers:
-    """Return the value of every row; where the array is NULL, any value."""
+    """Return the value of every row, and any value where the array is NULL."""
     logical, physical, numpy_type, zero = FIXED[kind]
     if array.type != logical:
-        # Nanoseconds are cut: PostgreSQL has microseconds.
+        # PostgreSQL has microseconds, so nanoseconds are cut off.
         cut = pa.types.is_temporal(array.type) and getattr(array.type, "unit", "") == "ns"
         array = array.cast(logical, safe=not cut)
     values = array.cast(physical)
@@ -168,13 +186,19 @@ def _fixed_width(array: pa.Array, kind: str) -> Numbers:
 
 
 def _numeric(array: pa.Array) -> Numbers:
-    """Return the rows in the format of `numeric_recv`: digits to the base of 10,000, exactly those of the decimals."""
+    """Return the values in the format of PostgreSQL's `numeric_recv`, with exactly the digits of the decimals.
+
+    That is four numbers of 16 bits, and then digits to the base of 10,000, 16 bits each: how many such digits there are,
+    the weight of the first one (a power of 10,000), the sign (0 or 0x4000), and how many decimal places are shown.
+    1234.5 is `2, 0, 0, 1` and `1234, 5000`. The decimal point lies between two digits of the base, so the decimal places
+    are filled up with zeros on the right, and the places before the point with zeros on the left.
+    """
     if not pa.types.is_decimal(array.type):
         array = array.cast(pa.decimal128(20, 0))
     rows, scale = len(array), array.type.scale
     array = array.cast(pa.decimal128(array.type.precision, scale)) if array.type.bit_width < 128 else array
     whole_type = pa.decimal256(76, 0) if array.type.bit_width == 256 else pa.decimal128(38, 0)
-    # The same integers without their scale: as a text, a decimal of a small value has an exponent.
+    # The same integers without their scale. Arrow would write a decimal of a small value with an exponent.
     unscaled = pa.Array.from_buffers(whole_type, rows, array.buffers(), offset=array.offset)
     text = unscaled.cast(pa.string()).fill_null(binary([b"0"]).cast(pa.string())[0])
     negative = booleans_of(pc.starts_with(text, "-"))

@@ -1,7 +1,7 @@
-"""Raw columns: from the types of Parquet, as Arrow reads them, to PostgreSQL's.
+"""Raw columns: their names and types in PostgreSQL, whatever the files of a delivery call them.
 
-Raw keeps what was exported. Timestamps are UTC without a zone, whatever their precision; maps, structs and
-lists become jsonb; a number that PostgreSQL has no integer for becomes numeric.
+Raw tables keep what was exported. Timestamps are UTC without a zone, whatever their precision. Maps, structs and lists
+become jsonb. A number that is too large for PostgreSQL's integers becomes numeric.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ RESERVED = "billing_period"
 MAX_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
 MAX_COLUMNS = 1599  # of PostgreSQL's 1,600, billing_period takes one
 
-# What a published column of one type may be widened to, without losing a digit.
+# The types that a published column may be widened to, without losing a digit.
 WIDER = {
     ("smallint", "integer"),
     ("smallint", "bigint"),
@@ -78,9 +78,10 @@ def merge_types(where: str, files: Mapping[str, Mapping[str, str]], published: M
 
 
 def _staged_type(where: str, name: str, joined: str, found: set[str]) -> str:
-    """Return the type to stage a column with: `publish` lets PostgreSQL widen floats to the numeric that is published.
+    """Return the type to stage a column with.
 
-    A float's own decimal digits are more than those that the exporter had.
+    Floats stay floats, even if the published column is numeric: `publish` then lets PostgreSQL cast them. Its cast keeps
+    the 15 significant digits that the exporter had. The exact decimal value of a float has more digits, which are noise.
     """
     floats = found & {"real", "double precision"}
     if joined != "numeric" or not floats:
@@ -97,8 +98,9 @@ def raw_names(
 ) -> dict[str, str]:
     """Return the PostgreSQL name of each exported column: lower case, at most 63 bytes, all of them different.
 
-    `rule` is the format's own spelling. A column that is `known` keeps its name for ever. Of new ones that the
-    rule spells alike, the one which is spelled so already takes the plain name, whatever their order in the file.
+    `rule` is the format's own spelling. A column that is `known` keeps its name for ever. The rule may spell several new
+    columns alike. Then the column that has this very spelling in the file gets the plain name, whatever their order, and
+    the others get a name with a digest.
 
     >>> raw_names(["line_item_usage_account_id", "Billing_Period"])
     {'line_item_usage_account_id': 'line_item_usage_account_id', 'Billing_Period': 'billing_period_e1bbc1'}

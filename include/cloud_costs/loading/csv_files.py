@@ -1,10 +1,10 @@
 """CSV files: the bytes go from storage to COPY as they are, and PostgreSQL parses and types them.
 
-No parser of ours stands between the bill and the table: money is read by PostgreSQL's own numeric, exactly, and a
-value that is none rejects the file with its line and column. Lines are counted as an editor does: the header is
-line 1, and a line break inside quotes begins a new line. Plain files, gzip and zip are read in pieces; memory does
-not depend on their size. COPY takes all columns of a file: where some are left out, it goes whole into a temporary
-table, and from there what is kept.
+No parser of ours stands between the bill and the table. PostgreSQL's own numeric reads money exactly. A value of another
+type rejects the file, and the message names its line and column. Lines are counted as an editor counts them: the header
+is line 1, and a line break inside quotes begins a new line. Plain files, gzip and zip are read in pieces, so memory does
+not depend on their size. COPY takes all columns of a file. If some are to be left out, the file goes whole into a
+temporary table, and the other columns from there into the raw table.
 """
 
 import csv
@@ -63,8 +63,8 @@ def copy_file(copy: Copy) -> Copied:
     """Copy one file and return what was stored, as PostgreSQL counted it."""
     whole = _whole_file(copy)
     nulls = sql.SQL(", ").join(sql.Identifier(column.name) for column in whole.columns)
-    # An absent value is NULL, quoted or not.
-    # The header goes along: PostgreSQL learns from it how lines end, and counts them from there.
+    # An absent value is NULL, quoted or not. The header goes along, because PostgreSQL learns from the first line how
+    # lines end, and counts lines from there.
     options = sql.SQL("format csv, header, encoding 'utf8', null '', force_null ({})").format(nulls)
     where, file = copy.where, copy.shape.file
     rows = 0
@@ -103,7 +103,7 @@ def _whole_file(copy: Copy) -> Copy:
         return copy
     kept = {column.original: column for column in copy.columns}
     columns = tuple(
-        # No column that is kept is called so.
+        # Kept columns are those of the mapping and of tags. None of them is called so.
         kept.get(original) or Column(f"left out {number}", original, "text")
         for number, original in enumerate(copy.shape.types)
     )

@@ -24,7 +24,8 @@ from cloud_costs.loading.shape import Copied, Copy, FileShape
 from cloud_costs.storage.files import Storage, StoredFile, changed_files
 
 BATCH_ROWS = 12_288
-# libpq moves what the socket did not take at once to the front of its buffer: measured, 8 MiB take twice the time.
+# libpq moves the bytes that the socket did not take to the front of its buffer. Measured, pieces of 8 MiB take twice the
+# time.
 WRITE_BYTES = 256 << 10
 
 
@@ -72,7 +73,7 @@ def copy_file(copy: Copy) -> Copied:
     """
     where, shape = copy.where, copy.shape
     rows = 0
-    # Types of a fixed width first: neighbours are encoded together.
+    # Types of a fixed width come first, because the encoder joins neighbours of a fixed width.
     copy = replace(copy, columns=tuple(sorted(copy.columns, key=lambda one: one.type not in binary_copy.FIXED)))
     with copy.transaction() as transaction, _copy_errors(where, shape.file), transaction.connection.cursor() as cursor:
         with cursor.copy(copy.statement(sql.SQL("format binary"))) as writer:
@@ -131,7 +132,8 @@ def _opened(storage: Storage, file: StoredFile, packed: bytes | None = None) -> 
     with storage.open(file) as raw:
         stream = pa.PythonFile(raw, "r")
         footer = pq.read_metadata(pa.BufferReader(zlib.decompress(packed)) if packed else stream)
-        # Not by the footer's own `schema`: each would hold the other, megabytes, until Python looks for such circles.
+        # The footer's own `schema` would do, but it and the footer refer to each other. Python frees such a circle late,
+        # and it holds megabytes.
         with pq.ParquetFile(stream, metadata=footer) as parquet:
             texts = [field.name for field in parquet.schema_arrow if pa.types.is_string(field.type)]
         with pq.ParquetFile(

@@ -23,7 +23,7 @@ from cloud_costs.storage.files import Storage, StoredFile
 
 log = logging.getLogger(__name__)
 
-# A COPY has a connection of its own, which takes some milliseconds.
+# Rows of a part. Each part has its own connection, which takes some milliseconds to open.
 PART_ROWS = 50_000
 
 
@@ -45,10 +45,10 @@ def read_shape(
 ) -> Shape:
     """Read the footers or headers of all files and decide the raw columns.
 
-    They are wide enough for every file, joinable with the types that are `published` by raw name, and an exported
-    column that is `known` keeps its raw name. `mapped` leaves out what the FOCUS mapping of the format does not
-    read. Raises `DeliveryError` for more columns than a table can have, and for a file with none to keep or
-    without what is billed.
+    The type of a column holds the values of every file. It is one that the published column can be widened to:
+    `published` has the types by raw name. An exported column that is `known` keeps its raw name. With `mapped`, columns
+    are left out that the format's FOCUS mapping does not read. Raises `DeliveryError` for more columns than a table can
+    have, and for a file that has no column to keep or lacks the billed cost.
     """
     where = delivery.manifest.label
     files = tuple(read_file_shape(storage, where, file, form) for file in delivery.files)
@@ -125,7 +125,7 @@ def copy_files(
         try:
             return _by_file(shape, [done.result() for done in as_completed(copies)])
         finally:
-            # After a failure, or an interrupt of this thread, the streams end with their slice at hand.
+            # After a failure, or an interrupt of this thread, each stream ends after its current slice.
             stop.set()
             for one in copies:
                 one.cancel()
@@ -143,7 +143,7 @@ def _by_file(shape: Shape, copied: Sequence[tuple["_Part", Copied]]) -> tuple[St
 
 @dataclass(frozen=True)
 class _Part:
-    """What one stream copies at once: a file, or some row groups of a large one, and about how many bytes that is."""
+    """The work of one stream: a file, or some row groups of a large Parquet file. `size` is about its bytes."""
 
     shape: FileShape
     row_groups: Sequence[int] = ()
