@@ -1,7 +1,7 @@
 """Arrow arrays made from numpy's arrays and from bytes, and back, through their buffers.
 
-Arrow's own functions (`pa.array`, `to_numpy`) import pandas where it is installed. That takes a second of processor time
-and 60 MB in every task that loads a month.
+Arrow's own functions (`pa.array`, `to_numpy`) import pandas where it is installed. That takes a second of processor
+time and 60 MB in every task that loads a month.
 """
 
 from collections.abc import Sequence

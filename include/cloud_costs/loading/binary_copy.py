@@ -65,7 +65,10 @@ FEW = 64
 
 
 class _Cells(NamedTuple):
-    """Different cells, and for each row the place of its cell among them. Without `places`, each row has its own cell."""
+    """Different cells, and for each row the place of its cell among them.
+
+    Without `places`, each row has a cell of its own.
+    """
 
     cells: pa.Array
     places: Numbers | None = None
@@ -136,8 +139,8 @@ def _matrix(run: Sequence[bytes | Numbers], rows: int) -> pa.Array:
 def _slices(columns: Sequence[_Cells], rows: int, size: int) -> Iterator[tuple[int, Any]]:
     """Yield the rows in slices of about `size` bytes.
 
-    The cells of all columns become one array. A matrix with a line for each column holds the places in it. Its transpose,
-    row by row, is the order in which the cells are taken.
+    The cells of all columns become one array. A matrix with a line for each column holds the places in it. Its
+    transpose, row by row, is the order in which the cells are taken.
     """
     cells = pa.concat_arrays([column.cells for column in columns])
     places = np.empty((len(columns), rows), np.int32)
@@ -188,10 +191,10 @@ def _fixed_width(array: pa.Array, kind: str) -> Numbers:
 def _numeric(array: pa.Array) -> Numbers:
     """Return the values in the format of PostgreSQL's `numeric_recv`, with exactly the digits of the decimals.
 
-    That is four numbers of 16 bits, and then digits to the base of 10,000, 16 bits each: how many such digits there are,
-    the weight of the first one (a power of 10,000), the sign (0 or 0x4000), and how many decimal places are shown.
-    1234.5 is `2, 0, 0, 1` and `1234, 5000`. The decimal point lies between two digits of the base, so the decimal places
-    are filled up with zeros on the right, and the places before the point with zeros on the left.
+    That is four numbers of 16 bits, and then digits to the base of 10,000, 16 bits each: how many such digits there
+    are, the weight of the first one (a power of 10,000), the sign (0 or 0x4000), and how many decimal places are shown.
+    1234.5 is `2, 0, 0, 1` and `1234, 5000`. The decimal point lies between two digits of the base, so the decimal
+    places are filled up with zeros on the right, and the places before the point with zeros on the left.
     """
     if not pa.types.is_decimal(array.type):
         array = array.cast(pa.decimal128(20, 0))

@@ -80,8 +80,9 @@ def merge_types(where: str, files: Mapping[str, Mapping[str, str]], published: M
 def _staged_type(where: str, name: str, joined: str, found: set[str]) -> str:
     """Return the type to stage a column with.
 
-    Floats stay floats, even if the published column is numeric: `publish` then lets PostgreSQL cast them. Its cast keeps
-    the 15 significant digits that the exporter had. The exact decimal value of a float has more digits, which are noise.
+    Floats stay floats, even if the published column is numeric: `publish` then lets PostgreSQL cast them. Its cast
+    keeps the 15 significant digits that the exporter had. The exact decimal value of a float has more digits, which are
+    noise.
     """
     floats = found & {"real", "double precision"}
     if joined != "numeric" or not floats:
@@ -98,9 +99,9 @@ def raw_names(
 ) -> dict[str, str]:
     """Return the PostgreSQL name of each exported column: lower case, at most 63 bytes, all of them different.
 
-    `rule` is the format's own spelling. A column that is `known` keeps its name for ever. The rule may spell several new
-    columns alike. Then the column that has this very spelling in the file gets the plain name, whatever their order, and
-    the others get a name with a digest.
+    `rule` is the format's own spelling. A column that is `known` keeps its name for ever. The rule may spell several
+    new columns alike. Then the column that has this very spelling in the file gets the plain name, whatever their
+    order, and the others get a name with a digest.
 
     >>> raw_names(["line_item_usage_account_id", "Billing_Period"])
     {'line_item_usage_account_id': 'line_item_usage_account_id', 'Billing_Period': 'billing_period_e1bbc1'}

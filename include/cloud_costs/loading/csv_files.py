@@ -1,10 +1,10 @@
 """CSV files: the bytes go from storage to COPY as they are, and PostgreSQL parses and types them.
 
-No parser of ours stands between the bill and the table. PostgreSQL's own numeric reads money exactly. A value of another
-type rejects the file, and the message names its line and column. Lines are counted as an editor counts them: the header
-is line 1, and a line break inside quotes begins a new line. Plain files, gzip and zip are read in pieces, so memory does
-not depend on their size. COPY takes all columns of a file. If some are to be left out, the file goes whole into a
-temporary table, and the other columns from there into the raw table.
+No parser of ours stands between the bill and the table. PostgreSQL's own numeric reads money exactly. A value of
+another type rejects the file, and the message names its line and column. Lines are counted as an editor counts them:
+the header is line 1, and a line break inside quotes begins a new line. Plain files, gzip and zip are read in pieces, so
+memory does not depend on their size. COPY takes all columns of a file. If some are to be left out, the file goes whole
+into a temporary table, and the other columns from there into the raw table.
 """
 
 import csv

@@ -24,8 +24,8 @@ from cloud_costs.loading.shape import Copied, Copy, FileShape
 from cloud_costs.storage.files import Storage, StoredFile, changed_files
 
 BATCH_ROWS = 12_288
-# libpq moves the bytes that the socket did not take to the front of its buffer. Measured, pieces of 8 MiB take twice the
-# time.
+# libpq moves the bytes that the socket did not take to the front of its buffer. Measured, pieces of 8 MiB take twice
+# the time.
 WRITE_BYTES = 256 << 10
 
 
@@ -132,8 +132,8 @@ def _opened(storage: Storage, file: StoredFile, packed: bytes | None = None) -> 
     with storage.open(file) as raw:
         stream = pa.PythonFile(raw, "r")
         footer = pq.read_metadata(pa.BufferReader(zlib.decompress(packed)) if packed else stream)
-        # The footer's own `schema` would do, but it and the footer refer to each other. Python frees such a circle late,
-        # and it holds megabytes.
+        # The footer's own `schema` would do, but it and the footer refer to each other. Python frees such a circle
+        # late, and it holds megabytes.
         with pq.ParquetFile(stream, metadata=footer) as parquet:
             texts = [field.name for field in parquet.schema_arrow if pa.types.is_string(field.type)]
         with pq.ParquetFile(
