@@ -66,8 +66,9 @@ PARAMS = {
 }
 
 NEVER_PASSES = RetryRule("cloud_costs.errors.PermanentError", RetryAction.FAIL, reason="trying again changes nothing")
-# The pool bounds how many steps work on PostgreSQL at once; one that does not exist would hold them for ever. A month
-# that has begun goes before one that has not, so that few are staged at a time.
+# The Airflow pool limits how many steps work on PostgreSQL at the same time. If the pool does not exist, Airflow never
+# starts them. The weight rule starts the next step of a month before the first step of another month, so that few
+# months are staged at the same time.
 MONTHS_SHARE = {"pool": os.environ.get("LOAD_POOL") or "default_pool", "weight_rule": "upstream"}
 RETRIES = {
     "retries": 3,

@@ -18,7 +18,7 @@ from cloud_costs.messages import safe
 log = logging.getLogger(__name__)
 
 DEFAULT_SMTP = "smtp_default"
-# A year of broken months must fit into what Slack shows of one message, 40,000 characters.
+# Slack shows 40,000 characters of a message. A year of broken months must fit into them.
 MAX_LINES = 24
 MAX_CHARACTERS = 800
 
@@ -43,9 +43,10 @@ class Message:
 
 
 class Notifier(Protocol):
-    """What this module uses of Airflow's notifiers.
+    """The part of Airflow's notifiers that this module uses.
 
-    Called as functions, they would take the text for a Jinja template; names of files and words of errors are in it.
+    Airflow renders the text of a notifier as a Jinja template when the notifier is called as a function. The text holds
+    names of files and words of errors, so only `notify` is called.
     """
 
     def notify(self, context: Any) -> None:
@@ -81,7 +82,7 @@ def channels(environ: Mapping[str, str] | None = None) -> list[Channel]:
 
 
 def send(message: Message) -> list[str]:
-    """Send the message on every channel, and return by channel what went wrong, which is logged too."""
+    """Send the message on every channel. Log what goes wrong, and return it, a line for each channel."""
     problems = []
     for channel in channels():
         try:
@@ -95,7 +96,7 @@ def send(message: Message) -> list[str]:
 
 
 def check(message: Message) -> list[str]:
-    """Return by channel why the message could not be sent, as far as that shows without sending it."""
+    """Return for each channel why the message could not be sent, as far as this shows without sending it."""
     problems = []
     for channel in channels():
         try:
