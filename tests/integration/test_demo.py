@@ -33,21 +33,35 @@ class Copy:
     def postgres(self) -> Path:
         return self.root / ".demo" / "postgres"
 
-    def make(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Do what the Makefile's recipe of that name does."""
+    def make(self, *command: str, answers: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Do what the Makefile's recipe of that name does; `answers` is what is typed."""
         return subprocess.run(
             [sys.executable, "-m", "cloud_costs.demo", *command],
             env={**os.environ, "PYTHONPATH": str(self.root / "include"), **environment},
             cwd=self.root,
+            input=answers,
             capture_output=True,
             text=True,
             check=False,
         )
 
-    def history(self) -> list[tuple[Any, ...]]:
+    def administer(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement on the database of costs as the superuser."""
         server = embedded_postgres.start(self.postgres)
         with psycopg.connect(server.uri("costs")) as connection:
-            return connection.execute("select * from cost_analytics.load_history order by load_id").fetchall()
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def history(self) -> list[tuple[Any, ...]]:
+        return self.administer("select * from cost_analytics.load_history order by load_id")
+
+    def owners(self) -> set[str]:
+        """Return who owns what the loads made."""
+        rows = self.administer(
+            "select distinct relowner::regrole::text from pg_class "
+            "where relnamespace in ('cost_analytics'::regnamespace, 'cost_analytics_staging'::regnamespace)"
+        )
+        return {owner for (owner,) in rows}
 
     def processes(self) -> list[str]:
         """Return the processes that work in this copy, or were told of it."""
@@ -113,6 +127,49 @@ def test_demo_again_loads_nothing_new(copy: Copy, first: subprocess.CompletedPro
     assert "costs and truth agree to the last digit" in again.stdout
     assert len(before) == 6
     assert copy.history() == before
+
+
+@pytest.mark.slow
+def test_demo_loads_as_the_loader_and_shows_as_the_reader(copy: Copy, first: subprocess.CompletedProcess[str]) -> None:
+    assert copy.owners() == {"cost_analytics_loader"}
+    assert copy.administer("select rolname from pg_roles where rolsuper") == [("postgres",)]
+    shown = copy.make("psql", answers="select current_user, count(*) > 0 from costs; delete from load_history;")
+    assert "cost_analytics_reader | t" in shown.stdout
+    assert "permission denied for table load_history" in shown.stderr
+    server = embedded_postgres.start(copy.postgres)
+    for role in ("cost_analytics_loader", "cost_analytics_reader"):
+        with pytest.raises(psycopg.OperationalError, match='permission denied for database "airflow"'):
+            psycopg.connect(server.uri("airflow", role))
+
+
+@pytest.mark.slow
+def test_demo_that_a_superuser_loaded_goes_on_with_the_roles(
+    copy: Copy, first: subprocess.CompletedProcess[str]
+) -> None:
+    """As the first version left it: everything is the superuser's, and there are no roles."""
+    before = copy.history()
+    copy.administer("reassign owned by cost_analytics_loader to postgres")
+    copy.administer(
+        "drop owned by cost_analytics_loader, cost_analytics_reader; "
+        "drop role cost_analytics_loader, cost_analytics_reader; "
+        "grant connect, temporary on database costs, airflow to public"
+    )
+    assert copy.owners() == {"postgres"}
+    shown = copy.make("psql", answers="select current_user, count(*) > 0 from costs;")
+    assert "cost_analytics_reader | t" in shown.stdout, shown.stderr
+    assert copy.owners() == {"cost_analytics_loader"}
+    again = copy.make()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.count("  unchanged") == 6
+    assert copy.history() == before
+    # The month is replaced by who did not load it.
+    copy.administer(
+        "update cost_analytics.load_history set version = 'other' where source = 'ca' and status = 'published'"
+    )
+    loaded = copy.make()
+    assert loaded.returncode == 0, loaded.stdout + loaded.stderr
+    assert "3 month(s) loaded" in loaded.stdout
+    assert copy.owners() == {"cost_analytics_loader"}
 
 
 @pytest.mark.slow

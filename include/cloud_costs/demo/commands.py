@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud_costs.config.sources import DEFAULT_SCHEMA
-from cloud_costs.demo import embedded_postgres, local_airflow
+from cloud_costs.demo import costs_database, embedded_postgres, local_airflow
 from cloud_costs.demo.embedded_postgres import Server
 from cloud_costs.demo.sample_bill import Bill, Truth, read_truth, write_export, write_truth
 from cloud_costs.months import month_label
@@ -40,8 +40,8 @@ AIRFLOW = DEMO / "airflow"
 LOGS = DEMO / "logs"
 PASSWORDS = AIRFLOW / "passwords.json"
 RUNNING = DEMO / "airflow.json"
-COSTS_DATABASE = "costs"
 AIRFLOW_DATABASE = "airflow"
+SEARCH_PATH = f"-c search_path={DEFAULT_SCHEMA}"
 SECONDS_TO_RUN = 600
 # What would change the demo when the shell that starts it has it set.
 NOT_INHERITED = (
@@ -112,7 +112,7 @@ def demo(context: typer.Context) -> None:
         console.print(f"  {line}", markup=False)
     loaded = _count_loads(server) - before
     console.print(f"{loaded} month(s) loaded" if loaded else "Nothing new: no delivery changed, and none was loaded")
-    with psycopg.connect(server.uri(COSTS_DATABASE), options=f"-c search_path={DEFAULT_SCHEMA}") as connection:
+    with _reader(server) as connection:
         _print_services(connection)
         agree = _reconcile(connection)
     console.print(f"\nTook {time.monotonic() - began:.0f} s. What to try next:")
@@ -159,10 +159,10 @@ def down() -> None:
 
 @app.command()
 def psql() -> None:
-    """Open a shell on the demo's cost tables."""
+    """Open a shell on the demo's cost tables, as their reader."""
     server = _start_postgres()
-    os.environ["PGOPTIONS"] = f"-c search_path={DEFAULT_SCHEMA}"
-    os.execv(server.psql, [str(server.psql), "--dbname", server.uri(COSTS_DATABASE)])  # noqa: S606  no shell
+    os.environ["PGOPTIONS"] = SEARCH_PATH
+    os.execv(server.psql, [str(server.psql), "--dbname", costs_database.reader_uri(server)])  # noqa: S606  no shell
 
 
 def _step(title: str, action: Callable[[], T]) -> T:
@@ -184,9 +184,10 @@ def _start_postgres() -> Server:
     for folder in server.opened:
         console.print(f"  PostgreSQL does not run as root: other users may now pass through {folder}")
     with psycopg.connect(server.uri(), autocommit=True) as connection:
-        known = {row[0] for row in connection.execute("select datname from pg_database")}
-        for name in {COSTS_DATABASE, AIRFLOW_DATABASE} - known:
-            connection.execute(f'create database "{name}"')
+        if not connection.execute("select from pg_database where datname = %s", [AIRFLOW_DATABASE]).fetchone():
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(AIRFLOW_DATABASE)))
+        connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(AIRFLOW_DATABASE)))
+    costs_database.prepare(server)
     return server
 
 
@@ -216,8 +217,8 @@ def _environment(server: Server) -> dict[str, str]:
         "conn_type": "postgres",
         "host": str(server.socket_dir),
         "port": server.port,
-        "login": "postgres",
-        "schema": COSTS_DATABASE,
+        "login": costs_database.LOADER,
+        "schema": costs_database.NAME,
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     return inherited | {
@@ -315,9 +316,14 @@ def plan_lines(log: str) -> list[str]:
     return found
 
 
+def _reader(server: Server) -> psycopg.Connection:
+    """Connect as the reader, who sees costs and the history alone."""
+    return psycopg.connect(costs_database.reader_uri(server), options=SEARCH_PATH)
+
+
 def _count_loads(server: Server) -> int:
     """Return how many loads there have been."""
-    with psycopg.connect(server.uri(COSTS_DATABASE), options=f"-c search_path={DEFAULT_SCHEMA}") as connection:
+    with _reader(server) as connection:
         known = connection.execute("select to_regclass('load_history')").fetchone()
         row = connection.execute("select count(*) from load_history").fetchone() if known and known[0] else None
     return int(row[0]) if row else 0
