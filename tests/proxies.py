@@ -1,5 +1,6 @@
 """Proxies that break what passes through them: a TCP proxy before PostgreSQL, an HTTP proxy before S3."""
 
+import ctypes
 import http.client
 import http.server
 import re
@@ -24,6 +25,21 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
+# Linux's name of the option; Python has none for it.
+SO_ATTACH_FILTER = 26
+# A program of one instruction, for the kernel's packet filter: of each packet, keep 0 bytes.
+KEEP_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
+
+
+def forget(connection: socket.socket) -> None:
+    """Let nothing reach this end any more, not even a question whether it is there: a firewall forgot the connection.
+
+    The other end hears nothing: no data, no acknowledgement, no reset.
+    """
+    program = ctypes.create_string_buffer(KEEP_NOTHING, len(KEEP_NOTHING))
+    connection.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+
+
 class TcpProxy:
     """Passes bytes on to a Unix socket, until told to cut all connections, or the next one that answers."""
 
@@ -36,6 +52,7 @@ class TcpProxy:
         self._sent = 0
         self._cut_at: int | None = None
         self._keeps_answer = False
+        self._forgotten: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -49,6 +66,13 @@ class TcpProxy:
         for pair in pairs:
             for end in pair:
                 reset(end)
+
+    def forget(self) -> None:
+        """Pass nothing on any more between those who are connected, and say nothing to the client."""
+        with self._lock:
+            for client, server in self._pairs:
+                self._forgotten.add(server)
+                forget(client)
 
     def cut_when(self, sent: int) -> None:
         """Cut every connection in the middle of the packet with which so many more bytes are sent to the server."""
@@ -83,6 +107,8 @@ class TcpProxy:
                 elif self._keeps_answer:
                     self._keeps_answer = False
                     return self.cut()
+                if source in self._forgotten:
+                    return None
                 target.sendall(data)
         with suppress(OSError):
             target.shutdown(socket.SHUT_WR)

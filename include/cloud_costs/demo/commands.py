@@ -184,7 +184,7 @@ def _start_postgres() -> Server:
     for folder in server.opened:
         console.print(f"  PostgreSQL does not run as root: other users may now pass through {folder}")
     with psycopg.connect(server.uri(), autocommit=True) as connection:
-        if not connection.execute("select from pg_database where datname = %s", [AIRFLOW_DATABASE]).fetchone():
+        if not connection.execute("select 1 from pg_database where datname = %s", [AIRFLOW_DATABASE]).fetchone():
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(AIRFLOW_DATABASE)))
         connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(AIRFLOW_DATABASE)))
     costs_database.prepare(server)

@@ -36,7 +36,7 @@ def prepare(server: Server) -> None:
     Raises `EmbeddedPostgresError` with psql's words when psql fails.
     """
     with psycopg.connect(server.uri(), autocommit=True) as connection:
-        if not connection.execute("select from pg_database where datname = %s", [NAME]).fetchone():
+        if not connection.execute("select 1 from pg_database where datname = %s", [NAME]).fetchone():
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(NAME)))
         # What everyone may do by default would hide a right that a role lacks.
         connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(NAME)))
