@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -155,6 +156,32 @@ def test_connection_is_cut(small, proxy, step, attempt, tries):
 def test_answer_of_the_server_is_lost(small, proxy, step, attempt, tries):
     """It did what it was asked to, the last commit of the step too, and nobody hears of it."""
     meet(small, through(proxy), step, small.moment(step, attempt, tries), proxy.keep_next_answer)
+    recover(small, step, attempt % 2 == 1)
+
+
+# --- the connection is forgotten
+
+FORGOTTEN = {"load_raw": 3, "normalize": 2, "publish": 3}
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notice a dead connection after seconds, where it would take two minutes."""
+    for name in ("KEEPALIVE_IDLE", "KEEPALIVE_INTERVAL", "KEEPALIVE_COUNT"):
+        monkeypatch.setattr(f"cloud_costs.database.postgres.{name}", 1)
+    monkeypatch.setattr("cloud_costs.database.postgres.UNACKNOWLEDGED", 2000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the packet filter is one of Linux")
+@pytest.mark.parametrize(("step", "attempt", "tries"), attempts_of(FORGOTTEN))
+def test_connection_is_forgotten(small, proxy, hasty, step, attempt, tries):
+    """A firewall drops every packet of the connections that are open, in both directions, and tells nobody."""
+    began = time.monotonic()
+    error = meet(small, through(proxy), step, small.moment(step, attempt, tries), proxy.forget)
+    assert isinstance(error, DatabaseUnavailable) or attempt == tries - 1
+    assert time.monotonic() - began < 60
+    # As the server does when it notices, which `test_sessions.py` shows.
+    proxy.cut()
     recover(small, step, attempt % 2 == 1)
 
 

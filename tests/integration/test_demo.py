@@ -164,7 +164,7 @@ def test_demo_that_a_superuser_loaded_goes_on_with_the_roles(
     assert copy.history() == before
     # The month is replaced by who did not load it.
     copy.administer(
-        "update cost_analytics.load_history set version = 'other' where source = 'ca' and status = 'published'"
+        "update cost_analytics.load_history set manifest_etag = 'other' where source = 'ca' and status = 'published'"
     )
     loaded = copy.make()
     assert loaded.returncode == 0, loaded.stdout + loaded.stderr
