@@ -30,6 +30,8 @@ from cloud_costs.storage.files import Storage, labelled
 
 log = logging.getLogger(__name__)
 
+DROP_LOCK_TIMEOUT = "5s"
+
 
 def load_raw(
     database: Database,
@@ -173,6 +175,8 @@ def _drop_quietly(database: Database, table: sql.Identifier) -> None:
     """Drop a staging table; when that fails too, the next run drops what no running load owns."""
     try:
         with database.session() as connection:
+            # The session of a stream whose connection is dead may hold the table until the server notices that.
+            connection.execute(sql.SQL("set lock_timeout to {}").format(sql.Literal(DROP_LOCK_TIMEOUT)))
             connection.execute(sql.SQL("drop table if exists {}").format(table))
     except CloudCostsError as error:
         log.warning("%s", error)
