@@ -1,6 +1,7 @@
 """The answer of a query, written for people or for programs: a table, CSV or Parquet."""
 
 import csv
+import os
 import sys
 from contextlib import ExitStack
 from decimal import Decimal
@@ -46,7 +47,9 @@ def write_answer(answer: "Answer", form: OutputFormat, output: Path | None, cons
                     console = Console(file=file, width=10_000, highlight=False, markup=False, emoji=False)
                 _print_table(answer, console)
     except OSError as error:
-        raise ConfigError(f"--output: {output}: cannot be written: {error.strerror}") from None
+        # Arrow repeats the path in its words for it.
+        reason = os.strerror(error.errno) if error.errno else error
+        raise ConfigError(f"--output: {output}: cannot be written: {reason}") from None
 
 
 def _print_table(answer: "Answer", console: Console) -> None:

@@ -133,6 +133,19 @@ def holds_end_mark(before: bytes, chunk: bytes) -> bool:
     return END_MARK.search(before[-4:] + chunk) is not None
 
 
+def refuse_damaged(storage: Storage, where: str, file: StoredFile) -> None:
+    """Unpack a gzip file to its end; raises `DeliveryError` where it is cut or fails its checksum.
+
+    DuckDB takes a gzip file that is cut for a shorter one.
+    """
+    if not file.name.endswith(".gz"):
+        return
+    with file_errors(storage, where, file), _members(storage, file) as members:
+        for _, member in members:
+            while member.read(PIECE_BYTES):
+                pass
+
+
 @contextmanager
 def _members(storage: Storage, file: StoredFile) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
     """Open the CSV files that a file is or holds, one after the other, each with what to call it in a message."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cloud_costs.errors import ConfigError
 from cloud_costs.formats.delivery import Delivery, Format
 from cloud_costs.loading.columns import raw_names
+from cloud_costs.loading.csv_files import refuse_damaged
 from cloud_costs.loading.duckdb_files import DeliveryFiles, Part, open_files
 from cloud_costs.loading.second_engine import quoted, reader
 from cloud_costs.loading.shape import FileShape
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # DuckDB's decimals have 38 digits; AWS bills have at most 18 decimal places.
 CSV_TYPES = {"numeric": "decimal(38, 18)", "timestamp without time zone": "timestamp"}
+# An operator's machine holds more than a query may take.
+MEMORY = "1GB"
 FILE_NUMBER = r"regexp_extract(filename, '://([0-9]+)', 1)::integer as file"
 
 
@@ -51,7 +54,7 @@ class Answer:
     def batches(self) -> "pa.RecordBatchReader":
         """Return the rows as Arrow has them."""
         with _as_ours():
-            return self.result.fetch_record_batch(10_000)
+            return self.result.to_arrow_reader(10_000)
 
 
 @contextmanager
@@ -59,11 +62,14 @@ def ask(storage: Storage, delivery: Delivery, form: Format, statement: str, *, a
     """Run a statement on a delivery's files; whoever asks may run any, and reads nothing but those files.
 
     `arrow` is for an answer that is fetched in batches: DuckDB would make a double of a 128 bit integer there, so such
-    columns become decimals. Raises `ConfigError` with DuckDB's words for a statement that it cannot run.
+    columns become decimals. Raises `ConfigError` with DuckDB's words for a statement that it cannot run, and
+    `DeliveryError` for a damaged file.
     """
     where = delivery.manifest.label
     shapes = [read_file_shape(storage, where, file, form) for file in delivery.files]
-    with _as_ours(), open_files(storage, where, delivery.files) as files:
+    for file in delivery.files:
+        refuse_damaged(storage, where, file)
+    with _as_ours(), open_files(storage, where, delivery.files, MEMORY) as files:
         connection = files.connection
         _create_files(connection, shapes)
         _create_manifest(connection, storage, delivery)
@@ -72,7 +78,10 @@ def ask(storage: Storage, delivery: Delivery, form: Format, statement: str, *, a
         connection.execute("set lock_configuration = true")
         if arrow:
             statement = _without_huge_integers(connection, statement)
-        yield Answer(connection.execute(statement))
+        result = connection.execute(statement)
+        if result is None:
+            raise ConfigError("the query failed: the statement is empty")
+        yield Answer(result)
 
 
 def _create_files(connection: "duckdb.DuckDBPyConnection", shapes: Sequence[FileShape]) -> None:
