@@ -28,7 +28,7 @@ COPY --chown=airflow:0 dags/ /opt/airflow/dags/
 
 # Bytecode is written here and never by a task: each is a process of its own, and would compile all of it again.
 # The build fails here, and not the first load, when a wheel does not fit this image.
-RUN python -m compileall -q /opt/airflow/include && python -c "import cloud_costs.loading.staging, cloud_costs.airflow.tasks"
+RUN python -m compileall -q /opt/airflow/include && python -c "import cloud_costs.loading.staging, cloud_costs.airflow.tasks, duckdb, fsspec"
 
 # dumb-init and /entrypoint are the Airflow image's own; ours only adds the connections made from the
 # environment.

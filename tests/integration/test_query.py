@@ -47,7 +47,7 @@ def test_answer_is_a_table(cup, query_cup):
         ("select * from costs", "Table with name costs does not exist"),
         ("select 'x'::integer", "Could not convert string 'x' to INT32"),
         ("", "error: the query failed: the statement is empty"),
-        ("-- nothing", "error: the query failed: the statement is empty"),
+        ("/* nothing */", "error: the query failed: the statement is empty"),
     ],
 )
 def test_wrong_statement_is_told_in_the_words_of_duckdb(cup, query_cup, statement, message):
