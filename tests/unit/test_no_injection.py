@@ -30,7 +30,14 @@ MADE_OF = {
     ("sql_files", "text"): "a file of include/sql, or a literal",
     ("diagnosis", "right"): "one of two literals",
     ("conformance", "gap.unseen"): "a literal of conformance_gaps.GAPS",
-    ("commands", "f'create database \"{name}\"'"): "one of two literals",
+    ("facts", "str(number + 1)"): "the place of a column, counted from 1",
+    ("query", "'create table manifest (' + columns + ')'"): "a literal",
+    (
+        "query",
+        "f'create view lines as {_lines(files, shapes, form)}'",
+    ): "names are quoted for DuckDB, which has the files alone",
+    ("query", "f'select * from {source} limit 0'"): "likewise",
+    ("query", "f'select * from ({statement}) limit 0'"): "the statement of whoever asks, who may run any on the files",
 }
 
 
