@@ -178,6 +178,26 @@ class HttpProxy:
         assert self._left <= 0
         self._happen = None
 
+    def ask(self, handler: http.server.BaseHTTPRequestHandler) -> tuple[int, Headers, bytes]:
+        """Return what the server answers to a request."""
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=30)
+        try:
+            connection.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in handler.headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            found = connection.getresponse()
+            # An object need not have a checksum, and a body that is short by mistake has none that fits.
+            dropped = re.compile("transfer-encoding|connection|x-amz-checksum-.*", re.IGNORECASE)
+            headers = [(name, value) for name, value in found.getheaders() if not dropped.fullmatch(name)]
+            body = found.read()
+            # A body that came in chunks is passed on whole.
+            if found.chunked:
+                headers.append(("Content-Length", str(len(body))))
+            return self.amend(handler.path, found.status, headers, body)
+        finally:
+            connection.close()
+
     def amend(self, path: str, status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
         """Return what the client gets, where it does not meet a fault."""
         return status, headers, body
@@ -247,24 +267,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         fault = self.proxy.meet(kind_of(self.command, self.path)) or answer
         # The client may have gone by now.
         with suppress(ConnectionError):
-            fault(self, *self._ask())
+            fault(self, *self.proxy.ask(self))
 
     do_HEAD = do_GET
-
-    def _ask(self) -> tuple[int, Headers, bytes]:
-        connection = http.client.HTTPConnection(urlsplit(self.proxy.endpoint_url).netloc, timeout=30)
-        try:
-            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in self.headers.items():
-                connection.putheader(name, value)
-            connection.endheaders()
-            found = connection.getresponse()
-            # An object need not have a checksum, and a body that is short by mistake has none that fits.
-            dropped = re.compile("transfer-encoding|connection|x-amz-checksum-.*", re.IGNORECASE)
-            headers = [(name, value) for name, value in found.getheaders() if not dropped.fullmatch(name)]
-            return self.proxy.amend(self.path, found.status, headers, found.read())
-        finally:
-            connection.close()
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""

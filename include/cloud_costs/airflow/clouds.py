@@ -117,10 +117,9 @@ def _google_credentials(field: Fields) -> Any:
         return credentials.AnonymousCredentials()
     scopes = [scope.strip() for scope in str(field("scope") or gcs.READ_ONLY).split(",")]
     chain = _chain(field("impersonation_chain"))
-    # The source of an impersonation asks another service for the token, which the scope of storage does not allow.
-    found = _own_credentials(given, field, [gcs.CLOUD_PLATFORM] if chain else scopes)
+    found = _own_credentials(given, field, scopes)
     if chain:
-        found = found or gcs.default_credentials([gcs.CLOUD_PLATFORM])
+        found = found or gcs.default_credentials(scopes)
         found = impersonated_credentials.Credentials(found, chain[-1], target_scopes=scopes, delegates=chain[:-1])
     if field("quota_project_id"):
         found = (found or gcs.default_credentials(scopes)).with_quota_project(field("quota_project_id"))
@@ -142,6 +141,7 @@ def _own_credentials(given: list[str], field: Fields, scopes: list[str]) -> Any:
         if isinstance(config, str) and not config.lstrip().startswith("{"):
             with open(config, encoding="utf-8") as file:
                 config = file.read()
+        # Any kind of credential, as the provider takes it: who writes connections is trusted.
         return google.auth.load_credentials_from_dict(_mapping(config, "credential_config_file"), scopes=scopes)[0]
     return None
 

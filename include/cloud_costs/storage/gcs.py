@@ -5,9 +5,11 @@ ETag changes with metadata too, so `StoredFile.etag` holds the generation.
 """
 
 import io
+import json
 import os
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from cloud_costs.errors import CloudCostsError, StorageDenied, StorageUnavailable
@@ -16,8 +18,6 @@ from cloud_costs.storage.files import Folder, StoredFile
 from cloud_costs.storage.ranges import Ranges
 
 READ_ONLY = "https://www.googleapis.com/auth/devstorage.read_only"
-# A source of impersonation asks another service for the token, which the scope of storage does not allow.
-CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 # Seconds to connect and to wait for an answer, as boto3 waits for S3's, and for how long it is tried again.
 SECONDS = 60
 PATIENCE = 120
@@ -36,9 +36,8 @@ class GoogleStorage:
     def list_folder(self, uri: str) -> Folder:
         bucket, prefix = _split(uri)
         root = f"gs://{bucket}/"
-        with self._errors(
-            uri, missing=StorageDenied(f"{uri}: the bucket does not exist (connection {self._conn_id!r})")
-        ):
+        no_bucket = StorageDenied(f"{uri}: the bucket does not exist (connection {self._conn_id!r}, 404)")
+        with self._errors(uri, no_bucket):
             found = self._client.list_blobs(bucket, prefix=prefix, delimiter="/", fields=LISTED, **self._limits())
             files = [_stored(root + one.name, one) for one in found if one.name != prefix]
             folders = sorted(root + name for name in found.prefixes)
@@ -141,12 +140,21 @@ def google_errors(uri: str, conn_id: str, missing: CloudCostsError | None = None
 
 
 def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
-    told = error.errors[0].get("message", "") if error.errors else ""
-    words = ": ".join(filter(None, [WORDS.get(error.code, ""), told])) or _words(error)
-    message = f"{uri}: {' '.join(words.split())} ({connection}, {error.code})"
+    words = ": ".join(filter(None, [WORDS.get(error.code, ""), _told(error)]))
+    message = f"{uri}: {words} ({connection}, {error.code})"
     if 400 <= (error.code or 500) < 500 and error.code not in PASSING:
         return StorageDenied(message)
     return StorageUnavailable(message)
+
+
+def _told(error: Any) -> str:
+    """Return what Google says: of a download, its answer stands between the address and the library's own words."""
+    if error.errors:
+        return " ".join(str(error.errors[0].get("message", "")).split())
+    answer = re.sub(r"^[A-Z]+ \S+: ", "", error.message).partition(": ('Request failed")[0]
+    with suppress(ValueError, LookupError, TypeError):
+        answer = json.loads(answer)["error"]["message"]
+    return " ".join(str(answer).split())
 
 
 def _stored(uri: str, blob: Any) -> StoredFile:
