@@ -19,6 +19,8 @@ ARG CLOUDS=""
 # Dependencies first: a changed DAG does not reinstall them.
 COPY --chown=airflow:0 requirements.txt requirements-azure.txt requirements-google.txt /opt/airflow/
 COPY --chown=airflow:0 docker/requirements.txt docker/constraints.txt /opt/airflow/docker/
+# Several words are meant where the variables stand without quotes.
+# hadolint ignore=SC2086
 RUN for cloud in ${CLOUDS}; do clouds="${clouds:-} -r /opt/airflow/requirements-${cloud}.txt"; done \
     && pip install --no-cache-dir \
         -r /opt/airflow/requirements.txt -r /opt/airflow/docker/requirements.txt ${clouds:-} \

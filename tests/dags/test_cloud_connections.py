@@ -1,4 +1,4 @@
-"""Airflow connections of the types `wasb` and `google_cloud_platform`, with the fields that their providers document."""
+"""Airflow connections of the types `wasb` and `google_cloud_platform`, by the fields that providers document."""
 
 import json
 import sys
