@@ -69,7 +69,10 @@ def small_pages(cloud, monkeypatch):
     from azure.storage.blob import ContainerClient
 
     whole = ContainerClient.walk_blobs
-    pages = lambda client, **asked: whole(client, results_per_page=2, **asked)  # noqa: E731
+
+    def pages(client, **asked):
+        return whole(client, results_per_page=2, **asked)
+
     monkeypatch.setattr(ContainerClient, "walk_blobs", pages)
     yield cloud.storage()
 
