@@ -349,3 +349,19 @@ def test_command_line_starts_fast_and_without_airflow_or_boto3(cli):
     seconds, modules = shown.split(maxsplit=1)
     assert float(seconds) < 1
     assert modules.strip() == "[]"
+
+
+def test_renew_derives_published_months_again(cli, cup, query):
+    truth = cup.deliver()
+    cli.lines("sync")
+    assert cli.lines("renew")[-1] == "0 month(s) derived again, 0 failed"
+    query("update load_history set mapping = 'earlier'")
+    query("update cup_normalized set service = 'AmazonEC2'")
+    assert "unchanged (derived by an earlier version: renew it)" in cli.lines("list-manifests")[1]
+    assert cli.lines("renew", "--dry-run")[-2:] == ["cup 2025-01", "1 month(s) would be derived again"]
+    assert query("select distinct service from costs") == [("AmazonEC2",)]
+    assert cli.lines("renew")[-2:] == ["cup 2025-01", "1 month(s) derived again, 0 failed"]
+    assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
+    assert cli.lines("renew", "--force", "--from-month", "2025-02")[-1] == "0 month(s) derived again, 0 failed"
+    query("drop table raw_cup cascade")
+    assert "kept no longer" in cli.error("renew", "--force")

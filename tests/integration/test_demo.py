@@ -114,7 +114,7 @@ def test_demo_loads_the_sample_bill_and_agrees_with_its_truth(
         (source, month) for month in ("2025-03", "2025-02", "2025-01") for source in ("ca", "cup")
     ]
     assert all(line.endswith("load (new)") for line in plan[1:])
-    assert "AmazonEC2" in first.stdout
+    assert "Amazon Elastic Compute Cloud" in first.stdout
 
 
 @pytest.mark.slow

@@ -12,8 +12,10 @@ A select states only the columns that its provider fills. Here they are brought 
 views, and the others become NULL.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from psycopg import sql
 
@@ -99,6 +101,21 @@ def selects_of(mapping: str) -> list[str]:
     """Return the texts of the selects of charges of a mapping, their `{places}` but for `{lines}` filled."""
     texts = [sql_files.read(path) for path in sql_files.parts(f"focus/{mapping}.sql")]
     return [re.sub(r"(?<!\{)\{(?!lines|schema)(\w+)\}", lambda place: _place(mapping, place[1]), one) for one in texts]
+
+
+@cache
+def digest(mapping: str) -> str:
+    """Return a digest of what daily totals are derived with: the SQL, the columns, the reference data that it joins.
+
+    Comments and white space count for nothing.
+    """
+    files = sorted(path.name for path in (sql_files.FOLDER / "focus").glob(f"{mapping}[._]*sql"))
+    selects = [sql_files.read(f"focus/{name}") for name in files if not name.endswith("_totals.sql")]
+    selects.append(sql_files.read("normalize.sql"))
+    tables = sorted({name for text in selects for name in re.findall(r"\{schema\}\.(\w+)", text)})
+    texts = [" ".join(re.sub(r"--.*", "", text).split()) for text in selects]
+    texts += [sql_files.read(f"focus/{name}.csv") for name in (f"{mapping}_columns", *tables)]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def _place(mapping: str, name: str) -> str:

@@ -11,7 +11,7 @@ import time
 
 from psycopg import sql
 
-from cloud_costs.charges import views
+from cloud_costs.charges import focus, views
 from cloud_costs.charges.lines import filled_columns
 from cloud_costs.config.sources import Source
 from cloud_costs.database import locks, sql_files
@@ -69,7 +69,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
         name = load.normalized_table
         parent = database.table(source.normalized_table)
         _replace_partition(connection, database, parent, database.staging_table(name), load, name)
-        mark(connection, database, load, raw_only=False)
+        mark(connection, database, load, raw_only=False, mapping=focus.digest(source.form.mapping))
     if found.raw_is_staged:
         connection.execute(
             sql.SQL(

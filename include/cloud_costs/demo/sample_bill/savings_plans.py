@@ -167,7 +167,7 @@ class SavingsPlan:
         }
         billed = self._plan.basis(fee, net_fee)
         charges = (Charge("Purchase", billed, ZERO), Charge("Usage", ZERO, total - used, lines=0))
-        return Line(values, "ComputeSavingsPlans", self._plan.bill.payer, charges)
+        return Line(values, self._product.name, self._plan.bill.payer, charges)
 
     def _upfront(self, line_type: str, key: UUID, cost: Decimal) -> Line:
         values = {
@@ -183,4 +183,4 @@ class SavingsPlan:
             **costs(cost),
         }
         charge = Charge("Purchase", cost, ZERO)
-        return Line(values, "ComputeSavingsPlans", self._plan.bill.payer, (charge,))
+        return Line(values, self._product.name, self._plan.bill.payer, (charge,))
