@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test conformance bench lint audit format dictionary constraints clean
+.PHONY: help setup demo up down psql test mutate conformance bench lint audit format dictionary constraints clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ psql: setup ## Open a shell on the demo's database
 
 test: setup ## Run all tests; make test ARGS="-k manifest -x" runs some
 	@$(PYTHON) -m pytest $(ARGS)
+
+mutate: setup ## Break every mapping and check, and list what no test notices; ARGS="--mapping aws_cur" for one
+	@$(PYTHON) tests/mutate.py $(ARGS)
 
 conformance: setup ## Check the FOCUS 1.2 rules with focus-validator; needs Python 3.12
 	@scripts/setup-conformance.sh
@@ -67,8 +70,8 @@ constraints: setup ## Pin again all that the requirements bring with them
 	    requirements.txt requirements-azure.txt requirements-google.txt docker/requirements.txt \
 	    --output-file docker/constraints.txt
 
-clean: ## Stop the demo and remove .venv, .demo, .bench and all caches
+clean: ## Stop the demo and remove .venv, .demo, .bench, .mutate and all caches
 	-@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
 	-@if [ -d .bench/postgres ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo.embedded_postgres stop .bench/postgres; fi
-	rm -rf .venv .azurite .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .azurite .demo .bench .mutate .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
