@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import side_by_side
 from clouds import azurite, cloud, google_server  # noqa: F401  fixtures
 from pipeline import JANUARY
 from roles import own_schemas, reading
@@ -39,6 +40,10 @@ def postgres() -> Iterator[embedded_postgres.Server]:
     yield server
     embedded_postgres.stop(folder / "postgres")
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    side_by_side.register(config)
 
 
 def pytest_report_header() -> str:

@@ -227,6 +227,7 @@ def test_dag_survives_serialization(dag: Any) -> None:
         assert f"`{task_id.split('.')[-1]}`" in dag.doc_md
 
 
+@pytest.mark.alone
 def test_dag_file_hides_no_package_and_parses_fast_and_offline(tmp_path: Path) -> None:
     """The DAG file has the package's name, and Airflow puts the dags folder on sys.path."""
     import json

