@@ -6,13 +6,17 @@ SHELL := /bin/sh
 export PYTHONPATH := $(CURDIR)/include
 
 PYTHON := .venv/bin/python
+# Two processes, and a test file in one of them; ARGS="-n 4" makes it four, ARGS="-n 0" one. Tests start hundreds of
+# processes, and without bytecode each of them would compile the package again.
+QUICK := tests/unit $(patsubst %,tests/integration/test_%.py,cli daily_lines plan provider reload views)
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 2 --dist loadfile
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test mutate conformance bench lint audit format dictionary constraints clean
+.PHONY: help setup demo up down psql test test-quick mutate conformance bench lint audit format dictionary constraints clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make the environment in .venv
 	@scripts/setup.sh
@@ -30,7 +34,10 @@ psql: setup ## Open a shell on the demo's database
 	@$(PYTHON) -m cloud_costs.demo psql
 
 test: setup ## Run all tests; make test ARGS="-k manifest -x" runs some
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+test-quick: setup ## Run the unit tests and the fast integration tests, in a minute
+	@$(PYTEST) $(QUICK) $(ARGS)
 
 mutate: setup ## Break every mapping and check, and list what no test notices; ARGS="--mapping aws_cur" for one
 	@$(PYTHON) tests/mutate.py $(ARGS)

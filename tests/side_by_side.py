@@ -2,7 +2,7 @@
 
 `make test` starts two processes. Each of them has a PostgreSQL and an S3 server of its own, so tests of one cannot see
 or slow down what tests of the other left there. What is expensive is made once for the tests that share it: all tests
-of a file stay in one process with the fixtures of that file, and all tests of `dags` and `e2e` with their Airflow.
+of a file stay in one process with the fixtures of that file, and all tests that start an Airflow with what it needs.
 """
 
 import fcntl
@@ -18,14 +18,17 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# Each of these folders has one Airflow for all of its tests.
-ONE_AIRFLOW = ("tests/dags", "tests/e2e")
+# The tests of a folder share one Airflow; those with Celery copy its migrated database.
+TOGETHER = {
+    "tests/dags": ("tests/dags/",),
+    "tests/e2e": ("tests/e2e/", "tests/faults/test_celery.py"),
+}
 # Below the ports that Linux gives to outgoing connections: one of those may take a free port before its server does.
 PORTS = range(20_000, 32_000)
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]
-    """Gives a process a whole file at a time, or a whole folder that has one Airflow, in the order of collection.
+    """Gives a process a whole file at a time, or all of `TOGETHER`, in the order of collection.
 
     Slow folders come first in the alphabet, so the processes end at about the same time.
     """
@@ -35,9 +38,8 @@ class Together(LoadFileScheduling):  # type: ignore[misc]
         config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        folder = file.rpartition("/")[0]
-        return folder if folder in ONE_AIRFLOW else file
+        names = (name for name, paths in TOGETHER.items() if nodeid.startswith(paths))
+        return next(names, str(super()._split_scope(nodeid)))
 
 
 class Controller:
@@ -95,7 +97,7 @@ def free_port() -> int:
     """Return a port of the loopback interface that nobody listens on."""
     while True:
         with socket.socket() as probe:
-            port = randrange(PORTS.start, PORTS.stop)
+            port = randrange(PORTS.start, PORTS.stop)  # noqa: S311  no secret
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:

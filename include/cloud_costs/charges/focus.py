@@ -124,8 +124,10 @@ def _place(mapping: str, name: str) -> str:
 
 def _charges(connection: Connection, raw: RawLines, lines: sql.Composed) -> sql.Composed:
     schema = sql.Identifier(raw.schema)
+    # Every check and view holds these thousands of names again.
+    lines = sql_files.render(connection, lines)
     selects = [sql_files.compose(text, lines=lines, schema=schema) for text in selects_of(raw.form.mapping)]
-    return sql.SQL("\nunion all\n").join(_typed(connection, select) for select in selects)
+    return sql_files.render(connection, sql.SQL("\nunion all\n").join(_typed(connection, select) for select in selects))
 
 
 def _typed(connection: Connection, select: sql.Composed) -> sql.Composed:

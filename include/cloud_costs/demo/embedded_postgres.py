@@ -183,7 +183,10 @@ def _give_to_server_user(data_dir: Path) -> tuple[Path, ...]:
 
 
 def _system_user() -> pwd.struct_passwd:
-    """Return the user, made when missing. Two servers may start at once, and `useradd` does not wait for another."""
+    """Return the user, made when missing.
+
+    Two servers may start at once, and of two `useradd` at once one fails, or gives the user another id.
+    """
     with Path("/etc/passwd").open() as accounts:
         fcntl.flock(accounts, fcntl.LOCK_EX)
         with suppress(KeyError):
