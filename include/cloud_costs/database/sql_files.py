@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, LiteralString, cast
+from typing import Any, Literal, cast
 
 import psycopg
 from psycopg import sql
@@ -59,7 +59,8 @@ def compose(text: str, **parts: sql.Composable) -> sql.Composed:
 
 def render(connection: psycopg.Connection[Any], query: sql.Composed) -> sql.Composed:
     """Return the same SQL as one piece, so that statements that hold it do not quote each of its names again."""
-    return sql.Composed([sql.SQL(cast(LiteralString, query.as_string(connection)))])
+    composed = query.as_string(connection)
+    return sql.Composed([sql.SQL(composed)])
 
 
 @cache
