@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from proxies import GoogleProxy
+from side_by_side import free_port
 
 from cloud_costs.storage.azure import AzureStorage, blob_service
 from cloud_costs.storage.files import Storage
@@ -28,12 +29,6 @@ ACCOUNT = "devstoreaccount1"
 # Azurite's own, which Microsoft documents.
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 STARTED = 60
-
-
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])
 
 
 @contextmanager
