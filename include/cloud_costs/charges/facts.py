@@ -77,7 +77,9 @@ def _columns(raw: RawLines) -> tuple[list[LineColumn], list[LineColumn]]:
         if column.daily in ("key", "sum") and not any(found_in(column, raw)):
             continue
         if column.daily == "sum":
-            amounts.append(column)
+            # Of the amounts, the files are asked for those that they have.
+            if not column.expression:
+                amounts.append(column)
         elif column.daily:
             keys.append(column)
     return amounts, keys
@@ -155,4 +157,5 @@ def _counts(
 def _text(column: LineColumn, value: sql.Composable) -> sql.Composable:
     if column.type == "timestamp":
         return sql.SQL("to_char({}, {})").format(value, sql.Literal(TIME))
-    return sql.SQL("({})::text").format(value)
+    # To the second engine, an empty text is none.
+    return sql.SQL("nullif(({})::text, '')").format(value)

@@ -4,11 +4,13 @@ An export has its columns under several names and types, and lacks some in some 
 it reads what `include/sql/focus/<mapping>_columns.csv` lists, and a column that the export lacks is a typed NULL.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 
+from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection
 from cloud_costs.formats.delivery import Format
 from cloud_costs.formats.mapping import LineColumn, line_columns
@@ -62,6 +64,8 @@ def line_value(column: LineColumn, raw: RawLines) -> sql.Composable:
     if column.type == "exported":
         name = column.aliases[0]
         return raw.exported(name) if name in raw.columns else sql.Literal(False)
+    if column.expression:
+        return next(value for value, _ in found_in(column, raw))
     return coalesced([_typed(value, kind, column.type) for value, kind in found_in(column, raw)], column.type)
 
 
@@ -80,7 +84,11 @@ def summed(column: LineColumn, raw: RawLines) -> sql.Composable:
 
 
 def found_in(column: LineColumn, raw: RawLines) -> Iterator[tuple[sql.Composable, str]]:
-    """Yield every column, or key of a map, that holds what the mapping asks for, with its type."""
+    """Yield every column, key of a map or expression that holds what the mapping asks for, with its type."""
+    if column.expression:
+        asked = re.findall(r"\{(\w+)\}", column.expression)
+        values = {one.name: line_value(one, raw) for one in line_columns(raw.form.mapping) if one.name in asked}
+        yield sql_files.compose(f"({column.expression})", **values), column.type
     for alias in column.raw_names:
         name, _, key = alias.partition("->")
         if name not in raw.columns:

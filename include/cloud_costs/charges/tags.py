@@ -4,16 +4,24 @@ from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
-from cloud_costs.charges.lines import RawLines, coalesced, in_map
+from cloud_costs.charges.lines import RawLines, coalesced
+from cloud_costs.formats.delivery import UNREADABLE
 
 # jsonb_build_object takes at most 100 arguments.
 PAIRS_PER_CALL = 50
+# Azure writes the text of a JSON object, with its braces or without. What is neither is kept whole.
+TEXT_OF_TAGS = """(case
+    when coalesce({text}, '') in ('', '{{}}') then null
+    when pg_input_is_valid({text}, 'jsonb') and left(ltrim({text}), 1) = '{{' then {text}::jsonb
+    when pg_input_is_valid('{{' || {text} || '}}', 'jsonb') then ('{{' || {text} || '}}')::jsonb
+    else jsonb_build_object({unreadable}::text, {text})
+end)"""
 
 
 def all_tags(raw: RawLines) -> sql.Composable:
     """Return the expression of all tags of a line, each under its key as the exporter wrote it."""
     pairs = [(key, sql.SQL("nullif({}::text, '')").format(sql.Identifier(name))) for key, name in _tag_columns(raw)]
-    maps = [sql.SQL("coalesce({}, '{{}}')").format(sql.Identifier(name)) for name in _tag_maps(raw)]
+    maps = [sql.SQL("coalesce({}, '{{}}')").format(tags) for tags in _tag_maps(raw)]
     return _merged([*maps, *_objects(pairs)])
 
 
@@ -33,9 +41,9 @@ def tag_values(raw: RawLines, key: str) -> Iterator[sql.Composable]:
     )
     if column:
         yield sql.SQL("nullif({}::text, '')").format(sql.Identifier(column))
-    for name in _tag_maps(raw):
+    for tags in _tag_maps(raw):
         for spelling in spellings:
-            yield sql.SQL("nullif({}, '')").format(in_map(name, spelling))
+            yield sql.SQL("nullif({} ->> {}, '')").format(tags, sql.Literal(spelling))
 
 
 def tag_keys(raw: RawLines) -> list[str]:
@@ -56,8 +64,15 @@ def _tag_columns(raw: RawLines) -> Iterator[tuple[str, str]]:
             yield known.key_of(raw.originals.get(name, name)), name
 
 
-def _tag_maps(raw: RawLines) -> list[str]:
-    return [name for name in raw.form.tags.maps if raw.columns.get(name) == "jsonb"]
+def _tag_maps(raw: RawLines) -> list[sql.Composable]:
+    """Return the tags of each column that holds many, as jsonb: of a map, and of a text."""
+    found: list[sql.Composable] = []
+    for name in raw.form.tags.maps:
+        if raw.columns.get(name) == "jsonb":
+            found.append(sql.Identifier(name))
+        elif raw.columns.get(name) == "text":
+            found.append(sql.SQL(TEXT_OF_TAGS).format(text=sql.Identifier(name), unreadable=sql.Literal(UNREADABLE)))
+    return found
 
 
 def _objects(pairs: Sequence[tuple[str, sql.Composable]]) -> list[sql.Composable]:

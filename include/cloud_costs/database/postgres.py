@@ -28,9 +28,9 @@ KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 10, 6
 UNACKNOWLEDGED = 120_000
 # What holds in every session, whatever the role, the database or the environment sets.
 SETTINGS = {
-    # Partition bounds are read as text, and COPY sends UTF-8.
+    # Partition bounds are read as text, and COPY sends UTF-8. Of dates that are not ISO, CSV has the American ones.
     "TimeZone": "UTC",
-    "DateStyle": "ISO, YMD",
+    "DateStyle": "ISO, MDY",
     "client_encoding": "UTF8",
     "application_name": "cloud_costs",
     # A COPY or a sum over a large month takes minutes. A timeout that is meant for people's queries would end it each

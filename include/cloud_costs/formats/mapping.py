@@ -16,7 +16,8 @@ from cloud_costs.formats.delivery import Format
 class LineColumn:
     """A column that a mapping reads: its type there, and its other names in exports.
 
-    The alias `product->sku` is the key `sku` of the map column `product`.
+    The alias `product->sku` is the key `sku` of the map column `product`. Where the aliases begin with `=`, no export
+    has the column: it is an SQL expression of other columns, `{column}` each, which PostgreSQL and DuckDB read alike.
 
     Two types are not PostgreSQL's. `exported` is a boolean: whether the column that the alias names holds values in
     the month. `count` is the number of lines.
@@ -30,10 +31,13 @@ class LineColumn:
     type: str
     aliases: tuple[str, ...]
     daily: str
+    expression: str = ""
 
     @property
     def raw_names(self) -> tuple[str, ...]:
         """The raw columns and map keys that may hold the column, the first one that is there first."""
+        if self.expression:
+            return ()
         return self.aliases if self.type in ("exported", "count") else (self.name, *self.aliases)
 
 
@@ -41,7 +45,13 @@ class LineColumn:
 def line_columns(mapping: str) -> tuple[LineColumn, ...]:
     """Return the columns that a mapping reads."""
     rows = csv.DictReader(sql_files.read(f"focus/{mapping}_columns.csv").splitlines())
-    return tuple(LineColumn(row["column"], row["type"], tuple(row["aliases"].split()), row["daily"]) for row in rows)
+    return tuple(_line_column(row) for row in rows)
+
+
+def _line_column(row: dict[str, str]) -> LineColumn:
+    if row["aliases"].startswith("="):
+        return LineColumn(row["column"], row["type"], (), row["daily"], row["aliases"][1:])
+    return LineColumn(row["column"], row["type"], tuple(row["aliases"].split()), row["daily"])
 
 
 def is_read(form: Format, name: str) -> bool:

@@ -305,8 +305,12 @@ def _key_expressions(form: Format, read: Mapping[str, _Read], delivered: Set[str
         for column in columns
         if column.daily == "key" and any(name.partition("->")[0] in delivered for name in column.raw_names)
     }
-    derived = (column for column in columns if column.daily not in ("", "key", "sum"))
-    return keys | {column.name: column.daily.format(**values) for column in derived}
+    keys |= {column.name: column.daily.format(**values) for column in columns if column.daily not in ("", "key", "sum")}
+    # An expression may name one that is listed before it.
+    for column in columns:
+        if column.expression and column.daily == "key":
+            keys[column.name] = values[column.name] = f"({column.expression.format(**values)})"
+    return keys
 
 
 def _as_it_is(column: LineColumn, read: Mapping[str, _Read]) -> str | None:
@@ -333,8 +337,15 @@ def _key_value(column: LineColumn, read: Mapping[str, _Read]) -> str:
 def _typed(read: _Read, wanted: str) -> str:
     if wanted != "timestamp":
         return read.value
+    if read.type == "VARCHAR":
+        return timestamp(read.value)
     # All times are UTC. DuckDB's own cast asks the library of time zones for each value, which takes ten times as long.
     return f"make_timestamp(epoch_us({read.name}))" if read.type == WITH_ZONE else f"{read.value}::timestamp"
+
+
+def timestamp(text: str) -> str:
+    """Return the time that a text stands for, by the rules of the load's session: 2025-01-31 or 01/31/2025."""
+    return f"coalesce(try_cast({text} as timestamp), strptime({text}, '%m/%d/%Y'))"
 
 
 def _of_map(read: _Read, key: str) -> str:
