@@ -309,3 +309,39 @@ def test_database_is_called_by_where_it_is_and_never_by_its_password():
     )
     assert (database.name, database.schema) == ("u@h:5432/d", "cost_analytics")
     assert "s3cret" not in repr(database)
+
+
+AZURE = "sources:\n  - name: az\n    format: azure_cost\n    uri: s3://billing/exports/actual/\n"
+
+
+def test_amortized_costs_may_be_an_export_of_their_own(written):
+    [one] = load_sources(written(AZURE + "    amortized_uri: s3://billing/exports/amortized\n"))
+    assert one.amortized_uri == "s3://billing/exports/amortized/"
+    assert one.form.find_manifests is not load_sources(written(AZURE))[0].form.find_manifests
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (ONE + "    amortized_uri: s3://b/k/\n", "amortized_uri: aws_cur takes none, for its exports hold all costs"),
+        (ONE + "    amortized_uri: s3://b/k/\n", "azure_cost does"),
+        (AZURE + "    amortized_uri: s3://billing/exports/actual\n", "amortized_uri: it is the same as uri"),
+        (
+            AZURE + "    amortized_uri: file:///exports/\n",
+            "is in another storage than uri, s3://billing",
+        ),
+        (
+            AZURE + "    amortized_uri: s3://billing/cup/report/\n" + ONE.removeprefix("sources:\n"),
+            "'az' and 'cup' have the same uri, s3://billing/cup/report/",
+        ),
+        (
+            AZURE.replace("s3://billing", "abfss://costs@first.dfs.core.windows.net")
+            + "    amortized_uri: abfss://costs@second.dfs.core.windows.net/x/\n",
+            "is in another storage than uri, abfss://costs@first.dfs.core.windows.net",
+        ),
+        (AZURE + "    manifest: none\n", "'none' is not for azure_cost: its deliveries need their manifests"),
+    ],
+)
+def test_second_export_that_cannot_be_is_told(written, text, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        load_sources(written(text))

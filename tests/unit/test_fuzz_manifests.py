@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import yaml
+from azure import azure_source
 from fuzzing import bounded
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloud_costs.config.sources import Source, load_sources
 from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill.azure import AzureBill
+from cloud_costs.demo.sample_bill.azure import write_month as write_azure_month
 from cloud_costs.errors import CloudCostsError, ConfigError
 from cloud_costs.formats import FORMATS
 from cloud_costs.months import MonthRange
@@ -106,6 +109,48 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     [found] = FORMATS[source.format].find_manifests("cup", source.uri, LOCAL, MonthRange())
     path = Path(LOCAL.local_path(found.file.uri))
     return source, path, json.loads(path.read_bytes())
+
+
+@pytest.fixture(params=["azure_cost", "azure_focus"], scope="module")
+def azure_export(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, Path, Any]:
+    """A delivered month of each Azure format: its source, its manifest, and the manifest's content."""
+    bucket = tmp_path_factory.mktemp(request.param)
+    bill = AzureBill(lines=5, files=3, format=request.param, amortized=False)
+    write_azure_month(bill, JANUARY, bucket)
+    [path] = bucket.rglob("manifest.json")
+    return azure_source(bill, bucket, name="cup"), path, json.loads(path.read_bytes())
+
+
+@pytest.mark.tries(EXAMPLES)
+@bounded(EXAMPLES)
+@given(data=st.data())
+def test_any_azure_manifest_is_read_exactly_or_refused(azure_export, data):
+    source, path, content = azure_export
+    text = data.draw(texts(content))
+    path.write_bytes(text)
+    try:
+        [manifest] = source.form.find_manifests("cup", source.uri, LOCAL, MonthRange())
+        delivery = source.form.read_delivery(manifest, LOCAL)
+        version = source.form.read_version(manifest, LOCAL)
+    except CloudCostsError as error:
+        # A manifest of no bytes is none.
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:
+        assert refusal.startswith("cup 2025-01: " if text else "cup: no export of a month")
+        return
+    read = json.loads(text)
+    listed = read.get("blobs") or []
+    assert len({file.uri for file in delivery.files}) == len(delivery.files) == len(listed)
+    assert len(listed) == (read.get("blobCount") or 0)
+    for file, blob in zip(delivery.files, listed, strict=True):
+        size = Path(LOCAL.local_path(file.uri)).stat().st_size
+        assert blob["blobName"].endswith(file.name)
+        assert blob.get("byteCount") in (None, size)
+        assert delivery.file_rows.get(file.uri) == blob.get("dataRowCount")
+    assert delivery.rows == read.get("dataRowCount")
+    assert version == delivery.version
 
 
 @pytest.mark.tries(EXAMPLES)

@@ -27,7 +27,7 @@ from cloud_costs.config.addresses import address, default_conn_id
 from cloud_costs.config.invoices import read_invoices
 from cloud_costs.database import sql_files
 from cloud_costs.errors import ConfigError
-from cloud_costs.formats import FORMATS, without_manifests
+from cloud_costs.formats import FORMATS, with_amortized, without_manifests
 from cloud_costs.formats.delivery import Format
 from cloud_costs.months import parse_month
 from cloud_costs.validation import Location, explain
@@ -65,6 +65,12 @@ def _month(value: Any) -> date:
 Month = Annotated[date, BeforeValidator(_month)]
 
 
+def _storage_of(uri: str) -> tuple[str, str]:
+    """Return what one connection reaches: the scheme, and the account that the address of a container names."""
+    scheme, _, path = uri.partition("://")
+    return scheme, path.partition("/")[0].partition("@")[2]
+
+
 class Source(BaseModel):
     """One billing export: its name, its format, where it is and how to reach it."""
 
@@ -75,6 +81,7 @@ class Source(BaseModel):
     uri: str
     conn_id: str = Field(default=None, validate_default=True, pattern=r"^[A-Za-z0-9_.-]{1,250}$")
     first_month: Month | None = None
+    amortized_uri: str | None = None
     manifest: Literal["required", "none"] = "required"
     stale_after_hours: int = Field(default=48, ge=0, le=87_600)
     tags: tuple[str, ...] = ()
@@ -123,6 +130,22 @@ class Source(BaseModel):
     def _default_of_the_cloud(cls, value: Any, info: ValidationInfo) -> Any:
         return default_conn_id(info.data.get("uri", "")) if value is None else value
 
+    @field_validator("amortized_uri")
+    @classmethod
+    def _has_two_exports(cls, value: str | None, info: ValidationInfo) -> str | None:
+        form = FORMATS.get(info.data.get("format", ""))
+        if value is None or form is None:
+            return value
+        if form.find_amortized is None:
+            taking = ", ".join(name for name, one in FORMATS.items() if one.find_amortized)
+            raise ValueError(f"{info.data['format']} takes none, for its exports hold all costs; {taking} does")
+        value, uri = address(value), info.data.get("uri", "")
+        if value == uri:
+            raise ValueError("it is the same as uri, which names the export of actual costs")
+        if uri and _storage_of(value) != _storage_of(uri):
+            raise ValueError(f"{value!r} is in another storage than uri, {uri}; both are read by one connection")
+        return value
+
     @field_validator("invoices", mode="before")
     @classmethod
     def _readable_invoices(cls, value: Any, info: ValidationInfo) -> Any:
@@ -148,6 +171,8 @@ class Source(BaseModel):
     def form(self) -> Format:
         """How the source's deliveries are found and read: by their manifests, or by listing where there are none."""
         form = FORMATS[self.format]
+        if self.amortized_uri:
+            return with_amortized(form, self.amortized_uri)
         return without_manifests(form) if self.manifest == "none" else form
 
     @property
@@ -263,11 +288,12 @@ def _refuse_clashes(where: str, sources: Sequence[Source]) -> None:
             raise ConfigError(f"{where}: sources: the name {name!r} is given {count} times")
     places: dict[str, str] = {}
     for source in sources:
-        if (other := places.setdefault(source.uri, source.name)) != source.name:
-            raise ConfigError(
-                f"{where}: sources: {other!r} and {source.name!r} have the same uri, {source.uri}; "
-                "every cost would count twice"
-            )
+        for uri in filter(None, (source.uri, source.amortized_uri)):
+            if (other := places.setdefault(uri, source.name)) != source.name:
+                raise ConfigError(
+                    f"{where}: sources: {other!r} and {source.name!r} have the same uri, {uri}; "
+                    "every cost would count twice"
+                )
     for source in sources:
         for relation in (source.raw_table, source.focus_view, source.normalized_table):
             owner = owners.setdefault(relation, f"source {source.name!r}")

@@ -10,7 +10,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from cloud_costs.formats import manifests
-from cloud_costs.formats.delivery import Format
+from cloud_costs.formats.delivery import Format, Manifest
+from cloud_costs.months import MonthRange
+from cloud_costs.storage.files import Storage
 
 
 def _find_formats() -> dict[str, Format]:
@@ -26,6 +28,21 @@ def _find_formats() -> dict[str, Format]:
 
 
 FORMATS = _find_formats()
+
+
+def with_amortized(form: Format, amortized_uri: str) -> Format:
+    """Return the format for a source whose amortized costs are an export of their own, at `amortized_uri`.
+
+    Raises `ValueError` for a format whose exports hold all costs.
+    """
+    if form.find_amortized is None:
+        raise ValueError("its exports hold all costs, so there is no second one")
+    find_amortized = form.find_amortized
+
+    def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
+        return find_amortized(source, uri, amortized_uri, storage, months)
+
+    return replace(form, find_manifests=find_manifests)
 
 
 def without_manifests(form: Format) -> Format:

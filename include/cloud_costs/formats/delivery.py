@@ -14,12 +14,14 @@ class Manifest:
     """What tells the newest delivery of one billing month from all others, found by listing; nothing is read yet.
 
     `file` is the manifest itself. Where a delivery has none, or has several, `file` stands for all that make it up:
-    its ETag changes whenever one of them does (`manifests.standing_for`).
+    its ETag changes whenever one of them does (`manifests.standing_for`), and `parts` are the manifests, where each
+    is of an export of its own.
     """
 
     source: str
     billing_month: date
     file: StoredFile
+    parts: tuple[StoredFile, ...] = ()
 
     @property
     def label(self) -> str:
@@ -33,6 +35,9 @@ class Delivery:
     Some providers also promise what the files hold. `file_rows` are the lines of each file by its uri. `rows` are the
     lines of all files. `billed` is the billed cost of all lines by currency. Where the provider promises nothing, they
     are empty or None. A load that stored anything else is refused.
+
+    `renamed` are, by the uri of a file, other names for some of its columns, by their name in lower case: where files
+    of two exports make up a delivery, it keeps amounts apart that both exports call the same.
     """
 
     manifest: Manifest
@@ -41,6 +46,7 @@ class Delivery:
     file_rows: Mapping[str, int] = field(default_factory=dict)
     rows: int | None = None
     billed: Mapping[str, Decimal] = field(default_factory=dict)
+    renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -57,6 +63,10 @@ class Provider:
     missing_tag: str
 
 
+# The key of a text of tags that is not JSON.
+UNREADABLE = "unreadable tags"
+
+
 def _itself(key: str) -> tuple[str, ...]:
     return (key,)
 
@@ -66,8 +76,9 @@ class Tags:
     """Where the lines of an export hold tags: in a column for each tag, in maps of many tags, or in both.
 
     A raw column whose name begins with `prefix` holds one tag, and `key_of` returns the tag's key from the exporter's
-    name of the column. The raw columns `maps` hold many tags by key. `spellings` returns how an export may spell a
-    key that `sources.yaml` names; the first spelling that is there counts.
+    name of the column. The raw columns `maps` hold many tags by key, as a map or as the text of a JSON object; a text
+    that is no JSON object, with its braces or without, is kept whole under the key `UNREADABLE`. `spellings` returns
+    how an export may spell a key that `sources.yaml` names; the first spelling that is there counts.
     """
 
     prefix: str = ""
@@ -88,8 +99,10 @@ class Format:
     - `read_version(manifest, storage)` returns the version id that the manifest names.
     - `read_delivery(manifest, storage)` reads the manifest and finds every file that it lists.
     - `find_months` is `find_manifests` for a bucket that holds no manifests; None if the format has no such mode.
+    - `find_amortized` is `find_manifests` for a source whose bill is two exports, one of actual and one of amortized
+      costs. Its second argument is the uri of the amortized one. None if the format has no such thing.
     - `mapping` names the SQL files in `include/sql/focus` that say what the columns mean.
-    - `billed` is the raw column that says what is billed. A file without it is refused.
+    - `billed` is the raw column that says what is billed, or several of which one does. A file without is refused.
     - `raw_name` and `csv_type` give a CSV column its raw name and its PostgreSQL type.
     - `file_types` are the endings of the names of data files.
     """
@@ -100,8 +113,9 @@ class Format:
     read_delivery: Callable[[Manifest, Storage], Delivery]
     find_months: Callable[[str, str, Storage, MonthRange], list[Manifest]] | None
     mapping: str
-    billed: str
+    billed: str | tuple[str, ...]
     raw_name: Callable[[str], str]
     csv_type: Callable[[str], str]
     file_types: tuple[str, ...]
     tags: Tags = field(default_factory=Tags)
+    find_amortized: Callable[[str, str, str, Storage, MonthRange], list[Manifest]] | None = None

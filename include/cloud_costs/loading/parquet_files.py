@@ -98,7 +98,7 @@ def _encoded(copy: Copy) -> Iterator[tuple[int, Any]]:
     """Yield the rows in slices: how many, and their bytes."""
     shape = copy.shape
     with read_errors(copy.storage, copy.where, shape.file), _opened(copy.storage, shape.file, shape.footer) as parquet:
-        kept = [column.original for column in copy.columns]
+        kept = [shape.own_name(column.original) for column in copy.columns]
         wanted = kept if len(kept) < len(shape.types) and set(kept) <= set(parquet.schema_arrow.names) else None
         batches = parquet.iter_batches(BATCH_ROWS, list(copy.row_groups), columns=wanted, use_threads=False)
         types = [column.type for column in copy.columns]

@@ -18,7 +18,7 @@ from cloud_costs.formats.delivery import Delivery, Format
 from cloud_costs.loading.columns import raw_names
 from cloud_costs.loading.csv_files import refuse_damaged
 from cloud_costs.loading.duckdb_files import DeliveryFiles, Part, open_files
-from cloud_costs.loading.second_engine import quoted, reader
+from cloud_costs.loading.second_engine import quoted, reader, timestamp
 from cloud_costs.loading.shape import FileShape
 from cloud_costs.loading.staging import read_file_shape
 from cloud_costs.months import month_label
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # DuckDB's decimals have 38 digits; AWS bills have at most 18 decimal places.
-CSV_TYPES = {"numeric": "decimal(38, 18)", "timestamp without time zone": "timestamp"}
+NUMBER = "decimal(38, 18)"
 # An operator's machine holds more than a query may take.
 MEMORY = "1GB"
 FILE_NUMBER = r"regexp_extract(filename, '://([0-9]+)', 1)::integer as file"
@@ -66,7 +66,7 @@ def ask(storage: Storage, delivery: Delivery, form: Format, statement: str, *, a
     `DeliveryError` for a damaged file.
     """
     where = delivery.manifest.label
-    shapes = [read_file_shape(storage, where, file, form) for file in delivery.files]
+    shapes = [read_file_shape(storage, where, delivery, file, form) for file in delivery.files]
     for file in delivery.files:
         refuse_damaged(storage, where, file)
     with _as_ours(), open_files(storage, where, delivery.files, MEMORY) as files:
@@ -96,19 +96,20 @@ def _create_files(connection: "duckdb.DuckDBPyConnection", shapes: Sequence[File
 
 
 def _create_manifest(connection: "duckdb.DuckDBPyConnection", storage: Storage, delivery: Delivery) -> None:
-    """Make the table of the manifest; `content` is NULL where a listing stands for it."""
+    """Make the table of the manifests; `content` is NULL where a listing or a data file stands for one."""
     manifest = delivery.manifest
-    content = None
-    if not manifest.file.uri.endswith("/"):
-        with labelled(manifest.label):
-            content = storage.read(manifest.file.uri).decode("utf-8-sig")
     columns = "source varchar, month varchar, version varchar, uri varchar, etag varchar, content json"
     connection.execute("create table manifest (" + columns + ")")
     month = month_label(manifest.billing_month)
-    connection.execute(
-        "insert into manifest values (?, ?, ?, ?, ?, ?)",
-        [manifest.source, month, delivery.version, manifest.file.uri, manifest.file.etag, content],
-    )
+    for file in manifest.parts or (manifest.file,):
+        content = None
+        if file.name.endswith(".json"):
+            with labelled(manifest.label):
+                content = storage.read(file.uri).decode("utf-8-sig")
+        connection.execute(
+            "insert into manifest values (?, ?, ?, ?, ?, ?)",
+            [manifest.source, month, delivery.version, file.uri, file.etag, content],
+        )
 
 
 def _lines(files: DeliveryFiles, shapes: Sequence[FileShape], form: Format) -> str:
@@ -137,9 +138,10 @@ def _lines(files: DeliveryFiles, shapes: Sequence[FileShape], form: Format) -> s
 
 
 def _typed(part: Part, column: str, kind: str) -> str:
-    if part.is_csv and kind in CSV_TYPES:
-        return f"nullif({column}, '')::{CSV_TYPES[kind]}"
-    return column
+    value = f"nullif({column}, '')"
+    if part.is_csv and kind == "numeric":
+        return f"{value}::{NUMBER}"
+    return timestamp(value) if part.is_csv and kind == "timestamp without time zone" else column
 
 
 def _without_huge_integers(connection: "duckdb.DuckDBPyConnection", statement: str) -> str:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from psycopg import sql
@@ -23,6 +23,7 @@ class Stopped(Exception):
 class FileShape:
     """The PostgreSQL types of the columns of one file by the exporter's name, in order.
 
+    `renamed` are the file's own names of the columns that are called otherwise here (`Delivery.renamed`).
     `row_groups` are the rows that Parquet's footer counts in each, `footer` is what was read of it, packed: unpacked
     it takes megabytes for each file. A CSV file has neither.
     """
@@ -31,6 +32,11 @@ class FileShape:
     types: Mapping[str, str]
     row_groups: tuple[int, ...] = ()
     footer: bytes | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def own_name(self, name: str) -> str:
+        """Return what the file itself calls a column."""
+        return self.renamed.get(name, name)
 
     @property
     def rows(self) -> int | None:

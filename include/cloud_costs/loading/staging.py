@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
 
@@ -27,11 +27,25 @@ log = logging.getLogger(__name__)
 PART_ROWS = 50_000
 
 
-def read_file_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> FileShape:
-    """Read the footer or header of one file."""
+def read_file_shape(storage: Storage, where: str, delivery: Delivery, file: StoredFile, form: Format) -> FileShape:
+    """Read the footer or header of one file of a delivery."""
     if csv_files.is_csv(file):
-        return csv_files.read_shape(storage, where, file, form)
-    return parquet_files.read_shape(storage, where, file)
+        shape = csv_files.read_shape(storage, where, file, form)
+    else:
+        shape = parquet_files.read_shape(storage, where, file)
+    return _renamed(shape, delivery.renamed.get(file.uri, {}))
+
+
+def _renamed(shape: FileShape, names: Mapping[str, str]) -> FileShape:
+    """Return the shape with other names for some columns; of several that would be called the same, the first is."""
+    own = {name.lower(): name for name in reversed(list(shape.types))}
+    renamed: dict[str, str] = {}
+    for old, new in names.items():
+        if old in own:
+            renamed.setdefault(new, own[old])
+    called = {old: new for new, old in renamed.items()}
+    types = {called.get(name, name): kind for name, kind in shape.types.items()}
+    return replace(shape, types=types, renamed=renamed)
 
 
 def read_shape(
@@ -51,7 +65,7 @@ def read_shape(
     have, and for a file that has no column to keep or lacks the billed cost.
     """
     where = delivery.manifest.label
-    files = tuple(read_file_shape(storage, where, file, form) for file in delivery.files)
+    files = tuple(read_file_shape(storage, where, delivery, file, form) for file in delivery.files)
     originals = dict.fromkeys(name for file in files for name in file.types)
     is_csv = all(csv_files.is_csv(file.file) for file in files)
     names = raw_names(originals, known, form.raw_name if is_csv else str.lower)
@@ -60,9 +74,10 @@ def read_shape(
     for uri, columns in by_file.items():
         if not columns:
             raise DeliveryError(f"{where}: {uri}: no column of it is one that the FOCUS mapping {form.mapping} reads")
-        if form.billed not in columns:
+        billed = (form.billed,) if isinstance(form.billed, str) else form.billed
+        if columns.keys().isdisjoint(billed):
             raise DeliveryError(
-                f"{where}: {uri}: it has no column {form.billed!r}, which says what is billed; export it too"
+                f"{where}: {uri}: it has no column {billed[0]!r}, which says what is billed; export it too"
             )
     merged = merge_types(where, by_file, published)
     together = len({*merged, *published} - {RESERVED})

@@ -180,7 +180,9 @@ def diagnose_source(source: Source, storage_of: Callable[[Source], Storage]) -> 
         found = _find(source, storage)
         newest = found[-1]
         delivery = source.form.read_delivery(newest, storage)
-        first = read_file_shape(storage, newest.label, delivery.files[0], source.form)
+        if not delivery.files:
+            return Diagnosis((f"{source.name}: {month_label(newest.billing_month)} is empty, and can be loaded: ok",))
+        first = read_file_shape(storage, newest.label, delivery, delivery.files[0], source.form)
         if other := _other_format(source, first):
             return Diagnosis(
                 problems=(f"{source.name}: the columns of {month_label(newest.billing_month)} are {other}",)
