@@ -40,10 +40,12 @@ select null::text as invoice_id, null::numeric as amount, null::text as currency
 where false
 """
 # Columns that the totals of a mapping may state, if its provider has such a thing. A check that reads a column that a
-# mapping does not state finds NULL. include/sql/focus/aws_cur_totals.sql explains each.
+# mapping does not state finds NULL. include/sql/focus/*_totals.sql explain each.
 OPTIONAL_TOTALS = """
 alter table {}
     add column if not exists gross_cost numeric,
+    add column if not exists effective_cost numeric,
+    add column if not exists usage_may_lack_account boolean,
     add column if not exists prepaid_use numeric,
     add column if not exists gross_lines bigint,
     add column if not exists net_lines bigint,

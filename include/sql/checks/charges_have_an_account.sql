@@ -7,7 +7,9 @@
 with found as (
     select 1
     from {focus_totals}
-    where charges_without_account > 0
+    where
+        charges_without_account > 0
+        or (charges_without_dimensions > 0 and exists (select 1 from {raw_totals} where usage_may_lack_account))
 )
 
 select
@@ -21,4 +23,4 @@ from ({charges}) as charges
 where
     exists (select 1 from found)
     and subaccountid is null
-    and chargecategory <> 'Usage'
+    and (chargecategory <> 'Usage' or exists (select 1 from {raw_totals} where usage_may_lack_account))

@@ -3,7 +3,7 @@
 -- action: the difference is published as charges of the category Adjustment; ask AWS Support about the lines of
 --   these invoices
 
--- The charges are looked for only where there are some.
+-- The charges are looked for only where there are some. An adjustment that the provider made is a line of its own.
 with found as (
     select 1
     from {focus_totals}
@@ -20,3 +20,4 @@ from ({charges}) as charges
 where
     exists (select 1 from found)
     and chargecategory = 'Adjustment'
+    and x_lineitems = 0

@@ -24,7 +24,8 @@ select
     ) as charges_without_dimensions,
     count(*) filter (where subaccountid is null and chargecategory <> 'Usage') as charges_without_account,
     count(*) filter (where not x_typeisknown) as charges_of_unknown_type,
-    count(*) filter (where chargecategory = 'Adjustment') as adjustments,
+    count(*) filter (where not x_serviceisknown) as charges_of_unknown_service,
+    count(*) filter (where chargecategory = 'Adjustment' and x_lineitems = 0) as adjustments,
     count(*) filter (where commitmentdiscountstatus = 'Unused' and effectivecost < 0) as unused_below_zero
 from ({charges}) as charges
 group by billingaccountid, invoiceid, billingcurrency
