@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import psycopg
 import typer
@@ -91,7 +91,7 @@ sources:
 app = typer.Typer(help=__doc__, invoke_without_command=True, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
 T = TypeVar("T")
-Totals = dict[tuple[str, ...], tuple[Decimal, ...]]
+Totals = dict[tuple[Any, ...], tuple[Decimal, ...]]
 Port = Annotated[int, typer.Option(envvar="AIRFLOW_PORT", min=1, max=65535, help="Port of the Airflow UI.")]
 
 
@@ -356,7 +356,7 @@ def _reconcile(connection: psycopg.Connection) -> bool:
         """
     ).fetchall()
     found: Totals = {tuple(row[:6]): tuple(Decimal(value) for value in row[6:]) for row in rows}
-    wrong = sorted(key for key in found.keys() | truth.keys() if found.get(key) != truth.get(key))
+    wrong = sorted((key for key in found.keys() | truth.keys() if found.get(key) != truth.get(key)), key=str)
     if wrong:
         console.print(f"[red]costs and truth differ[/red] in {len(wrong)} of {len(truth)} totals, the first:")
         for key in wrong[:5]:
