@@ -57,7 +57,15 @@ def lines(draw):
     shared = draw(own())
     model = draw(st.sampled_from(("OnDemand", "Spot", "", "Reservation", "SavingsPlan")))
     if model in COMMITMENTS:
-        kind = draw(st.sampled_from(KINDS))
+        kind = draw(st.sampled_from(("Usage", "Purchase", "Refund", "Unused")))
+        shared |= {"PricingModel": model, "benefitId": COMMITMENTS[model]}
+        if kind in ("Purchase", "Refund"):
+            return usage(**shared, ChargeType=kind, Cost=draw(texts)), None
+        charge = {"Unused": f"Unused{model}"}.get(kind, kind)
+        covered = usage(**shared, ChargeType=charge)
+        actual = covered | {"Cost": "0"} if kind == "Usage" else None
+        return actual, covered | {"Cost": draw(texts)}
+    kind = draw(st.sampled_from(KINDS))
     line = usage(**shared, PricingModel=model, ChargeType=kind, Cost=draw(texts))
     return line, line
 
@@ -76,12 +84,11 @@ CHARGES = (
 def test_every_bill_is_billed_as_actual_and_costs_as_amortized(database, query, bucket, bill):
     run = f"run-{next(RUNS)}"
     actual, amortized = ([line for line in export if line] for export in zip(*bill, strict=True))
-    # An export without lines has its header.
-    write_csv(bucket, *(actual or [usage(Cost="0")]), export=f"{run}/actual", run=run)
-    write_csv(bucket, *(amortized or [usage(Cost="0")]), export=f"{run}/amortized", run=run)
-    uris = {"uri": f"file://{bucket}/{run}/actual/", "amortized_uri": f"file://{bucket}/{run}/amortized/"}
     if not (actual and amortized):
         return
+    write_csv(bucket, *actual, export=f"{run}/actual", run=run)
+    write_csv(bucket, *amortized, export=f"{run}/amortized", run=run)
+    uris = {"uri": f"file://{bucket}/{run}/actual/", "amortized_uri": f"file://{bucket}/{run}/amortized/"}
     load_month(database, crafted_azure(bucket, tags=("team",), **uris), JANUARY)
     expected = defaultdict(lambda: [Decimal(0), Decimal(0)])
     with localcontext(prec=80):

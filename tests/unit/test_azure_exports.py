@@ -23,9 +23,10 @@ BILL = AzureBill(format="azure_focus", lines=20, files=3)
 PAIR = AzureBill(lines=20)
 LOCAL = LocalStorage()
 FEBRUARY = date(2025, 2, 1)
+ALL = MonthRange()
 
 
-def find(bill: AzureBill, bucket: Path, months: MonthRange = MonthRange(), **options: Any) -> list[Any]:  # noqa: B008
+def find(bill: AzureBill, bucket: Path, months: MonthRange = ALL, **options: Any) -> list[Any]:
     source = azure_source(bill, bucket, **options)
     return source.form.find_manifests("azure", source.uri, LOCAL, months)
 
