@@ -39,6 +39,8 @@ LINES = {
     "unused_commitment_is_not_negative": [
         line(**PLAN_FEE, savings_plan_total_commitment_to_date=1.0, savings_plan_used_commitment=1.0000000001)
     ],
+    "rates_are_numbers": [line(pricing_public_on_demand_rate="0.5 USD")],
+    "split_lines_cost_nothing": [line(line_item_operation="EKSPod-EC2")],
     "line_item_types_are_known": [line(line_item_line_item_type="Surprise")],
     "savings_plan_usage_is_negated": [
         line(line_item_line_item_type="SavingsPlanCoveredUsage", savings_plan_savings_plan_a_r_n="arn:1"),

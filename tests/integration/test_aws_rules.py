@@ -380,3 +380,23 @@ def test_flat_rate_subscription_is_a_recurring_purchase(load, query):
     assert query("select ChargeCategory, ChargeFrequency, BilledCost, EffectiveCost from focus_costs") == [
         ("Purchase", "Recurring", 15, 15)
     ]
+
+
+def test_rate_that_is_no_number_fails_no_query_and_is_named(load, query):
+    rates = ("0.5", "5E-1", "", "half a dollar", "half a dollar", "1.2.3", "NaN")
+    lines = [
+        line(identity_line_item_id=f"l{number}", pricing_public_on_demand_rate=rate)
+        for number, rate in enumerate(rates)
+    ]
+    assert load(lines) == {"rates_are_numbers"}
+    assert query("select x_lineitemid, ListUnitPrice from focus_costs where ListUnitPrice is not null order by 1") == [
+        ("l0", Decimal("0.5")),
+        ("l1", Decimal("0.5")),
+    ]
+    sample = query("select sample from audit_results where check_name = 'rates_are_numbers'")[0][0]
+    assert sorted((row["column_name"], row["value"], row["lines"]) for row in sample) == [
+        ("pricing_public_on_demand_rate", "1.2.3", "1"),
+        ("pricing_public_on_demand_rate", "NaN", "1"),
+        ("pricing_public_on_demand_rate", "half a dollar", "2"),
+    ]
+    assert all("004512887103" in row["line"] and "AmazonEC2" in row["line"] for row in sample)

@@ -12,6 +12,7 @@ from psycopg import sql
 from cloud_costs.formats.delivery import Format
 from cloud_costs.formats.mapping import LineColumn, line_columns
 
+NUMBER = r"^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,3})?$"
 NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
 
 IsNet = Callable[[sql.Composable], sql.Composable]
@@ -48,7 +49,7 @@ def line_value(column: LineColumn, raw: RawLines) -> sql.Composable:
     if column.type == "net":
         account = next(one for one in line_columns(raw.form.mapping) if one.name == column.aliases[0])
         return is_net(column, raw, line_value(account, raw))
-    return coalesced([_typed(value, kind, column.type) for value, kind in found_in(column, raw)], column.type)
+    return coalesced([_typed(value, kind, column) for value, kind in found_in(column, raw)], column.type)
 
 
 def is_net(column: LineColumn, raw: RawLines, account: sql.Composable) -> sql.Composable:
@@ -97,8 +98,51 @@ def coalesced(values: Sequence[sql.Composable], target: str) -> sql.Composable:
     return values[0] if len(values) == 1 else sql.SQL("coalesce({})").format(sql.SQL(", ").join(values))
 
 
-def _typed(value: sql.Composable, found: str, wanted: str) -> sql.Composable:
-    """Return a raw value in the type that the mapping reads; AWS writes the absent string as ''."""
+def unreadable(raw: RawLines) -> sql.Composed:
+    """Return the select of the texts of a month that should be numbers and are none, each with one of its lines.
+
+    These are rates and quantities, which no total is made of. An amount that is no number is never stored.
+    """
+    columns = line_columns(raw.form.mapping)
+    texts = [
+        sql.SQL("({}, {})").format(sql.Literal(column.name), value)
+        for column in columns
+        if column.type == "numeric" and column.daily != "sum"
+        for value, kind in found_in(column, raw)
+        if kind == "text"
+    ]
+    # What like lines have in common, and the id of a line where the mapping asks for it.
+    named = [
+        sql.SQL("{} as {}").format(line_value(column, raw), sql.Identifier(column.name))
+        for column in columns
+        if column.type == "text" and column.daily and any(found_in(column, raw))
+    ]
+    return sql.SQL(
+        "select found.column_name, found.value, found.lines, line.line from ("
+        "select texts.column_name, texts.value, count(*) as lines, min(raw.ctid) as place from {raw} as raw "
+        "cross join lateral (values {texts}) as texts (column_name, value) where texts.value <> '' "
+        "group by texts.column_name, texts.value having texts.value !~ {number}) as found "
+        "left join lateral (select jsonb_strip_nulls(to_jsonb(named)) as line "
+        "from (select {named} from {raw} where ctid = found.place) as named) as line on true"
+    ).format(
+        raw=raw.relation,
+        texts=sql.SQL(", ").join(texts or [sql.SQL("('', '')")]),
+        number=sql.Literal(NUMBER),
+        named=sql.SQL(", ").join(named),
+    )
+
+
+def _typed(value: sql.Composable, found: str, column: LineColumn) -> sql.Composable:
+    """Return a raw value in the type that the mapping reads; AWS writes the absent string as ''.
+
+    An amount that is no number fails, and so does the load. A rate or quantity that is none is NULL, so that it fails
+    no query: `unreadable` finds it.
+    """
+    wanted = column.type
+    if found == "text" and wanted == "numeric" and column.daily != "sum":
+        return sql.SQL("case when {value} ~ {number} then {value}::numeric end").format(
+            value=value, number=sql.Literal(NUMBER)
+        )
     if found == "text":
         value = sql.SQL("nullif({}, '')").format(value)
     if found == wanted or (found, wanted) == ("timestamp without time zone", "timestamp"):

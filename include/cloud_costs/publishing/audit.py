@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from cloud_costs.charges import focus
 from cloud_costs.charges.facts import stored_facts, stored_facts_by_file
-from cloud_costs.charges.lines import RawLines, on_basis
+from cloud_costs.charges.lines import RawLines, on_basis, unreadable
 from cloud_costs.config.invoices import read_invoices
 from cloud_costs.config.sources import Source
 from cloud_costs.database import sql_files
@@ -147,6 +147,7 @@ def _parts(
     files = sql.SQL("(select uri, transactions from {} where load_id = {})").format(
         database.table("load_files"), sql.Literal(load.load_id)
     )
+    parts["unreadable"] = unreadable(lines)
     parts["stored_by_file"] = stored_facts_by_file(lines, files)
     for name, select in (
         ("raw_totals", focus.raw_totals(lines)),
