@@ -7,7 +7,8 @@
 -- fees that it paid (AWS Cloud Intelligence Dashboards, summary_view.sql: amortized cost and true-up). Charges of no
 -- commitment are judged together: of each, both costs are the same. AWS rounds what it amortizes to 8 decimal places,
 -- line by line, so the sums differ by up to half a unit of the eighth place for each charge of a commitment: by
--- 0.00000518 USD in a real month of 8,363 such charges. An export may lack what the month uses up, or the fees.
+-- 0.00000518 USD in a real month of 8,363 such charges. An export may lack what the month uses up, or the fees. Where
+-- a charge lacks the id of its commitment, those of its payer are judged together.
 
 with commitments as (
     select
@@ -18,10 +19,21 @@ with commitments as (
         sum(effective_cost) as effective_cost,
         sum(prepaid_use) as prepaid_use,
         sum(prepaid_cost) as prepaid_cost,
-        sum(commitment_charges) as commitment_charges
+        sum(billed_cost) - sum(effective_cost) + coalesce(sum(prepaid_use), 0) - sum(prepaid_cost) as difference,
+        0.000000005 * sum(commitment_charges) as rounding
     from {commitment_totals}
     group by billing_account_id, currency, commitment_id
-    having sum(open_commitment_charges) = 0
+    having sum(open_commitment_charges) = 0 and (sum(prepaid_use) is not null or sum(commitment_charges) = 0)
+),
+
+judged as (
+    select
+        *,
+        bool_or(commitment_id is null and difference <> 0) over payer as some_lack_their_id,
+        sum(difference) over payer as difference_of_payer,
+        sum(rounding) over payer as rounding_of_payer
+    from commitments
+    window payer as (partition by billing_account_id, currency)
 )
 
 select
@@ -32,8 +44,8 @@ select
     effective_cost,
     prepaid_use,
     prepaid_cost,
-    billed_cost - effective_cost + coalesce(prepaid_use, 0) - prepaid_cost as difference
-from commitments
+    difference
+from judged
 where
-    (prepaid_use is not null or commitment_charges = 0)
-    and abs(billed_cost - effective_cost + coalesce(prepaid_use, 0) - prepaid_cost) > 0.000000005 * commitment_charges
+    abs(difference) > rounding
+    and not (some_lack_their_id and abs(difference_of_payer) <= rounding_of_payer)
