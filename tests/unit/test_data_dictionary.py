@@ -84,7 +84,7 @@ def test_focus_export_has_every_column_that_its_mapping_does_not_derive():
     derived = {one.name for one in read_expressions(selects_of("aws_focus")[0])}
     kept = {column.name for column in line_columns("aws_focus")} | {"billing_period", "tags"}
     # Of a line of a Cost and Usage Report: a FOCUS export has no such thing.
-    assert names - derived - kept == {"x_lineitemid", "x_lineitemtype", "x_timeinterval"}
+    assert names - derived - kept == {"x_lineitemid", "x_lineitemtype", "x_prepaiduse", "x_timeinterval"}
 
 
 def test_expressions_are_read_whole():
