@@ -13,11 +13,17 @@ ENV PYTHONPATH=/opt/airflow/include \
 # airflow, as a number so that a cluster can see that it is not root.
 USER 50000:0
 
+# The clouds to read beside AWS: "azure", "google", or both with a space between.
+ARG CLOUDS=""
+
 # Dependencies first: a changed DAG does not reinstall them.
-COPY --chown=airflow:0 requirements.txt /opt/airflow/
+COPY --chown=airflow:0 requirements.txt requirements-azure.txt requirements-google.txt /opt/airflow/
 COPY --chown=airflow:0 docker/requirements.txt docker/constraints.txt /opt/airflow/docker/
-RUN pip install --no-cache-dir \
-        -r /opt/airflow/requirements.txt -r /opt/airflow/docker/requirements.txt \
+# Several words are meant where the variables stand without quotes.
+# hadolint ignore=SC2086
+RUN for cloud in ${CLOUDS}; do clouds="${clouds:-} -r /opt/airflow/requirements-${cloud}.txt"; done \
+    && pip install --no-cache-dir \
+        -r /opt/airflow/requirements.txt -r /opt/airflow/docker/requirements.txt ${clouds:-} \
         -c /opt/airflow/docker/constraints.txt
 
 COPY --chown=airflow:0 docker/ /opt/airflow/docker/

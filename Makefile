@@ -6,13 +6,17 @@ SHELL := /bin/sh
 export PYTHONPATH := $(CURDIR)/include
 
 PYTHON := .venv/bin/python
+# Two processes, and a test file in one of them; ARGS="-n 4" makes it four, ARGS="-n 0" one. Tests start hundreds of
+# processes, and without bytecode each of them would compile the package again.
+QUICK := tests/unit $(patsubst %,tests/integration/test_%.py,daily_lines plan provider reload views)
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 2 --dist loadfile
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test conformance bench lint audit format dictionary constraints clean
+.PHONY: help setup demo up down psql test test-quick mutate conformance bench lint audit format dictionary constraints clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make the environment in .venv
 	@scripts/setup.sh
@@ -30,7 +34,13 @@ psql: setup ## Open a shell on the demo's database
 	@$(PYTHON) -m cloud_costs.demo psql
 
 test: setup ## Run all tests; make test ARGS="-k manifest -x" runs some
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+test-quick: setup ## Run the unit tests and the fast integration tests, in a minute
+	@$(PYTEST) $(QUICK) $(ARGS)
+
+mutate: setup ## Break every mapping and check, and list what no test notices; ARGS="--mapping aws_cur" for one
+	@$(PYTHON) tests/mutate.py $(ARGS)
 
 conformance: setup ## Check the FOCUS 1.2 rules with focus-validator; needs Python 3.12
 	@scripts/setup-conformance.sh
@@ -64,10 +74,11 @@ constraints: setup ## Pin again all that the requirements bring with them
 	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" \
 	    requirements-bench.txt --output-file constraints.txt
 	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" --constraints constraints.txt \
-	    requirements.txt docker/requirements.txt --output-file docker/constraints.txt
+	    requirements.txt requirements-azure.txt requirements-google.txt docker/requirements.txt \
+	    --output-file docker/constraints.txt
 
-clean: ## Stop the demo and remove .venv, .demo, .bench and all caches
+clean: ## Stop the demo and remove .venv, .demo, .bench, .mutate and all caches
 	-@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
 	-@if [ -d .bench/postgres ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo.embedded_postgres stop .bench/postgres; fi
-	rm -rf .venv .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .azurite .demo .bench .mutate .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

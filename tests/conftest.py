@@ -13,6 +13,8 @@ from typing import Any
 
 import psycopg
 import pytest
+import side_by_side
+from clouds import azurite, cloud, google_server  # noqa: F401  fixtures
 from pipeline import JANUARY
 from roles import own_schemas, reading
 
@@ -38,6 +40,10 @@ def postgres() -> Iterator[embedded_postgres.Server]:
     yield server
     embedded_postgres.stop(folder / "postgres")
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    side_by_side.register(config)
 
 
 def pytest_report_header() -> str:
@@ -174,10 +180,14 @@ def s3() -> Iterator[S3Server]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what the machine's own environment says about AWS, PostgreSQL and this package."""
+    """Take away what the machine's own environment says about clouds, PostgreSQL and this package."""
+    theirs = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "PG")
+    ours = ("POSTGRES_", "CLOUD_COSTS_", "S3_BUCKET", "CUR_PATHS", "ALERT_")
     for name in list(os.environ):
-        if name.startswith(("AWS_", "PG", "POSTGRES_", "CLOUD_COSTS_", "S3_BUCKET", "CUR_PATHS", "ALERT_")):
+        if name.startswith(theirs + ours):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", os.devnull)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)

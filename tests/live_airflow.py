@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import secrets
-import socket
 import subprocess
 import time
 import urllib.error
@@ -23,6 +22,7 @@ import yaml
 from billing_bucket import Bucket
 from pipeline import TOTALS
 from roles import drop_roles, make_roles
+from side_by_side import free_port
 
 from cloud_costs.demo import local_airflow
 from cloud_costs.demo.commands import NOT_INHERITED
@@ -181,12 +181,6 @@ def live_airflow(
         with psycopg.connect(postgres.uri(), autocommit=True) as connection:
             connection.execute(f"drop database if exists {name} with (force)")
         drop_roles(postgres, schema)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def label(source: str, month: Any) -> str:

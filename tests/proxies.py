@@ -1,8 +1,9 @@
-"""Proxies that break what passes through them: a TCP proxy before PostgreSQL, an HTTP proxy before S3."""
+"""Proxies that break what passes through them: a TCP proxy before PostgreSQL, an HTTP proxy before object storage."""
 
 import ctypes
 import http.client
 import http.server
+import json
 import re
 import socket
 import struct
@@ -11,7 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 RESET = struct.pack("ii", 1, 0)
 
@@ -116,11 +118,13 @@ class TcpProxy:
 
 def kind_of(method: str, path: str) -> str:
     """Tell a look at an object, a listing, a manifest and data apart."""
-    if method == "HEAD":
-        return "head"
-    if "list-type" in path:
+    where, _, asked = path.partition("?")
+    google = where.startswith(("/storage/v1/b/", "/download/storage/v1/b/"))
+    if "list-type" in asked or "comp=list" in asked or (google and where.endswith("/o")):
         return "list"
-    return "manifest" if path.partition("?")[0].endswith("-Manifest.json") else "data"
+    if method == "HEAD" or (google and "alt=media" not in asked):
+        return "head"
+    return "manifest" if where.endswith("-Manifest.json") else "data"
 
 
 Headers = list[tuple[str, str]]
@@ -138,7 +142,7 @@ class Faults:
 
 
 class HttpProxy:
-    """Passes requests on to S3, and the answers back unless they meet a fault."""
+    """Passes requests on to a server, and the answers back unless they meet a fault."""
 
     def __init__(self, endpoint_url: str) -> None:
         self.endpoint_url = endpoint_url
@@ -174,6 +178,30 @@ class HttpProxy:
         assert self._left <= 0
         self._happen = None
 
+    def ask(self, handler: http.server.BaseHTTPRequestHandler) -> tuple[int, Headers, bytes]:
+        """Return what the server answers to a request."""
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=30)
+        try:
+            connection.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in handler.headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            found = connection.getresponse()
+            # An object need not have a checksum, and a body that is short by mistake has none that fits.
+            dropped = re.compile("transfer-encoding|connection|x-amz-checksum-.*", re.IGNORECASE)
+            headers = [(name, value) for name, value in found.getheaders() if not dropped.fullmatch(name)]
+            body = found.read()
+            # A body that came in chunks is passed on whole.
+            if found.chunked:
+                headers.append(("Content-Length", str(len(body))))
+            return self.amend(handler.path, found.status, headers, body)
+        finally:
+            connection.close()
+
+    def amend(self, path: str, status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
+        """Return what the client gets, where it does not meet a fault."""
+        return status, headers, body
+
     def meet(self, kind: str) -> Fault | None:
         """Return the fault that a request of this kind meets."""
         with self._lock:
@@ -189,6 +217,48 @@ class HttpProxy:
             return found.fault
 
 
+class GoogleProxy(HttpProxy):
+    """Adds what the emulator of Google Cloud Storage lacks: conditional reads, and pages of a listing."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        super().__init__(endpoint_url)
+        # How many names a page holds; Google's hold a thousand.
+        self.page = 1000
+
+    def amend(self, path: str, status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
+        where, _, asked = path.partition("?")
+        query = dict(parse_qsl(asked))
+        if status == http.HTTPStatus.OK and where.endswith("/o"):
+            return self._json(status, self._page_of(json.loads(body), int(query.get("pageToken", 0))))
+        wanted = query.get("ifGenerationMatch")
+        if wanted and status < http.HTTPStatus.BAD_REQUEST and wanted != self._generation(where):
+            message = "At least one of the pre-conditions you specified did not hold."
+            return self._json(412, {"error": {"code": 412, "message": message, "errors": [{"message": message}]}})
+        return status, headers, body
+
+    def _page_of(self, listing: dict[str, Any], start: int) -> dict[str, Any]:
+        """Return one page, folders and objects in the order of their names together, as Google cuts them."""
+        items = [(item["name"], item) for item in listing.get("items", ())]
+        names = sorted([*items, *((name, None) for name in listing.get("prefixes", ()))], key=lambda one: one[0])
+        page = names[start : start + self.page]
+        more = {"nextPageToken": str(start + self.page)} if start + self.page < len(names) else {}
+        found = {"items": [item for _, item in page if item], "prefixes": [name for name, item in page if not item]}
+        return {"kind": "storage#objects", **found, **more}
+
+    def _generation(self, where: str) -> str:
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=30)
+        try:
+            connection.request("GET", where.removeprefix("/download"))
+            return str(json.loads(connection.getresponse().read())["generation"])
+        finally:
+            connection.close()
+
+    @staticmethod
+    def _json(status: int, content: dict[str, Any]) -> tuple[int, Headers, bytes]:
+        body = json.dumps(content).encode()
+        return status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     proxy: HttpProxy
     protocol_version = "HTTP/1.1"
@@ -197,24 +267,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         fault = self.proxy.meet(kind_of(self.command, self.path)) or answer
         # The client may have gone by now.
         with suppress(ConnectionError):
-            fault(self, *self._ask())
+            fault(self, *self.proxy.ask(self))
 
     do_HEAD = do_GET
-
-    def _ask(self) -> tuple[int, Headers, bytes]:
-        connection = http.client.HTTPConnection(urlsplit(self.proxy.endpoint_url).netloc, timeout=30)
-        try:
-            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in self.headers.items():
-                connection.putheader(name, value)
-            connection.endheaders()
-            found = connection.getresponse()
-            # An object need not have a checksum, and a body that is short by mistake has none that fits.
-            dropped = re.compile("transfer-encoding|connection|x-amz-checksum-.*", re.IGNORECASE)
-            headers = [(name, value) for name, value in found.getheaders() if not dropped.fullmatch(name)]
-            return found.status, headers, found.read()
-        finally:
-            connection.close()
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""

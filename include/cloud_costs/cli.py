@@ -1,4 +1,4 @@
-"""The command line: `sync`, `list-manifests`, `query`, `test-connection`, `test-source`.
+"""The command line: `sync`, `list-manifests`, `renew`, `query`, `test-connection`, `test-source`.
 
 On a terminal it shows progress bars; in a pipe or a log, plain lines.
 """
@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from cloud_costs import environment
 from cloud_costs.answers import OutputFormat, write_answer
+from cloud_costs.charges.views import refresh_views
 from cloud_costs.config.sources import Source, load_sources, pick_sources
 from cloud_costs.database.schema import apply_schema
 from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError
@@ -24,6 +25,8 @@ from cloud_costs.messages import safe
 from cloud_costs.months import MonthRange, parse_month
 from cloud_costs.publishing.diagnosis import Diagnosis, diagnose_database, diagnose_source
 from cloud_costs.publishing.plan import Plan, PlannedMonth, list_manifests
+from cloud_costs.publishing.renew import outdated
+from cloud_costs.publishing.renew import renew as derive_again
 from cloud_costs.publishing.sync import load_months
 
 app = typer.Typer(
@@ -103,6 +106,32 @@ def show_manifests(
     with _errors():
         plan = _plan(pick_sources(load_sources(), source), from_month, to_month, force, raw_only)
     _end(plan.failures.values())
+
+
+@app.command()
+def renew(
+    source: SourceOption = None,
+    from_month: FromOption = None,
+    to_month: ToOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Derive months again that today's rules derived.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the months and derive none.")] = False,
+) -> None:
+    """Derive published months again, from their raw lines, that an earlier version of this package derived."""
+    with _errors():
+        database = environment.database()
+        sources = {one.name: one for one in pick_sources(load_sources(), source)}
+        months = MonthRange.parse(from_month, to_month)
+        apply_schema(database)
+        loads = outdated(database, sources, months, force=force)
+        if dry_run:
+            for load in loads:
+                console.print(load.label)
+            console.print(f"{len(loads)} month(s) would be derived again")
+            return
+        renewal = derive_again(database, sources, loads, lambda load: console.print(load.label))
+        refresh_views(database)
+    console.print(f"{len(renewal.renewed)} month(s) derived again, {len(renewal.failed)} failed")
+    _end(renewal.failed.values())
 
 
 @app.command()

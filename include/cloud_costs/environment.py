@@ -10,12 +10,15 @@ import psycopg
 from cloud_costs.config.sources import Source, schema_name
 from cloud_costs.database.postgres import Database
 from cloud_costs.errors import ConfigError
+from cloud_costs.storage import azure, gcs
 from cloud_costs.storage.files import Storage, labelled
 from cloud_costs.storage.local import LocalStorage
 from cloud_costs.storage.s3 import S3Storage, s3_errors
 
 CONNECT_TIMEOUT = 10
 CONNECTION = "AWS_* environment variables"
+AZURE_CONNECTION = "AZURE_* environment variables"
+GOOGLE_CONNECTION = "Google's default credentials"
 
 
 def database(environ: Mapping[str, str] | None = None) -> Database:
@@ -44,13 +47,41 @@ def _port(text: str) -> str:
 
 
 def storage(source: Source, environ: Mapping[str, str] | None = None) -> Storage:
-    """Return the storage of a source; `s3://` takes its credentials from `AWS_*` as boto3 does."""
+    """Return the storage of a source, with the credentials that the environment has for its cloud."""
     environ = os.environ if environ is None else environ
-    if source.uri.startswith("file:"):
+    scheme = source.uri.partition("://")[0]
+    if scheme == "file":
         return LocalStorage()
+    with labelled(source.name):
+        return STORAGES[scheme](source.uri, environ)
+
+
+def _s3(uri: str, environ: Mapping[str, str]) -> Storage:
+    """Take the credentials from `AWS_*`, as boto3 does."""
     import boto3
 
     endpoint_url = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
-    with labelled(source.name), s3_errors(source.uri, CONNECTION):
+    with s3_errors(uri, CONNECTION):
         session = boto3.Session(region_name=environ.get("AWS_REGION") or None)
         return S3Storage(session.client("s3", endpoint_url=endpoint_url or None), CONNECTION)
+
+
+def _azure(uri: str, environ: Mapping[str, str]) -> Storage:
+    """Take the credentials from `AZURE_STORAGE_*`, as the Azure CLI does; else from `AZURE_*` or the machine."""
+    with azure.azure_errors(uri, AZURE_CONNECTION):
+        connection_string = environ.get("AZURE_STORAGE_CONNECTION_STRING")
+        if connection_string:
+            client = azure.blob_service(connection_string=connection_string)
+        else:
+            secret = environ.get("AZURE_STORAGE_KEY") or environ.get("AZURE_STORAGE_SAS_TOKEN")
+            client = azure.blob_service(azure.account_url(uri), secret or azure.default_credential())
+        return azure.AzureStorage(client, AZURE_CONNECTION)
+
+
+def _google(uri: str, environ: Mapping[str, str]) -> Storage:
+    """Take Application Default Credentials: `GOOGLE_APPLICATION_CREDENTIALS`, gcloud's, or the machine's."""
+    with gcs.google_errors(uri, GOOGLE_CONNECTION):
+        return gcs.GoogleStorage(gcs.client(), GOOGLE_CONNECTION)
+
+
+STORAGES = {"s3": _s3, "abfss": _azure, "gs": _google}

@@ -8,7 +8,11 @@ password would stay for ever.
 import re
 
 MASK = "***"
-NAMES = r"(?:ssl)?password|passwd|secret|(?:aws_)?secret_(?:access_)?key|secret_string|(?:aws_)?session_token"
+NAMES = (
+    r"(?:ssl)?password|passwd|secret|(?:aws_)?secret_(?:access_)?key|secret_string|(?:aws_)?session_token"
+    r"|(?:shared_?)?(?:account|access)_?key|shared_?access_?signature|sas_token|client_?secret|client_assertion"
+    r"|private_key|refresh_token|access_token|id_token"
+)
 SECRETS = (
     # scheme://user:password@host
     re.compile(r"(?P<before>://[^\s/:@]*:)[^\s/]*(?=@)"),
@@ -17,7 +21,12 @@ SECRETS = (
     # the whole secret of a Slack webhook is its path
     re.compile(r"(?P<before>/services/)[A-Z]\w+/\w+/\w+"),
     # presigned URLs
-    re.compile(r"(?i)(?P<before>\bX-Amz-(?:Signature|Security-Token|Credential)=)[^\s&'\"]+"),
+    re.compile(r"(?i)(?P<before>\bX-(?:Amz|Goog)-(?:Signature|Security-Token|Credential)=)[^\s&'\"]+"),
+    # the signature of an Azure SAS token, the whole of it where it follows its name
+    re.compile(r"(?i)(?P<before>\bsig=)[^\s&'\";,)]+"),
+    # HTTP's Authorization header, and a key of a service account
+    re.compile(r"(?i)(?P<before>\bbearer\s+)[\w.~+/-]{16,}=*"),
+    re.compile(r"(?s)(?P<before>-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END |$)"),
 )
 
 

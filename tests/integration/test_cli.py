@@ -338,14 +338,35 @@ def test_every_command_and_flag_has_help(cli):
     )
 
 
+@pytest.mark.alone
 def test_command_line_starts_fast_and_without_airflow_or_boto3(cli):
     program = (
         "import sys, time; began = time.process_time(); import cloud_costs.cli; "
         "print(time.process_time() - began, sorted({'airflow', 'boto3', 'botocore'} & set(sys.modules)))"
     )
-    shown = subprocess.run(
-        [sys.executable, "-c", program], env=cli.environ, capture_output=True, text=True, check=True
-    ).stdout
-    seconds, modules = shown.split(maxsplit=1)
-    assert float(seconds) < 1
-    assert modules.strip() == "[]"
+    fastest = 10.0
+    # What else the machine does can cost a process time of its own, but not thrice.
+    for _ in range(3):
+        shown = subprocess.run(
+            [sys.executable, "-c", program], env=cli.environ, capture_output=True, text=True, check=True
+        ).stdout
+        seconds, modules = shown.split(maxsplit=1)
+        assert modules.strip() == "[]"
+        fastest = min(fastest, float(seconds))
+    assert fastest < 1
+
+
+def test_renew_derives_published_months_again(cli, cup, query):
+    truth = cup.deliver()
+    cli.lines("sync")
+    assert cli.lines("renew")[-1] == "0 month(s) derived again, 0 failed"
+    query("update load_history set mapping = 'earlier'")
+    query("update cup_normalized set service = 'AmazonEC2'")
+    assert "unchanged (derived by an earlier version: renew it)" in cli.lines("list-manifests")[1]
+    assert cli.lines("renew", "--dry-run")[-2:] == ["cup 2025-01", "1 month(s) would be derived again"]
+    assert query("select distinct service from costs") == [("AmazonEC2",)]
+    assert cli.lines("renew")[-2:] == ["cup 2025-01", "1 month(s) derived again, 0 failed"]
+    assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
+    assert cli.lines("renew", "--force", "--from-month", "2025-02")[-1] == "0 month(s) derived again, 0 failed"
+    query("drop table raw_cup cascade")
+    assert "kept no longer" in cli.error("renew", "--force")

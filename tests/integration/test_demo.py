@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
+from side_by_side import free_port
 
 from cloud_costs.demo import embedded_postgres
 from cloud_costs.demo.commands import plan_lines
@@ -114,7 +115,7 @@ def test_demo_loads_the_sample_bill_and_agrees_with_its_truth(
         (source, month) for month in ("2025-03", "2025-02", "2025-01") for source in ("ca", "cup")
     ]
     assert all(line.endswith("load (new)") for line in plan[1:])
-    assert "AmazonEC2" in first.stdout
+    assert "Amazon Elastic Compute Cloud" in first.stdout
 
 
 @pytest.mark.slow
@@ -176,10 +177,10 @@ def test_demo_that_a_superuser_loaded_goes_on_with_the_roles(
 def test_airflow_comes_up_over_the_demo_and_goes_down_again(
     copy: Copy, first: subprocess.CompletedProcess[str]
 ) -> None:
+    port = free_port()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         refused = copy.make("up", AIRFLOW_PORT=str(port))
     assert refused.returncode == 1
     assert f"port {port}: Address already in use; choose another one" in refused.stderr

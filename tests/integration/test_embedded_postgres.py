@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import psycopg
 import pytest
@@ -110,6 +111,25 @@ def test_two_processes_may_start_at_once(plain_dir: Path) -> None:
     assert [starter.returncode for starter in starters] == [0, 0, 0]
     uris = {starter.stdout.splitlines()[-1] for starter in starters}
     assert uris == {embedded_postgres.start(plain_dir).uri()}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a user")
+def test_user_of_the_server_is_made_once_by_those_who_start_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`useradd` looks first and locks then: of two at once, one fails, or gives the user another id."""
+    name = f"pgtest{os.getpid()}"
+    monkeypatch.setattr(embedded_postgres, "SYSTEM_USER", name)
+    together = Barrier(4)
+
+    def made(_: int) -> int:
+        together.wait()
+        return embedded_postgres._system_user().pw_uid
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            ids = list(pool.map(made, range(4)))
+    finally:
+        subprocess.run(["userdel", name], check=True)
+    assert len(set(ids)) == 1
 
 
 def test_stop_of_nothing_is_no_error(tmp_path: Path) -> None:

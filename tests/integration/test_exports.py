@@ -245,8 +245,8 @@ def test_mock_bill_of_cur_2(database, query, bucket):
     load_month(database, Source(name="mock", format="aws_cur2", uri=f"file://{bucket}/"), date(2024, 9, 1))
     assert query("select sum(cost), sum(effective_cost), sum(line_items) from costs") == [(expected, expected, lines)]
     assert query("select service, sum(cost) from costs group by 1 order by 1") == [
-        ("AmazonEC2", Decimal("0.0432")),
-        ("AmazonRDS", Decimal("0.018")),
-        ("AmazonS3", Decimal("0.047104")),
+        ("Amazon Elastic Compute Cloud", Decimal("0.0432")),
+        ("Amazon Relational Database Service", Decimal("0.018")),
+        ("Amazon Simple Storage Service", Decimal("0.047104")),
     ]
     assert query("select check_name from audit_results where not passed") == []

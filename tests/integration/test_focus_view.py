@@ -24,7 +24,7 @@ BILL = Bill(lines=2000, files=2)
 QUERIES = sorted((Path(__file__).parents[1] / "sql/focus_queries").glob("*.sql"))
 HEADER = re.compile(r"-- use case: (.+)\n-- FOCUS: [\d., ]*1\.2\n-- parameters: ({.+})\n\n")
 # A Parquet export names the tag's column, not the tag.
-OVERRIDES = {"tag_key": "user_team", "provider_name": "AWS", "service_name": "AmazonEC2"}
+OVERRIDES = {"tag_key": "user_team", "provider_name": "AWS", "service_name": "Amazon Elastic Compute Cloud"}
 # What a sample bill has none of: corrections of earlier months, capacity reservations, virtual currency.
 MAY_BE_EMPTY = {
     "analyze_purchase_of_virtual_currency",

@@ -35,6 +35,7 @@ def stage(database, source, month=JANUARY, **options):
     return load
 
 
+@pytest.mark.alone
 def test_reader_who_holds_a_lock_delays_publish_and_nobody_else(database, cup, query):
     old = cup.deliver()
     load_month(database, cup.source, JANUARY)

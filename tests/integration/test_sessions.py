@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from pipeline import JANUARY, load_month
 from proxies import forget
+from side_by_side import free_port
 
 from cloud_costs.database import postgres as module
 from cloud_costs.database.postgres import SETTINGS, Database
@@ -49,9 +50,7 @@ class TcpServer:
 
 @pytest.fixture(scope="module")
 def tcp() -> Iterator[TcpServer]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder) / "pg"
         embedded_postgres.start(data_dir)

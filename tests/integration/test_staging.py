@@ -89,6 +89,7 @@ def test_session_settings_of_the_role_do_not_matter(database, cup, query, postgr
     assert query("select count(*) > 0 from raw_cup where product_product_name like '%%Größen%%'") == [(True,)]
 
 
+@pytest.mark.alone
 def test_failing_stream_stops_the_others_and_its_error_is_raised(database, bucket, query, monkeypatch):
     source = crafted_source(bucket)
     monkeypatch.setattr(parquet_files, "BATCH_ROWS", 10)

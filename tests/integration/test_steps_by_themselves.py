@@ -247,6 +247,7 @@ def test_loads_beside_a_killed_one_are_not_hindered(database, cup, query):
             one.result()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 def test_interrupt_stops_the_streams_and_leaves_nothing(database, bucket, query, monkeypatch, interrupt):
     """Airflow ends a task by an exception in the main thread, while the streams run in others."""

@@ -16,6 +16,7 @@ from datetime import date, datetime
 import boto3
 import pytest
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
+from side_by_side import free_port
 
 from cloud_costs import environment
 from cloud_costs.config.sources import Source
@@ -262,12 +263,6 @@ class Guarded:
 def start_server(port: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

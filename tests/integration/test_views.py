@@ -45,7 +45,7 @@ def test_older_shape_of_the_focus_views_is_made_anew(database, crafted, query):
     query(OLD_FOCUS)
     assert refresh_views(database) == ["crafted_focus", "focus_costs"]
     assert shapes(database) == expected
-    assert query("select ServiceName, BilledCost from focus_costs") == [("AmazonEC2", 1.5)]
+    assert query("select ServiceName, BilledCost from focus_costs") == [("Amazon Elastic Compute Cloud", 1.5)]
     assert refresh_views(database) == []
 
 

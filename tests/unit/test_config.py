@@ -42,6 +42,39 @@ def test_smallest_source_has_name_format_and_uri(written):
     assert (cup.raw, cup.raw_months, cup.streams) == ("all", None, 2)
 
 
+@pytest.mark.parametrize(
+    ("uri", "conn_id"),
+    [
+        ("gs://billing-eu/focus/", "google_cloud_default"),
+        ("abfss://costs@billing.dfs.core.windows.net/exports/daily/", "wasb_default"),
+        ("abfss://$web@billing.z01.dfs.storage.azure.net/exports/", "wasb_default"),
+        ("abfss://costs@billing.dfs.core.usgovcloudapi.net/", "wasb_default"),
+        ("file:///bills/", "aws_default"),
+    ],
+)
+def test_connection_is_the_default_of_the_cloud(written, uri, conn_id):
+    [cup] = load_sources(written(ONE.replace("s3://billing/cup/report/", uri)))
+    assert (cup.uri, cup.conn_id) == (uri, conn_id)
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("wasbs://costs@billing.blob.core.windows.net/daily", "abfss://costs@billing.dfs.core.windows.net/daily"),
+        ("abfs://costs@billing.dfs.core.windows.net/daily", "abfss://costs@billing.dfs.core.windows.net/daily"),
+        ("https://billing.blob.core.windows.net/costs/a/b", "abfss://costs@billing.dfs.core.windows.net/a/b"),
+        ("https://billing.dfs.core.windows.net/costs?sig=a", "abfss://costs@billing.dfs.core.windows.net/"),
+        ("https://storage.googleapis.com/billing-eu/a/", "gs://billing-eu/a/"),
+        ("gcs://billing-eu", "gs://billing-eu/"),
+        ("abfss://costs@billing/a/", "abfss://container@account.dfs.core.windows.net/folder/ or file:///folder/"),
+    ],
+)
+def test_other_spelling_of_an_address_is_told_ours(written, uri, told):
+    with pytest.raises(ConfigError) as raised:
+        load_sources(written(ONE.replace("s3://billing/cup/report/", uri)))
+    assert str(raised.value).endswith(f" write it as {told}") or str(raised.value).endswith(told)
+
+
 def test_raw_lines_may_be_fewer(written):
     [cup] = load_sources(written(ONE + "    raw: mapped\n    raw_months: 13\n"))
     assert (cup.raw, cup.raw_months) == ("mapped", 13)
@@ -85,7 +118,7 @@ def test_file_with_a_byte_order_mark_is_read(written):
         ("sources:", "sources:", None),
         ("aws_cur", "aws_kur", "sources[0].format: unknown format 'aws_kur'; allowed: aws_cur"),
         ("s3://billing/cup/report/", "billing/cup", "sources[0].uri: 'billing/cup' is not a storage address"),
-        ("s3://billing", "s3a://billing", "write s3://bucket/folder/ or file:///folder/"),
+        ("s3://billing", "s3a://billing", "write s3://bucket/folder/, gs://bucket/folder/, "),
         ("s3://billing", "s3://s3://billing", "is not a storage address"),
         ("s3://billing/cup", "s3:///cup", "is not a storage address"),
         ("s3://billing/cup/report/", "file://cup/report/", "is not a storage address"),

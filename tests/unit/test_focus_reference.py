@@ -121,7 +121,7 @@ def focus_data(postgres: Server) -> Iterator[psycopg.Connection]:
         connection.rollback()
 
 
-@pytest.mark.parametrize("name", ["aws_services", "aws_regions"])
+@pytest.mark.parametrize("name", ["aws_services", "aws_regions", "aws_units"])
 def test_reference_rows_are_sorted_unique_and_complete(name: str) -> None:
     rows = read(f"include/sql/focus/{name}.csv")
     keys = [next(iter(row.values())) for row in rows]
@@ -148,6 +148,29 @@ def test_services_of_the_sample_bill_are_known(services: dict[str, tuple[str, st
     codes = sample_bill("line_item_product_code", "product_servicecode")
     # The sample bill made this one up: a service that no table knows.
     assert codes - set(services) == {"AWSProfessionalServices"}
+
+
+def test_names_of_services_are_those_of_real_bills() -> None:
+    """A name that a bill carries is the one that lines without a product name get, so that they are one service."""
+    named = dict(real_month("line_item_product_code", "product_product_name"))
+    known = {
+        row["code"]: (row["service_name"], row["name_source"]) for row in read("include/sql/focus/aws_services.csv")
+    }
+    assert {code: known[code] for code in named} == {code: (name, "bill") for code, name in named.items()}
+
+
+def test_every_name_of_a_service_says_where_it_is_from() -> None:
+    rows = read("include/sql/focus/aws_services.csv")
+    assert {row["name_source"] for row in rows} == {"bill", "documentation", "code"}
+
+
+def test_units_of_the_real_month_are_as_focus_spells_them() -> None:
+    spelled = {row["unit"]: row["focus_unit"] for row in read("include/sql/focus/aws_units.csv")}
+    units = {unit for (unit,) in real_month("pricing_unit")} - {""}
+    # Counts of things: FOCUS asks for nothing that they lack.
+    counts = {"64K-Chunks", "ActiveConfigRules", "ConfigurationItemRecorded", "Events", "IOs", "Requests"}
+    assert units - set(spelled) - {"GB"} == counts
+    assert all(unit != focus for unit, focus in spelled.items())
 
 
 def test_regions_of_the_real_month_are_known(regions: dict[str, str]) -> None:

@@ -34,6 +34,15 @@ def test_what_people_write_stays_as_it_is(text):
         "create or replace secret s (type s3, key_id 'AKIA', secret '{}', session_token '{}')",
         "Could not use aws_secret_access_key={}; AWS_SESSION_TOKEN: {}",
         "HTTPSConnectionPool(host='hooks.slack.com', port=443): Max retries exceeded with url: /services/T0/B0/geheim",
+        "DefaultEndpointsProtocol=https;AccountName=billing;AccountKey={};EndpointSuffix=core.windows.net",
+        "BlobEndpoint=https://billing.blob.core.windows.net;SharedAccessSignature=sv=2024&sig={}&se=2030",
+        "Max retries exceeded with url: /costs?restype=container&comp=list&sv=2024-11-04&sp=rl&sig={}",
+        "ClientSecretCredential(tenant_id='t', client_secret='{}')",
+        '{{"account_key": "{}", "sas_token": "{}"}}',
+        "HTTP 403 on https://storage.googleapis.com/b/k?X-Goog-Credential={}&X-Goog-Signature={}",
+        '{{"type": "x", "private_key": "-----BEGIN PRIVATE KEY-----\\ngeheim\\n-----END PRIVATE KEY-----"}}',
+        "Could not deserialize key -----BEGIN RSA PRIVATE KEY-----\ngeheim\n-----END RSA PRIVATE KEY-----",
+        "Authorization: Bearer ya29.geheim-{}",
         "HTTP 403 on https://b.s3.amazonaws.com/k?X-Amz-Credential={}&X-Amz-Signature={}&X-Amz-Expires=60",
     ],
 )
@@ -55,6 +64,8 @@ def test_secret_is_masked_and_the_rest_is_not(text):
         "fe_sendauth: no password supplied",
         "http://127.0.0.1:5000/bucket/key",
         "wrong password, no such database, missing rights",
+        "the account key or SAS token is wrong, has expired, or this machine's clock is wrong",
+        "bearer of bad news: the account takes no keys; use an identity",
     ],
 )
 def test_words_about_secrets_are_not_masked(text):

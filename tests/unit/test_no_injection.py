@@ -28,6 +28,7 @@ MADE_OF = {
     ("lines", "wanted"): "a type from include/sql/focus/<mapping>_columns.csv",
     ("views", "one.privilege"): "PostgreSQL's own word from aclexplode",
     ("sql_files", "text"): "a file of include/sql, or a literal",
+    ("sql_files", "composed"): "a statement that psycopg composed",
     ("diagnosis", "right"): "one of two literals",
     ("conformance", "gap.unseen"): "a literal of conformance_gaps.GAPS",
     ("facts", "str(number + 1)"): "the place of a column, counted from 1",

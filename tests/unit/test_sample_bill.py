@@ -73,9 +73,7 @@ def is_split(row: Row) -> bool:
 
 
 def service_of(row: Row) -> str:
-    if row["bill_billing_entity"] == "AWS Marketplace":
-        return str(row["product_product_name"])
-    return str(row["product_servicecode"] or row["line_item_product_code"])
+    return str(row["product_product_name"])
 
 
 def charges_of(row: Row) -> Iterator[tuple[str, Decimal, Decimal, Decimal, int]]:
@@ -317,7 +315,14 @@ def test_the_traps_of_a_real_bill_are_there(rows: list[Row]) -> None:
     assert costs.count(Decimal(0)) > 50
     assert any(row["product_servicecode"] == "" and is_aws(row) for row in of_type(rows, "Usage"))
     assert any("Spot" in row["line_item_usage_type"] for row in rows)
-    assert any(row["product_servicecode"] == "AWSDataTransfer" for row in rows)
+    assert {
+        (row["line_item_product_code"], row["product_product_name"], row["product_servicename"])
+        for row in rows
+        if row["product_servicecode"] == "AWSDataTransfer"
+    } == {
+        ("AmazonEC2", "Amazon Elastic Compute Cloud", "AWS Data Transfer"),
+        ("AmazonS3", "Amazon Simple Storage Service", "AWS Data Transfer"),
+    }
     assert any(not is_aws(row) and row["product_servicecode"] for row in rows)
     assert {row["line_item_usage_account_id"] for row in rows} == set(BILL.accounts)
     assert {row["bill_payer_account_id"] for row in rows} == {"011254002932"}

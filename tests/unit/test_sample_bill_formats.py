@@ -154,9 +154,7 @@ def recomputed(rows: Iterable[Row], net: bool) -> Groups:
             key = (row["ServiceName"], row["SubAccountId"], row["ChargeCategory"], row["BillingCurrency"])
             add(groups[key], row["BilledCost"], row["EffectiveCost"], row["ListCost"], 1)
         elif not is_split(row):
-            service = attribute(row, "servicecode") or row["line_item_product_code"]
-            if row["bill_billing_entity"] == "AWS Marketplace":
-                service = attribute(row, "product_name")
+            service = attribute(row, "product_name")
             for category, billed, effective, lines in cur_charges(row, net):
                 key = (service, row["line_item_usage_account_id"], category, row["line_item_currency_code"])
                 list_cost = (row["pricing_public_on_demand_cost"] or billed) if lines else ZERO
@@ -395,9 +393,9 @@ def test_the_default_bill_looks_like_a_companys(tmp_path: Path) -> None:
     billed = sum(services.values())
     assert 8_000 < billed < 20_000
     assert sum(usage.values()) > billed / 2
-    assert max(services, key=lambda name: services[name]) == "AmazonEC2"
-    assert services["AWSProfessionalServices"] < billed / 10
-    assert billed / 50 < services["AWSSupportBusiness"] < billed / 10
+    assert max(services, key=lambda name: services[name]) == "Amazon Elastic Compute Cloud"
+    assert services["AWS Professional Services"] < billed / 10
+    assert billed / 50 < services["AWS Support (Business)"] < billed / 10
     assert min(services.values()) >= 0
 
 

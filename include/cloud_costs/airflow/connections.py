@@ -1,8 +1,10 @@
 """Airflow connections to credentials.
 
-Tables are reached through `costs_db`, a Postgres connection; object storage through each source's `conn_id`, an
-AWS connection as the Amazon provider documents it: keys, profile, role to assume, endpoint, region, or the
-default credential chain.
+Tables are reached through `costs_db`, a Postgres connection; object storage through each source's `conn_id`: a
+connection of the type `aws`, `wasb` or `google_cloud_platform` with the fields that its provider documents.
+
+A connection that is not defined is the identity that the machine has, as the Amazon provider takes its default. That
+is meant for the default of each cloud; for any other name it would hide a typing error.
 """
 
 import os
@@ -16,18 +18,18 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from botocore import exceptions
 
+from cloud_costs.airflow import clouds
+from cloud_costs.config.addresses import default_conn_id
 from cloud_costs.config.sources import Source, schema_name
 from cloud_costs.database.postgres import Connection, Database
 from cloud_costs.environment import CONNECT_TIMEOUT
 from cloud_costs.errors import ConfigError, StorageDenied, StorageUnavailable
+from cloud_costs.storage import azure, gcs
 from cloud_costs.storage.files import Storage
 from cloud_costs.storage.local import LocalStorage
 from cloud_costs.storage.s3 import S3Storage
 
 COSTS_DB = "costs_db"
-# The Amazon provider takes the default credential chain for a connection that is not defined. That is meant
-# for its own default; for any other name it would hide a typing error.
-MAY_BE_UNDEFINED = "aws_default"
 SERVER_ERROR = 500
 
 
@@ -49,9 +51,32 @@ def database(conn_id: str = COSTS_DB) -> Database:
 
 def storage(source: Source) -> Storage:
     """Return the storage of a source, with the credentials of its Airflow connection."""
-    if source.uri.startswith("file:"):
+    scheme = source.uri.partition("://")[0]
+    if scheme == "file":
         return LocalStorage()
-    if source.conn_id != MAY_BE_UNDEFINED:
+    if scheme == "s3":
+        return _s3(source)
+    if scheme == "gs":
+        connection = _connection(source, clouds.GOOGLE)
+        with gcs.google_errors(source.uri, source.conn_id):
+            return clouds.google_storage(connection, source.conn_id)
+    connection = _connection(source, clouds.AZURE)
+    with azure.azure_errors(source.uri, source.conn_id):
+        return clouds.azure_storage(connection, source.conn_id, source.uri)
+
+
+def _connection(source: Source, kind: str) -> clouds.AirflowConnection | None:
+    """Return the source's connection; None for the default one where it is not defined."""
+    try:
+        return cast(clouds.AirflowConnection, BaseHook.get_connection(source.conn_id))
+    except AirflowNotFoundException:
+        if source.conn_id != default_conn_id(source.uri):
+            require(source.conn_id, kind)
+        return None
+
+
+def _s3(source: Source) -> Storage:
+    if source.conn_id != default_conn_id(source.uri):
         require(source.conn_id, "AWS")
     # Imported here: of a month's four steps, three never see the bucket.
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook

@@ -13,8 +13,10 @@ A select states only the columns that its provider fills. Here they are brought 
 views, and the others become NULL.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from psycopg import sql
 
@@ -123,14 +125,31 @@ def selects_of(mapping: str) -> list[str]:
     return [re.sub(r"(?<!\{)\{(?!lines|schema)(\w+)\}", lambda place: _place(mapping, place[1]), one) for one in texts]
 
 
+@cache
+def digest(mapping: str) -> str:
+    """Return a digest of what daily totals are derived with: the SQL, the columns, the reference data that it joins.
+
+    Comments and white space count for nothing.
+    """
+    files = sorted(path.name for path in (sql_files.FOLDER / "focus").glob(f"{mapping}[._]*sql"))
+    selects = [sql_files.read(f"focus/{name}") for name in files if not name.endswith("_totals.sql")]
+    selects.append(sql_files.read("normalize.sql"))
+    tables = sorted({name for text in selects for name in re.findall(r"\{schema\}\.(\w+)", text)})
+    texts = [" ".join(re.sub(r"--.*", "", text).split()) for text in selects]
+    texts += [sql_files.read(f"focus/{name}.csv") for name in (f"{mapping}_columns", *tables)]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
 def _place(mapping: str, name: str) -> str:
     return sql_files.read(f"focus/{mapping}_{name}.sql")
 
 
 def _charges(connection: Connection, raw: RawLines, lines: sql.Composed) -> sql.Composed:
     schema = sql.Identifier(raw.schema)
+    # Every check and view holds these thousands of names again.
+    lines = sql_files.render(connection, lines)
     selects = [sql_files.compose(text, lines=lines, schema=schema) for text in selects_of(raw.form.mapping)]
-    return sql.SQL("\nunion all\n").join(_typed(connection, select) for select in selects)
+    return sql_files.render(connection, sql.SQL("\nunion all\n").join(_typed(connection, select) for select in selects))
 
 
 def _typed(connection: Connection, select: sql.Composed) -> sql.Composed:

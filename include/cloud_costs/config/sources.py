@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
 )
 
+from cloud_costs.config.addresses import address, default_conn_id
 from cloud_costs.config.invoices import read_invoices
 from cloud_costs.database import sql_files
 from cloud_costs.errors import ConfigError
@@ -72,7 +73,7 @@ class Source(BaseModel):
     name: str
     format: str
     uri: str
-    conn_id: str = Field(default="aws_default", pattern=r"^[A-Za-z0-9_.-]{1,250}$")
+    conn_id: str = Field(default=None, validate_default=True, pattern=r"^[A-Za-z0-9_.-]{1,250}$")
     first_month: Month | None = None
     manifest: Literal["required", "none"] = "required"
     stale_after_hours: int = Field(default=48, ge=0, le=87_600)
@@ -115,9 +116,12 @@ class Source(BaseModel):
     @field_validator("uri")
     @classmethod
     def _known_scheme(cls, value: str) -> str:
-        if not re.fullmatch(r"(s3://[A-Za-z0-9._-]{1,255}(/.*)?|file:///.*)", value):
-            raise ValueError(f"{value!r} is not a storage address; write s3://bucket/folder/ or file:///folder/")
-        return value if value.endswith("/") else value + "/"
+        return address(value)
+
+    @field_validator("conn_id", mode="before")
+    @classmethod
+    def _default_of_the_cloud(cls, value: Any, info: ValidationInfo) -> Any:
+        return default_conn_id(info.data.get("uri", "")) if value is None else value
 
     @field_validator("invoices", mode="before")
     @classmethod

@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
+import psycopg
 from psycopg import sql
 
 FOLDER = Path(__file__).parents[2] / "sql"
@@ -54,6 +55,12 @@ def read(path: str) -> str:
 def compose(text: str, **parts: sql.Composable) -> sql.Composed:
     """Fill the `{places}` of an SQL text."""
     return sql.SQL(text).format(**parts)
+
+
+def render(connection: psycopg.Connection[Any], query: sql.Composed) -> sql.Composed:
+    """Return the same SQL as one piece, so that statements that hold it do not quote each of its names again."""
+    composed = query.as_string(connection)
+    return sql.Composed([sql.SQL(composed)])
 
 
 @cache

@@ -183,13 +183,19 @@ def _give_to_server_user(data_dir: Path) -> tuple[Path, ...]:
 
 
 def _system_user() -> pwd.struct_passwd:
-    with suppress(KeyError):
+    """Return the user, made when missing.
+
+    Two servers may start at once, and of two `useradd` at once one fails, or gives the user another id.
+    """
+    with Path("/etc/passwd").open() as accounts:
+        fcntl.flock(accounts, fcntl.LOCK_EX)
+        with suppress(KeyError):
+            return pwd.getpwnam(SYSTEM_USER)
+        try:
+            subprocess.run(["useradd", "--system", "--user-group", SYSTEM_USER], check=True)  # noqa: S607  root trusts its PATH
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise EmbeddedPostgresError(f"PostgreSQL cannot run as root: make a user named {SYSTEM_USER}") from error
         return pwd.getpwnam(SYSTEM_USER)
-    try:
-        subprocess.run(["useradd", "--system", "--user-group", SYSTEM_USER], check=True)  # noqa: S607  root trusts its PATH
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise EmbeddedPostgresError(f"PostgreSQL cannot run as root: make a user named {SYSTEM_USER}") from error
-    return pwd.getpwnam(SYSTEM_USER)
 
 
 def _open_folders(data_dir: Path) -> tuple[Path, ...]:

@@ -109,7 +109,8 @@ def _facts(
                 continue
             counted += _counts(uris[path], name, rows, lines)
     yield from (fact for fact in counted if fact.column not in many)
-    odd = {name: one for name, one in sums.items() if any(totals[path, name].odd for path in uris)}
+    # A file without lines has no row in the answer.
+    odd = {name: one for name, one in sums.items() if any(totals[key].odd for key in totals if key[1] == name)}
     sums_of_odd = _sums_of_odd(source, odd)
     for (path, name), total in totals.items():
         yield Fact(uris[path], name, FILLED, Decimal(total.filled))

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 
 from psycopg import sql
 
+from cloud_costs.charges import focus
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Connection, Database
 from cloud_costs.errors import CloudCostsError, TransientError
@@ -26,6 +27,7 @@ from cloud_costs.storage.threads import in_threads
 log = logging.getLogger(__name__)
 
 Decision = Literal["load", "unchanged", "next run"]
+EARLIER_RULES = "derived by an earlier version: renew it"
 # How many sources are listed at the same time. Each lists its months with threads of its own.
 SOURCES = 4
 
@@ -100,6 +102,7 @@ class _Published:
     manifest_uri: str
     manifest_etag: str
     raw_only: bool
+    mapping: str | None
 
 
 @dataclass(frozen=True)
@@ -239,7 +242,8 @@ def _decide(
             return replace(month, reason="forced"), None
         if published.raw_only and not raw_only:
             return replace(month, reason="only raw is published"), None
-        return replace(month, decision="unchanged", reason=""), None
+        earlier = not published.raw_only and published.mapping != focus.digest(found.source.form.mapping)
+        return replace(month, decision="unchanged", reason=EARLIER_RULES if earlier else ""), None
     version = _attempt(lambda: found.source.form.read_version(manifest, found.storage))
     if isinstance(version, CloudCostsError):
         return replace(month, version="unreadable", reason="the manifest cannot be read"), version
@@ -264,7 +268,7 @@ def _published(
     rows = connection.execute(
         sql.SQL(
             """
-            select source, billing_period, version, manifest_uri, manifest_etag, raw_only from {}
+            select source, billing_period, version, manifest_uri, manifest_etag, raw_only, mapping from {}
             where source = any(%s) and status = 'published'
             """
         ).format(database.table("load_history")),

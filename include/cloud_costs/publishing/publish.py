@@ -69,7 +69,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
         name = load.normalized_table
         parent = database.table(source.normalized_table)
         _replace_partition(connection, database, parent, database.staging_table(name), load, name)
-        mark(connection, database, load, raw_only=False)
+        mark(connection, database, load, raw_only=False, mapping=focus.digest(source.form.mapping))
     if found.raw_is_staged:
         connection.execute(
             sql.SQL(

@@ -5,7 +5,6 @@ A key is used byte for byte as the provider wrote it: real AWS keys begin with `
 """
 
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,8 @@ from cloud_costs.errors import ConfigError, DeliveryNotReady, StorageDenied, Sto
 class StoredFile:
     """One object: where it is, and what tells one version of it from another.
 
-    Not by its time: servers tell it in milliseconds when they list and in seconds when asked for the object.
+    Not by its time: servers tell it in milliseconds when they list and in seconds when asked for the object. `etag` is
+    what a read can be bound to: the ETag of S3 and Azure, the generation of Google Cloud Storage.
     """
 
     uri: str
@@ -71,9 +71,19 @@ def parent_folder(uri: str) -> str:
     return uri.removesuffix("/").rsplit("/", 1)[0] + "/"
 
 
+def bucket_root(uri: str) -> str:
+    """Return the uri up to and including the slash after the bucket or container, or the root of the file system.
+
+    >>> bucket_root("abfss://costs@billing.dfs.core.windows.net/exports/daily/")
+    'abfss://costs@billing.dfs.core.windows.net/'
+    """
+    scheme, _, path = uri.partition("://")
+    return f"{scheme}://{path.partition('/')[0]}/"
+
+
 def is_root(uri: str) -> bool:
     """Tell whether the folder is a bucket, or the root of the file system: none is above it."""
-    return uri == "file:///" or re.fullmatch(r"s3://[^/]+/", uri) is not None
+    return uri == bucket_root(uri)
 
 
 @contextmanager

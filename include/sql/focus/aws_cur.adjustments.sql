@@ -70,7 +70,7 @@ select
     'AWS' as providername,
     'AWS' as publishername,
     'Other' as servicecategory,
-    'ComputeSavingsPlans' as servicename,
+    'Savings Plans for AWS Compute usage' as servicename,
     'Other (Other)' as servicesubcategory,
     uncancelled.line_item_usage_account_id as subaccountid,
     uncancelled.line_item_usage_account_name as subaccountname,

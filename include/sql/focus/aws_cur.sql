@@ -10,6 +10,14 @@
 -- difference is an adjustment of its own (aws_cur.adjustments.sql), so that the billed cost still sums to the invoice.
 -- Split cost allocation lines (EKSPod-EC2, ECSTask-EC2) repeat the cost of the instance below them: excluded.
 -- Columns that CUR cannot fill are null, and docs/focus-conformance.md says why.
+--
+-- Services, units, publishers and issuers are called as AWS's own FOCUS exports call them, so that a company with both
+-- kinds of export sees each once. ServiceName there is product/ProductName of the usage report: the FinOps Foundation's
+-- sample data (FOCUS-Sample-Data, FOCUS 1.0, a month of a real AWS export) has 'Amazon Elastic Container Service for
+-- Kubernetes', 'Amazon EC2 Container Registry (ECR)' and 'AmazonCloudWatch', and data transfer under the service that
+-- caused it. AWS documents product/ProductName as the full name of the service, and gives such a line product code
+-- AmazonEC2 with service code AWSDataTransfer. The sample has units as FOCUS spells them (Hours, GB-Months), the legal
+-- entity as PublisherName, and the invoicing entity as InvoiceIssuerName, also of Marketplace products.
 
 with on_basis as not materialized (
     {basis}
@@ -189,7 +197,7 @@ select
             charges.charge_category = 'Usage'
             and not charges.is_unused
             and charges.line_item_usage_amount is not null
-            then charges.pricing_unit
+            then coalesce(units.focus_unit, charges.pricing_unit)
     end as consumedunit,
     case
         when charges.is_unused then 0
@@ -211,7 +219,11 @@ select
     end as contractedunitprice,
     charges.effective_cost as effectivecost,
     charges.bill_invoice_id as invoiceid,
-    coalesce(charges.bill_invoicing_entity, charges.line_item_legal_entity) as invoiceissuername,
+    -- A Marketplace product's legal entity is its seller, who issues no invoice.
+    coalesce(
+        charges.bill_invoicing_entity,
+        case when charges.bill_billing_entity is distinct from 'AWS Marketplace' then charges.line_item_legal_entity end
+    ) as invoiceissuername,
     charges.list_cost as listcost,
     case
         when charges.charge_category in ('Usage', 'Purchase') then charges.pricing_public_on_demand_rate
@@ -234,13 +246,13 @@ select
     end as pricingquantity,
     case
         when charges.charge_category in ('Usage', 'Purchase') and charges.pricing_quantity is not null
-            then charges.pricing_unit
+            then coalesce(units.focus_unit, charges.pricing_unit)
     end as pricingunit,
     'AWS' as providername,
-    case
-        when charges.bill_billing_entity = 'AWS Marketplace' then charges.line_item_legal_entity
-        else 'AWS'
-    end as publishername,
+    coalesce(
+        charges.line_item_legal_entity,
+        case when charges.bill_billing_entity is distinct from 'AWS Marketplace' then 'AWS' end
+    ) as publishername,
     charges.region_id as regionid,
     case when charges.region_id is not null then coalesce(regions.region_name, charges.region_id) end as regionname,
     charges.line_item_resource_id as resourceid,
@@ -249,11 +261,15 @@ select
             then coalesce(charges.product_product_family, charges.line_item_product_code)
     end as resourcetype,
     coalesce(services.service_category, 'Other') as servicecategory,
-    case
-        when charges.bill_billing_entity = 'AWS Marketplace' and charges.product_product_name is not null
-            then charges.product_product_name
-        else charges.service_code
-    end as servicename,
+    coalesce(
+        charges.product_product_name,
+        -- Of data transfer, the service code names the transfer and the product code who caused it.
+        case
+            when charges.product_servicecode = charges.line_item_product_code then charges.product_servicename
+        end,
+        services.service_name,
+        charges.line_item_product_code
+    ) as servicename,
     coalesce(services.service_subcategory, 'Other (Other)') as servicesubcategory,
     case when charges.charge_category <> 'Tax' then charges.product_sku end as skuid,
     case
@@ -312,5 +328,6 @@ select
     ) as x_typeisknown,
     charges.line_item_usage_type as x_usagetype
 from charges
-left join {schema}.aws_services as services on charges.service_code = services.code
+left join {schema}.aws_services as services on charges.line_item_product_code = services.code
+left join {schema}.aws_units as units on charges.pricing_unit = units.unit
 left join {schema}.aws_regions as regions on charges.region_id = regions.region_id

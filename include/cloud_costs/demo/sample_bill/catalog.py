@@ -1,9 +1,10 @@
 """What is sold on the sample bill: services and the meters that price them.
 
-Prices are near AWS's public ones, but nothing depends on that. Each meter's `service` is what a correct
-load must call the service of its lines; the columns it is read from differ on purpose: data transfer has a
-service code of its own below another product code, some products have no service code, Marketplace products
-go by their product name.
+Prices are near AWS's public ones, but nothing depends on that. A correct load calls the service of a line by the
+name of its product, which is what AWS's FOCUS exports write (see `services`). The names here are those of real bills:
+the FinOps Foundation's sample data, and the month of AWS's Well-Architected labs. The columns beside them differ on
+purpose: data transfer has a service code and a service name of its own below the product that caused it, as that month
+has them, and some products have no service code.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ Value: TypeAlias = str | Decimal | datetime
 Values: TypeAlias = dict[str, Value]
 
 MARKETPLACE = "AWS Marketplace"
+TRANSFER = "AWSDataTransfer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +44,7 @@ class Meter:
     @property
     def service(self) -> str:
         """The name that a correct load gives the service."""
-        if self.billing_entity == MARKETPLACE:
-            return self.product_name
-        return self.product_code if not self.servicecode else self.servicecode
+        return self.product_name
 
 
 def _meter(code: str, name: str, family: str, usage: str, price: str, amounts: str = "1 1 1", **more: Any) -> Meter:
@@ -121,7 +121,7 @@ _SPOT: dict[str, Any] = {
     "usage": "SpotUsage:m5.large RunInstances:SV001 Hrs",
 }
 _TRANSFER: dict[str, Any] = {
-    "servicecode": "AWSDataTransfer",
+    "servicecode": TRANSFER,
     "columns": {"product_from_location_type": "AWS Region"},
 }
 _EBS: dict[str, Any] = {

@@ -13,6 +13,7 @@ from cloud_costs.demo.sample_bill.catalog import Values
 from cloud_costs.demo.sample_bill.columns import CATEGORIES, column_names, column_type, is_net
 from cloud_costs.demo.sample_bill.discounts import DISCOUNTS
 from cloud_costs.demo.sample_bill.lines import ZERO
+from cloud_costs.demo.sample_bill.services import AWS_INVOICES
 from cloud_costs.demo.sample_bill.tables import Column, ColumnType, Row, Table
 
 _IN_MAPS = ("product", "resource_tags", "cost_category")
@@ -32,7 +33,6 @@ _NEW = (
     *("bill_invoicing_entity", "bill_payer_account_name", "line_item_usage_account_name"),
     *("split_line_item_public_on_demand_split_cost", "split_line_item_public_on_demand_unused_cost"),
 )
-_INVOICING_ENTITY = "Amazon Web Services, Inc."
 
 
 def cur2_table(bill: Bill, month: date) -> Table:
@@ -68,7 +68,7 @@ def _row(bill: Bill, values: Values, places: dict[str, tuple[str, str]]) -> Row:
     if row["discount"] or flat:
         row["discount_total_discount"] = sum(row["discount"].values(), flat)
     start = row["line_item_usage_start_date"]
-    row["bill_invoicing_entity"] = _INVOICING_ENTITY
+    row["bill_invoicing_entity"] = AWS_INVOICES
     row["bill_payer_account_name"] = account_name(bill, bill.payer, start)
     row["line_item_usage_account_name"] = account_name(bill, row["line_item_usage_account_id"], start)
     return row

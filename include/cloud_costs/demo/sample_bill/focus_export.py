@@ -2,8 +2,11 @@
 two rows, and negations and split-cost rows are none.
 
 What the plan does not know is NULL: capacity reservations, ChargeClass, CommitmentDiscountName, the contracted
-unit prices, ResourceName and ResourceType. The service is called what the truth calls it, where AWS has a name
-for display.
+unit prices, ResourceName and ResourceType. `services` says where AWS's words for services and units are from. In the
+same sample, InvoiceIssuerName of a Marketplace product is AWS, which issues the invoice, PublisherName is the legal
+entity that sells, SkuId is the SKU of the price list, and SkuPriceId the rate code that begins with it. What AWS writes
+into BillingAccountType, SubAccountType, CommitmentDiscountType of a reservation, SkuMeter and x_ServiceCode of data
+transfer is in no document that we know of: a mapping that is compared with these values here proves nothing.
 """
 
 from collections.abc import Iterator
@@ -18,7 +21,7 @@ from cloud_costs.demo.sample_bill.cur import tag_key
 from cloud_costs.demo.sample_bill.discounts import DISCOUNTS
 from cloud_costs.demo.sample_bill.lines import ZERO, Charge, Line
 from cloud_costs.demo.sample_bill.resources import COLLIDING_TAG
-from cloud_costs.demo.sample_bill.services import service_category
+from cloud_costs.demo.sample_bill.services import AWS_INVOICES, focus_unit, service_category
 from cloud_costs.demo.sample_bill.tables import Column, ColumnType, Row, Table
 
 _TYPES: dict[ColumnType, str] = {
@@ -43,7 +46,7 @@ _NORMALIZED = {
 }
 _PRICE_DETAILS = {
     "product_instance_type": "InstanceType",
-    "product_instance_family": "InstanceSeries",
+    "product_instance_type_family": "InstanceSeries",
     "product_vcpu": "CoreCount",
     "product_memory": "MemorySize",
     "product_operating_system": "OperatingSystem",
@@ -81,7 +84,7 @@ def _common(bill: Bill, line: Line, tags: dict[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = dict(line.values)
     get = values.get
     start = values["line_item_usage_start_date"]
-    category, subcategory = service_category(line.service)
+    category, subcategory = service_category(line.service, str(get("line_item_resource_id", "")))
     price = get("pricing_public_on_demand_rate")
     list_price = Decimal(price) if price else None
     return {
@@ -96,7 +99,7 @@ def _common(bill: Bill, line: Line, tags: dict[str, str]) -> dict[str, Any]:
         "ChargePeriodEnd": _exclusive(values["line_item_usage_end_date"]),
         "ChargePeriodStart": start,
         "InvoiceId": values["bill_invoice_id"],
-        "InvoiceIssuerName": get("line_item_legal_entity"),
+        "InvoiceIssuerName": AWS_INVOICES,
         "ListUnitPrice": list_price,
         "PricingCurrency": bill.currency,
         "PricingCurrencyListUnitPrice": list_price,
@@ -188,5 +191,5 @@ def _quantities(values: Values) -> dict[str, Any]:
     """Return the quantities of usage; discounts and refunds of usage have none."""
     if not values.get("pricing_unit"):
         return {}
-    amount, unit = values.get("line_item_usage_amount", ZERO), values["pricing_unit"]
+    amount, unit = values.get("line_item_usage_amount", ZERO), focus_unit(str(values["pricing_unit"]))
     return {"ConsumedQuantity": amount, "ConsumedUnit": unit, "PricingQuantity": amount, "PricingUnit": unit}

@@ -103,9 +103,8 @@ def _item_line(plan: Month, item: Item, number: int) -> Line:
             "product_servicecode": code if item.servicecode else "",
         }
     )
-    service = product_name if item.marketplace else code
     billed = plan.basis(cost, net)
-    return Line(values, service, account, (Charge(item.category, billed, billed, public),))
+    return Line(values, product_name, account, (Charge(item.category, billed, billed, public),))
 
 
 def _discount_lines(plan: Month) -> Iterator[Line]:
@@ -115,7 +114,7 @@ def _discount_lines(plan: Month) -> Iterator[Line]:
         values = _values(plan, discount.line_type, product[:2], -given, name, discount.description)
         values |= {"line_item_usage_account_id": product.account, **costs(-given, ZERO)}
         cost = plan.basis(-given, ZERO)
-        yield Line(values, product.code, product.account, (Charge("Usage", cost, cost),))
+        yield Line(values, product.name, product.account, (Charge("Usage", cost, cost),))
 
 
 def _discount_key(given: tuple[tuple[Product, Discount], Decimal]) -> tuple[str, Product]:
@@ -134,7 +133,7 @@ def _tax_lines(plan: Month) -> Iterator[Line]:
             "product_servicecode": "",
             "product_servicename": "",
         }
-        yield Line(values, code, account, (Charge("Tax", cost, cost),))
+        yield Line(values, name, account, (Charge("Tax", cost, cost),))
 
 
 def _values(

@@ -168,7 +168,7 @@ class Reservation:
             Charge("Purchase", basis(recurring, net_recurring), ZERO),
             Charge("Usage", ZERO, idle, lines=0),
         )
-        return Line(values, offer.meter.product_code, self._plan.bill.payer, charges)
+        return Line(values, offer.meter.product_name, self._plan.bill.payer, charges)
 
     def _upfront_fee(self) -> Line:
         key = UUID(int=self._rng.getrandbits(128))
@@ -190,7 +190,7 @@ class Reservation:
             "reservation_net_upfront_value": net,
         }
         charge = Charge("Purchase", self._plan.basis(cost, net), ZERO)
-        return Line(values, self._offer.meter.product_code, self._plan.bill.payer, (charge,))
+        return Line(values, self._offer.meter.product_name, self._plan.bill.payer, (charge,))
 
     def _upfront_refund(self) -> Line:
         """Return what AWS gives back of another reservation's upfront fee: as the fee, it has no effective cost."""
@@ -207,4 +207,4 @@ class Reservation:
             **costs(cost),
             "reservation_number_of_reservations": "1",
         }
-        return Line(values, self._offer.meter.product_code, self._plan.bill.payer, (Charge("Purchase", cost, ZERO),))
+        return Line(values, self._offer.meter.product_name, self._plan.bill.payer, (Charge("Purchase", cost, ZERO),))

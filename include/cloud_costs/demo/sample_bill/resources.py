@@ -5,7 +5,7 @@ from decimal import Decimal
 from random import Random
 
 from cloud_costs.demo.sample_bill.bill import Bill
-from cloud_costs.demo.sample_bill.catalog import MARKETPLACE, Meter, Values
+from cloud_costs.demo.sample_bill.catalog import MARKETPLACE, TRANSFER, Meter, Values
 from cloud_costs.demo.sample_bill.discounts import net_rate
 
 REGIONS = {
@@ -35,6 +35,9 @@ ODD_TAG_VALUES = (
 # Another tag than `user:Name`, but the same column in Parquet, where AWS keeps one of them: the CSV header of
 # the other is its name here.
 COLLIDING_TAG = "resourceTags/user:name"
+
+# As a real month has it: the product of such a line is what caused the transfer, the service is the transfer.
+TRANSFER_NAME = "AWS Data Transfer"
 
 _ENVIRONMENTS = ("production", "staging", "development", "sandbox", "")
 _PRODUCT_LINES = {"checkout": "Shop", "search": "Shop", "mobile": "Shop", "data-platform": "Insights"}
@@ -96,7 +99,7 @@ def _priced(bill: Bill, meter: Meter, region: str, number: int) -> Values:
     }
     if meter.factor:
         values["line_item_normalization_factor"] = Decimal(meter.factor)
-    if meter.servicecode == "AWSDataTransfer":
+    if meter.servicecode == TRANSFER:
         values |= {"product_from_location": location, "product_to_location": "External"}
     return values
 
@@ -112,7 +115,7 @@ def product_columns(code: str, name: str, servicecode: str) -> Values:
         "line_item_legal_entity": "Amazon Web Services, Inc.",
         "product_product_name": name,
         "product_servicecode": servicecode,
-        "product_servicename": name if servicecode else "",
+        "product_servicename": TRANSFER_NAME if servicecode == TRANSFER else name if servicecode else "",
     }
 
 

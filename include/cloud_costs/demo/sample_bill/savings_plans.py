@@ -176,7 +176,7 @@ class SavingsPlan:
         }
         unused = (total - used) * self._plan.basis(Decimal(1), self._net_share)
         charges = (Charge("Purchase", self._plan.basis(fee, net_fee), ZERO), Charge("Usage", ZERO, unused, lines=0))
-        return Line(values, "ComputeSavingsPlans", self._plan.bill.payer, charges)
+        return Line(values, self._product.name, self._plan.bill.payer, charges)
 
     def _one_time(self, line_type: str, key: UUID, cost: Decimal, effective: Decimal, columns: Values) -> Line:
         values = {
@@ -192,4 +192,4 @@ class SavingsPlan:
             **costs(cost),
         }
         charge = Charge("Purchase", cost, effective)
-        return Line(values, "ComputeSavingsPlans", self._plan.bill.payer, (charge,))
+        return Line(values, self._product.name, self._plan.bill.payer, (charge,))

@@ -1,29 +1,53 @@
-"""FOCUS's categories of the services on the sample bill."""
+"""How AWS's FOCUS export words what a usage report codes: the categories of services, and units.
+
+The words are those of the FinOps Foundation's sample data (FOCUS-Sample-Data,
+FOCUS-1.0/focus_sample.csv): a month of a real FOCUS 1.0 export of AWS, anonymized. In it, ServiceName is what AWS
+documents as product/ProductName of a usage report ("The full name of the AWS service", Data Exports user guide, product
+columns), for data transfer too. AWS publishes no table of categories: those of services that the sample does not have
+are near what FOCUS gives as examples, and FOCUS 1.0 has no subcategories at all. No total depends on any of them.
+"""
+
+AWS_INVOICES = "Amazon Web Services, Inc."
 
 _CATEGORIES: dict[str, tuple[str, str]] = {
-    "AWSDataTransfer": ("Networking", "Other (Networking)"),
-    "AWSELB": ("Networking", "Network Routing"),
-    "AWSGlue": ("Analytics", "Data Processing"),
-    "AWSLambda": ("Compute", "Serverless Compute"),
-    "AWSQueueService": ("Integration", "Messaging"),
-    "AmazonAthena": ("Analytics", "Analytics Platforms"),
-    "AmazonCloudFront": ("Networking", "Content Delivery"),
+    "AWS CloudTrail": ("Management and Governance", "Observability"),
+    "AWS Glue": ("Analytics", "Data Processing"),
+    "AWS Key Management Service": ("Identity", "Other (Identity)"),
+    "AWS Lambda": ("Compute", "Serverless Compute"),
+    "AWS WAF": ("Security", "Other (Security)"),
+    "Amazon Athena": ("Analytics", "Analytics Platforms"),
+    "Amazon CloudFront": ("Networking", "Content Delivery"),
+    "Amazon DynamoDB": ("Databases", "NoSQL Databases"),
+    "Amazon Elastic Compute Cloud": ("Compute", "Virtual Machines"),
+    "Amazon GuardDuty": ("Security", "Threat Detection and Response"),
+    "Amazon Redshift": ("Databases", "Data Warehouses"),
+    "Amazon Relational Database Service": ("Databases", "Relational Databases"),
+    "Amazon Route 53": ("Networking", "Network Routing"),
+    "Amazon Simple Notification Service": ("Integration", "Messaging"),
+    "Amazon Simple Queue Service": ("Integration", "Messaging"),
+    "Amazon Simple Storage Service": ("Storage", "Object Storage"),
     "AmazonCloudWatch": ("Management and Governance", "Observability"),
-    "AmazonDynamoDB": ("Databases", "NoSQL Databases"),
-    "AmazonEC2": ("Compute", "Virtual Machines"),
-    "AmazonECS": ("Compute", "Containers"),
-    "AmazonEKS": ("Compute", "Containers"),
-    "AmazonGuardDuty": ("Security", "Threat Detection and Response"),
-    "AmazonRDS": ("Databases", "Relational Databases"),
-    "AmazonRedshift": ("Databases", "Data Warehouses"),
-    "AmazonS3": ("Storage", "Object Storage"),
-    "AmazonSNS": ("Integration", "Messaging"),
-    "ComputeSavingsPlans": ("Compute", "Other (Compute)"),
-    "awskms": ("Security", "Other (Security)"),
-    "awswaf": ("Security", "Network Security"),
+    "Elastic Load Balancing": ("Networking", "Application Networking"),
+    "Savings Plans for AWS Compute usage": ("Compute", "Other (Compute)"),
+}
+_VOLUMES = ("Storage", "Other (Storage)")
+
+_UNITS = {
+    "DPU-Hour": "DPU-Hours",
+    "GB-Mo": "GB-Months",
+    "Hrs": "Hours",
+    "Lambda-GB-Second": "Lambda-GB-Seconds",
+    "Terabytes": "TB",
 }
 
 
-def service_category(service: str) -> tuple[str, str]:
-    """Return ServiceCategory and ServiceSubcategory."""
+def service_category(service: str, resource: str) -> tuple[str, str]:
+    """Return ServiceCategory and ServiceSubcategory: AWS has the volumes of EC2 under Storage."""
+    if resource.startswith("vol-"):
+        return _VOLUMES
     return _CATEGORIES.get(service, ("Other", "Other (Other)"))
+
+
+def focus_unit(unit: str) -> str:
+    """Return a unit of a usage report as a FOCUS export has it."""
+    return _UNITS.get(unit, unit)

@@ -27,7 +27,7 @@ from cloud_costs.formats.aws.manifests import FILE_TYPES, age, newest_manifests
 from cloud_costs.formats.delivery import Delivery, Manifest
 from cloud_costs.formats.manifests import find_files, listed_folders, read_content, refuse_keys
 from cloud_costs.months import MonthRange, next_month
-from cloud_costs.storage.files import Folder, Storage, folder_name, is_root, labelled, parent_folder
+from cloud_costs.storage.files import Folder, Storage, bucket_root, folder_name, is_root, labelled, parent_folder
 from cloud_costs.storage.threads import in_threads
 
 RANGE = re.compile(r"([12][0-9]{3})(0[1-9]|1[0-2])01-([0-9]{6})01")
@@ -151,12 +151,14 @@ def _spellings(uri: str) -> list[str]:
 
     Keys of a report without a prefix begin with `/`; a prefix that ends in `/` gives `//`.
     """
-    if not uri.startswith("s3://"):
+    root = bucket_root(uri)
+    if root == "file:///":
         return []
-    bucket, *parts = uri.removeprefix("s3://").rstrip("/").split("/")
+    folder = uri.removeprefix(root).rstrip("/")
+    parts = folder.split("/") if folder else []
     names = [part for part in parts if part]
     spellings = [names] + [[*names[:at], "", *names[at:]] for at in range(len(names))]
-    return [f"s3://{'/'.join([bucket, *spelling])}/" for spelling in spellings if spelling != parts]
+    return [root + "".join(f"{part}/" for part in spelling) for spelling in spellings if spelling != parts]
 
 
 def _ranges(folder: Folder) -> dict[date, str]:
@@ -225,9 +227,11 @@ def _by_manifest(key: str, manifest: Manifest) -> str:
 
 
 def _as_listed(key: str, bucket: str, manifest: Manifest) -> str:
-    if manifest.file.uri.startswith("s3://"):
-        return f"s3://{bucket}/{key}"
-    return _by_manifest(key, manifest)
+    """Return where the manifest says that the file is; in a copy in another store, under the same key there."""
+    root = bucket_root(manifest.file.uri)
+    if root == "file:///":
+        return _by_manifest(key, manifest)
+    return f"s3://{bucket}/{key}" if root.startswith("s3://") else root + key
 
 
 def _report_of(manifest: Manifest) -> str:

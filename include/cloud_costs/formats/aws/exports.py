@@ -25,7 +25,7 @@ from cloud_costs.formats.aws.manifests import FILE_TYPES, age, newest_manifests
 from cloud_costs.formats.delivery import Delivery, Manifest
 from cloud_costs.formats.manifests import find_files, listed_folders, read_content, refuse_keys
 from cloud_costs.months import MonthRange
-from cloud_costs.storage.files import Folder, Storage, folder_name, labelled, parent_folder
+from cloud_costs.storage.files import Folder, Storage, bucket_root, folder_name, labelled, parent_folder
 
 PERIOD = re.compile(r"(?i:billing_period)=([12][0-9]{3})-(0[1-9]|1[0-2])")
 IN_EXPORT = re.compile(r"(?:\A|/)(data/(?i:billing_period)=[0-9-]{7}/(?:[^/]+/)?[^/]+)\Z")
@@ -119,9 +119,13 @@ def _by_manifest(key: str, manifest: Manifest) -> str:
 
 
 def _as_listed(key: str, manifest: Manifest) -> str:
-    if not manifest.file.uri.startswith("s3://"):
+    """Return where the manifest says that the file is; in a copy in another store, under the same key there."""
+    root = bucket_root(manifest.file.uri)
+    if root == "file:///":
         return _by_manifest(key, manifest)
-    return key if key.startswith("s3://") else "/".join(manifest.file.uri.split("/")[:3]) + "/" + key
+    if key.startswith("s3://"):
+        return key if root.startswith("s3://") else root + key.removeprefix(bucket_root(key))
+    return root + key
 
 
 def _nothing_found(source: str, expected: str, export: Folder) -> str:

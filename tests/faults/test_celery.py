@@ -17,8 +17,9 @@ import psutil
 import psycopg
 import pytest
 from billing_bucket import CUP, Bucket
-from live_airflow import DAG, ROOT, SECONDS, Live, free_port, label, live_airflow
+from live_airflow import DAG, ROOT, SECONDS, Live, label, live_airflow
 from pipeline import truth_totals
+from side_by_side import free_port
 
 from cloud_costs.demo.local_airflow import PROGRAM
 from cloud_costs.demo.sample_bill import Truth

@@ -1,0 +1,20 @@
+"""Clouds that an installation need not have: who has only AWS installs only AWS (docs/adr/0010-clouds-as-extras.md)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cloud_costs.errors import ConfigError
+
+
+@contextmanager
+def extra(cloud: str, scheme: str) -> Iterator[None]:
+    """Raise `ConfigError` that says what to install where an import finds no library of the cloud."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != cloud:
+            raise
+        raise ConfigError(
+            f"{scheme}:// needs {error.name}, which is not installed: install requirements-{cloud}.txt with "
+            f"constraints.txt, or build the image with CLOUDS={cloud}"
+        ) from None

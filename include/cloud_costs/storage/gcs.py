@@ -1,0 +1,170 @@
+"""Google Cloud Storage: `gs://bucket/prefix/`, through google-cloud-storage.
+
+What binds a read to what was listed is the object's generation, a number that Google gives every new content. Google's
+ETag changes with metadata too, so `StoredFile.etag` holds the generation.
+"""
+
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any
+
+from cloud_costs.errors import CloudCostsError, StorageDenied, StorageUnavailable
+from cloud_costs.storage.extras import extra
+from cloud_costs.storage.files import Folder, StoredFile
+from cloud_costs.storage.ranges import Ranges
+
+READ_ONLY = "https://www.googleapis.com/auth/devstorage.read_only"
+# Seconds to connect and to wait for an answer, as boto3 waits for S3's, and for how long it is tried again.
+SECONDS = 60
+PATIENCE = 120
+PASSING = {408, 409, 412, 429}
+WORDS = {401: "the credentials are not valid", 403: "access denied"}
+LISTED = "nextPageToken,prefixes,items(name,size,generation,updated)"
+
+
+class GoogleStorage:
+    """`gs://bucket/prefix/` through a google-cloud-storage `Client`; `conn_id` is only named in messages."""
+
+    def __init__(self, client: Any, conn_id: str, *, seconds: float = SECONDS, patience: float = PATIENCE) -> None:
+        self._client, self._conn_id = client, conn_id
+        self._seconds, self._patience = seconds, patience
+
+    def list_folder(self, uri: str) -> Folder:
+        bucket, prefix = _split(uri)
+        root = f"gs://{bucket}/"
+        no_bucket = StorageDenied(f"{uri}: the bucket does not exist (connection {self._conn_id!r}, 404)")
+        with self._errors(uri, no_bucket):
+            found = self._client.list_blobs(bucket, prefix=prefix, delimiter="/", fields=LISTED, **self._limits())
+            files = [_stored(root + one.name, one) for one in found if one.name != prefix]
+            folders = sorted(root + name for name in found.prefixes)
+        return Folder(uri, tuple(folders), tuple(files))
+
+    def stat(self, uri: str) -> StoredFile | None:
+        bucket, key = _split(uri)
+        with self._errors(uri):
+            found = self._client.bucket(bucket).get_blob(key, **self._limits())
+        return _stored(uri, found) if found else None
+
+    def read(self, uri: str) -> bytes:
+        with self._errors(uri):
+            return bytes(self._blob(uri).download_as_bytes(raw_download=True, **self._limits()))
+
+    def open(self, file: StoredFile) -> io.RawIOBase:
+        def read(start: int, end: int) -> bytes:
+            with self._errors(file.uri):
+                # Google's checksum is of the whole object. `raw_download`: a stored .gz comes as it is stored.
+                piece = self._blob(file.uri).download_as_bytes(
+                    start=start,
+                    end=end - 1,
+                    raw_download=True,
+                    checksum=None,
+                    if_generation_match=int(file.etag),
+                    **self._limits(),
+                )
+            if len(piece) != end - start:
+                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
+            return bytes(piece)
+
+        return Ranges(read, file.size)
+
+    def _blob(self, uri: str) -> Any:
+        bucket, key = _split(uri)
+        return self._client.bucket(bucket).blob(key)
+
+    def _limits(self) -> dict[str, Any]:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        retry = DEFAULT_RETRY.with_timeout(self._patience) if self._patience else None
+        return {"timeout": (self._seconds, self._seconds), "retry": retry}
+
+    def _errors(self, uri: str, missing: CloudCostsError | None = None) -> AbstractContextManager[None]:
+        return google_errors(uri, self._conn_id, missing)
+
+
+def client(credentials: Any = None, project: str | None = None) -> Any:
+    """Return a google-cloud-storage `Client`; without credentials, with those that the machine has.
+
+    `STORAGE_EMULATOR_HOST` names another server, which is asked without credentials.
+    """
+    with extra("google", "gs"):
+        from google.cloud.storage import Client
+    # The library asks about the bucket itself beside every download, for traces that nobody here collects. That takes
+    # the right storage.buckets.get, and a refusal for each load in the audit log of a bucket that does not give it.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    if credentials is None and not os.environ.get("STORAGE_EMULATOR_HOST"):
+        credentials = default_credentials()
+    return Client(project=project, credentials=credentials)
+
+
+def default_credentials(scopes: Sequence[str] = (READ_ONLY,)) -> Any:
+    """Return Application Default Credentials: a file, workload identity, the machine's account or gcloud."""
+    with extra("google", "gs"):
+        import google.auth
+    return google.auth.default(scopes=list(scopes))[0]
+
+
+@contextmanager
+def google_errors(uri: str, conn_id: str, missing: CloudCostsError | None = None) -> Iterator[None]:
+    """Turn what Google's libraries raise into our errors: what cannot pass and what can, with uri and connection.
+
+    `missing` is raised for a 404, which otherwise is an object that is gone.
+    """
+    with extra("google", "gs"):
+        from google.api_core import exceptions
+        from google.auth import exceptions as auth
+        from google.cloud.storage.exceptions import DataCorruption
+        from requests import RequestException
+
+    connection = f"connection {conn_id!r}"
+    try:
+        yield
+    except CloudCostsError:
+        raise
+    except exceptions.NotFound:
+        raise missing or StorageUnavailable(f"{uri}: no such object ({connection}, 404)") from None
+    except exceptions.GoogleAPICallError as error:
+        raise _translate(error, uri, connection) from None
+    except (auth.TransportError, auth.TimeoutError) as error:
+        raise StorageUnavailable(f"{uri}: {_words(error)} ({connection})") from None
+    except auth.GoogleAuthError as error:
+        kind = StorageUnavailable if error.retryable else StorageDenied
+        raise kind(f"{uri}: {connection} gives no Google credentials: {_words(error)}") from None
+    except (exceptions.GoogleAPIError, RequestException, DataCorruption, OSError) as error:
+        raise StorageUnavailable(f"{uri}: {_words(error)} ({connection})") from None
+    except (ValueError, TypeError) as error:
+        raise StorageDenied(f"{uri}: {_words(error)} ({connection})") from None
+
+
+def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
+    words = ": ".join(filter(None, [WORDS.get(error.code, ""), _told(error)]))
+    message = f"{uri}: {words} ({connection}, {error.code})"
+    if 400 <= (error.code or 500) < 500 and error.code not in PASSING:
+        return StorageDenied(message)
+    return StorageUnavailable(message)
+
+
+def _told(error: Any) -> str:
+    """Return what Google says: of a download, its answer stands between the address and the library's own words."""
+    if error.errors:
+        return " ".join(str(error.errors[0].get("message", "")).split())
+    answer = re.sub(r"^[A-Z]+ \S+: ", "", error.message).partition(": ('Request failed")[0]
+    with suppress(ValueError, LookupError, TypeError):
+        answer = json.loads(answer)["error"]["message"]
+    return " ".join(str(answer).split())
+
+
+def _stored(uri: str, blob: Any) -> StoredFile:
+    return StoredFile(uri, blob.size, str(blob.generation), blob.updated)
+
+
+def _split(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("gs://").partition("/")
+    return bucket, key
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())

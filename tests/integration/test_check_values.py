@@ -1,0 +1,418 @@
+"""What each check finds in rows that are written down here: every violation with all its values, and nothing else."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+from pipeline import JANUARY
+from psycopg import sql
+from roles import own_schemas
+from values import CHARGE_TYPES, Row, relation_of, rows_of, run_sql
+
+from cloud_costs.months import next_month
+
+pytestmark = pytest.mark.values("checks")
+
+RAW_TOTALS = {
+    "billing_account_id": "text",
+    "invoice_id": "text",
+    "currency": "text",
+    "stored_lines": "bigint",
+    "billed_cost": "numeric",
+    "gross_cost": "numeric",
+    "prepaid_use": "numeric",
+    "line_items": "bigint",
+    "gross_lines": "bigint",
+    "net_lines": "bigint",
+    "lines_without_net": "bigint",
+    "is_net": "boolean",
+}
+FOCUS_TOTALS = {
+    "billing_account_id": "text",
+    "invoice_id": "text",
+    "currency": "text",
+    "billed_cost": "numeric",
+    "effective_cost": "numeric",
+    "list_cost": "numeric",
+    "line_items": "bigint",
+    "prepaid_cost": "numeric",
+    "commitment_charges": "bigint",
+    "charges_of_other_months": "bigint",
+    "charges_without_dimensions": "bigint",
+    "charges_of_unknown_type": "bigint",
+    "adjustments": "bigint",
+    "unused_below_zero": "bigint",
+}
+NORMALIZED = {
+    "billing_period": "date",
+    "billing_account_id": "text",
+    "invoice_id": "text",
+    "currency": "text",
+    "cost": "numeric",
+    "effective_cost": "numeric",
+    "list_cost": "numeric",
+}
+INVOICES = {"invoice_id": "text", "currency": "text", "billed_cost": "numeric"}
+LISTED = {"invoice_id": "text", "amount": "numeric", "currency": "text", "billing_period": "date"}
+FACTS = {"column_name": "text", "kind": "text", "value": "text", "number": "numeric"}
+ONE, TWO, THREE = Decimal(1), Decimal(2), Decimal(3)
+WHO: Row = {"billing_account_id": "1", "invoice_id": "900", "currency": "EUR"}
+NOBODY: Row = {"billing_account_id": None, "invoice_id": None, "currency": None}
+
+
+@pytest.fixture(scope="module")
+def schema(postgres):
+    with own_schemas(postgres) as database:
+        yield database
+
+
+@pytest.fixture
+def find(schema):
+    """Run a check on the rows of its places, and return its violations in the order of their texts."""
+
+    def run(check, *, raw=(), focus=(), charges=(), normalized=(), published=(), listed=(), facts=()):
+        rows = run_sql(
+            schema,
+            f"checks/{check}.sql",
+            {"billing_period": JANUARY, "load_id": 1, "source": "cup"},
+            schema=sql.Identifier(schema.schema),
+            raw_totals=relation_of(list(raw), RAW_TOTALS),
+            focus_totals=relation_of(list(focus), FOCUS_TOTALS),
+            charges=rows_of(list(charges), CHARGE_TYPES),
+            normalized=relation_of(list(normalized), NORMALIZED),
+            published_invoices=relation_of(list(published), INVOICES),
+            listed_invoices=relation_of(list(listed), LISTED),
+            stored_facts=relation_of([fact for fact in facts if "uri" not in fact], FACTS),
+            stored_by_file=rows_of([fact for fact in facts if "uri" in fact], {"uri": "text", **FACTS}),
+        )
+        return sorted(rows, key=repr)
+
+    return run
+
+
+# --- billed_cost_equals_raw
+
+SAME: Row = {"billed_cost": ONE, "line_items": 1}
+BILLED = "billed_cost_equals_raw"
+
+
+@pytest.mark.parametrize("who", [WHO, NOBODY], ids=["who", "nobody"])
+def test_equal_sums_are_no_violation(find, who):
+    assert find(BILLED, raw=[who | SAME], focus=[who | SAME]) == []
+
+
+@pytest.mark.parametrize("change", [{"billed_cost": TWO}, {"line_items": 2}])
+def test_unequal_sums_are_shown_with_both_sides(find, change):
+    found = find(BILLED, raw=[WHO | SAME], focus=[WHO | SAME | change])
+    focus = SAME | change
+    assert found == [
+        WHO
+        | {
+            "raw_cost": ONE,
+            "focus_cost": focus["billed_cost"],
+            "raw_lines": 1,
+            "focus_lines": focus["line_items"],
+        }
+    ]
+
+
+@pytest.mark.parametrize("name", WHO)
+def test_sums_of_another_payer_invoice_or_currency_are_not_compared(find, name):
+    found = find(BILLED, raw=[WHO | SAME], focus=[WHO | SAME | {name: "other"}])
+    nothing_raw = {"raw_cost": None, "raw_lines": None, "focus_cost": ONE, "focus_lines": 1}
+    nothing_focus = {"raw_cost": ONE, "raw_lines": 1, "focus_cost": None, "focus_lines": None}
+    assert found == sorted([WHO | {name: "other"} | nothing_raw, WHO | nothing_focus], key=repr)
+
+
+@pytest.mark.parametrize("side", ["raw", "focus"])
+def test_sums_of_nothing_may_be_missing(find, side):
+    assert find(BILLED, **{side: [WHO | {"billed_cost": Decimal(), "line_items": 0}]}) == []
+
+
+# --- normalized_equals_focus
+
+COSTS: Row = {"effective_cost": TWO, "list_cost": THREE}
+EQUAL = "normalized_equals_focus"
+
+
+@pytest.mark.parametrize("who", [WHO, NOBODY], ids=["who", "nobody"])
+def test_equal_costs_are_no_violation(find, who):
+    halves = [
+        who | {"billing_period": JANUARY, "cost": Decimal("0.5"), "effective_cost": ONE, "list_cost": Decimal("1.5")}
+    ]
+    other = who | COSTS | {"billing_period": next_month(JANUARY), "cost": ONE}
+    assert find(EQUAL, focus=[who | COSTS | {"billed_cost": ONE}], normalized=[*halves * 2, other]) == []
+
+
+@pytest.mark.parametrize("column", ["cost", "effective_cost", "list_cost"])
+def test_unequal_costs_are_shown_with_both_sides(find, column):
+    normalized = COSTS | {"cost": ONE, column: Decimal(7)}
+    found = find(
+        EQUAL,
+        focus=[WHO | COSTS | {"billed_cost": ONE}],
+        normalized=[WHO | normalized | {"billing_period": JANUARY}],
+    )
+    assert found == [
+        WHO
+        | {
+            "focus_cost": ONE,
+            "focus_effective_cost": TWO,
+            "focus_list_cost": THREE,
+            "normalized_cost": normalized["cost"],
+            "normalized_effective_cost": normalized["effective_cost"],
+            "normalized_list_cost": normalized["list_cost"],
+        }
+    ]
+
+
+@pytest.mark.parametrize("name", WHO)
+def test_costs_of_another_payer_invoice_or_currency_are_not_compared(find, name):
+    focus = WHO | COSTS | {"billed_cost": ONE}
+    normalized = WHO | COSTS | {"billing_period": JANUARY, "cost": ONE, name: "other"}
+    found = find(EQUAL, focus=[focus], normalized=[normalized])
+    assert [{key: row[key] for key in WHO} for row in found] == [WHO, WHO | {name: "other"}] or [
+        {key: row[key] for key in WHO} for row in found
+    ] == [WHO | {name: "other"}, WHO]
+
+
+@pytest.mark.parametrize("column", ["cost", "effective_cost", "list_cost"])
+@pytest.mark.parametrize("side", ["focus", "normalized"])
+def test_cost_that_only_one_side_has_is_a_violation(find, side, column):
+    row = WHO | {"billing_period": JANUARY} | dict.fromkeys(("cost", "billed_cost", *COSTS), Decimal())
+    assert find(EQUAL, **{side: [row]}) == []
+    row |= {column: ONE} | ({"billed_cost": ONE} if column == "cost" else {})
+    assert len(find(EQUAL, **{side: [row]})) == 1
+
+
+# --- checks that look for charges only where a sum says so
+
+LINE: Row = {
+    "billing_period": JANUARY,
+    "billingperiodstart": datetime(2025, 1, 1),
+    "billingcurrency": "EUR",
+    "chargecategory": "Usage",
+    "chargeperiodstart": datetime(2025, 1, 5),
+    "commitmentdiscountid": "arn",
+    "subaccountid": "2",
+    "invoiceid": "900",
+    "billedcost": ONE,
+    "effectivecost": TWO,
+    "listcost": THREE,
+    "x_lineitemid": "a",
+    "x_lineitemtype": "Usage",
+    "x_typeisknown": True,
+}
+NAN = Decimal("NaN")
+SHOWN_COSTS = {
+    "line_item_id": "a",
+    "line_item_type": "Usage",
+    "billed_cost": "1",
+    "effective_cost": "2",
+    "list_cost": "3",
+}
+SHOWN = {
+    "line_item_id": "a",
+    "line_item_type": "Usage",
+    "charge_period_start": datetime(2025, 1, 5),
+    "account_id": "2",
+    "currency": "EUR",
+    "billed_cost": ONE,
+}
+DECEMBER = datetime(2024, 12, 1)
+# The check, the sum that says so, what is wrong with the charge, and how it is shown.
+GUARDED: list[tuple[str, Row, Row, Row]] = [
+    (
+        "billing_period_is_the_months",
+        {"charges_of_other_months": 1},
+        {"billingperiodstart": DECEMBER},
+        {"billing_period_start": DECEMBER, "charges": 1},
+    ),
+    (
+        "billing_period_is_the_months",
+        {"charges_of_other_months": 1},
+        {"billingperiodstart": None},
+        {"billing_period_start": None, "charges": 1},
+    ),
+    *(
+        (
+            "costs_are_finite",
+            {"billed_cost": ONE, "effective_cost": ONE, "list_cost": ONE, name: value},
+            {name.replace("_", ""): value},
+            SHOWN_COSTS | {name: str(value)},
+        )
+        for name in ("billed_cost", "effective_cost", "list_cost")
+        for value in (NAN, Decimal("Infinity"), Decimal("-Infinity"))
+    ),
+    *(
+        (
+            "dimensions_are_filled",
+            {"charges_without_dimensions": 1},
+            {column: None},
+            SHOWN | ({name: None} if name else {}),
+        )
+        for column, name in (
+            ("chargeperiodstart", "charge_period_start"),
+            ("subaccountid", "account_id"),
+            ("billingcurrency", "currency"),
+            ("chargecategory", ""),
+        )
+    ),
+    (
+        "line_item_types_are_known",
+        {"charges_of_unknown_type": 1},
+        {"x_typeisknown": False},
+        {"line_item_type": "Usage", "charges": 1, "billed_cost": ONE},
+    ),
+    (
+        "savings_plan_usage_is_negated",
+        {"adjustments": 1},
+        {"chargecategory": "Adjustment"},
+        {
+            "invoice_id": "900",
+            "currency": "EUR",
+            "account_id": "2",
+            "savings_plan_arn": "arn",
+            "difference": ONE,
+        },
+    ),
+    (
+        "unused_commitment_is_not_negative",
+        {"unused_below_zero": 1},
+        {"commitmentdiscountstatus": "Unused", "effectivecost": Decimal(-2)},
+        {"commitment_id": "arn", "account_id": "2", "currency": "EUR", "unused_cost": Decimal(-2), "charges": 1},
+    ),
+]
+SOUND: Row = {
+    **dict.fromkeys(("billed_cost", "effective_cost", "list_cost"), ONE),
+    **dict.fromkeys((name for name, kind in FOCUS_TOTALS.items() if kind == "bigint"), 0),
+}
+UNUSED_SOUND = [
+    {"commitmentdiscountstatus": "Unused", "effectivecost": Decimal()},
+    {"commitmentdiscountstatus": "Used", "effectivecost": Decimal(-1)},
+]
+
+
+@pytest.mark.parametrize(("check", "sums", "change", "shown"), GUARDED)
+def test_broken_charge_is_shown_and_no_other(find, check, sums, change, shown):
+    charges = [LINE, LINE | change, *(LINE | one for one in UNUSED_SOUND)]
+    assert find(check, focus=[SOUND | sums], charges=charges) == [shown]
+
+
+@pytest.mark.parametrize(("check", "sums", "change", "shown"), GUARDED)
+def test_charges_are_not_looked_at_where_the_sums_are_sound(find, check, sums, change, shown):
+    assert find(check, focus=[SOUND], charges=[LINE | change]) == []
+
+
+@pytest.mark.parametrize(
+    ("check", "change", "counted"),
+    [
+        ("billing_period_is_the_months", {"billingperiodstart": DECEMBER}, {"charges": 2}),
+        ("line_item_types_are_known", {"x_typeisknown": False}, {"charges": 2, "billed_cost": TWO}),
+        (
+            "unused_commitment_is_not_negative",
+            {"commitmentdiscountstatus": "Unused", "effectivecost": Decimal(-2)},
+            {"charges": 2, "unused_cost": Decimal(-4)},
+        ),
+    ],
+)
+def test_charges_with_the_same_fault_are_counted(find, check, change, counted):
+    sums = dict.fromkeys(("charges_of_other_months", "charges_of_unknown_type", "unused_below_zero"), 1)
+    [found] = find(check, focus=[SOUND | sums], charges=[LINE | change] * 2)
+    assert {name: found[name] for name in counted} == counted
+
+
+# --- invoices
+
+
+def test_invoice_has_one_currency(find):
+    rows = [
+        WHO | {"currency": "USD", "billing_account_id": "2"},
+        WHO,
+        NOBODY | {"currency": "USD"},
+        NOBODY | {"currency": "EUR"},
+        WHO | {"invoice_id": "901"},
+        WHO | {"invoice_id": "901", "billing_account_id": "2"},
+    ]
+    assert find("invoices_have_one_currency", focus=rows) == [
+        {"invoice_id": "900", "currencies": ["EUR", "USD"], "billing_account_ids": ["1", "2"]}
+    ]
+
+
+def test_invoice_keeps_its_amount(find):
+    published = [
+        {"invoice_id": name, "currency": "EUR", "billed_cost": ONE} for name in ("same", "changed", "gone", "dollars")
+    ]
+    focus = [
+        {"invoice_id": "same", "currency": "EUR", "billed_cost": Decimal("0.25")},
+        {"invoice_id": "same", "currency": "EUR", "billed_cost": Decimal("0.75")},
+        {"invoice_id": "changed", "currency": "EUR", "billed_cost": TWO},
+        {"invoice_id": "dollars", "currency": "USD", "billed_cost": ONE},
+        {"invoice_id": "new", "currency": "EUR", "billed_cost": ONE},
+    ]
+    shown = {"currency": "EUR", "published_cost": ONE, "billed_cost": None}
+    assert find("invoices_keep_their_amount", published=published, focus=focus) == sorted(
+        [
+            {"invoice_id": "changed"} | shown | {"billed_cost": TWO},
+            {"invoice_id": "dollars"} | shown,
+            {"invoice_id": "gone"} | shown,
+        ],
+        key=repr,
+    )
+
+
+def listed(invoice, amount, currency="EUR", month=JANUARY):
+    return {"invoice_id": invoice, "amount": Decimal(amount), "currency": currency, "billing_period": month}
+
+
+def billed(invoice, amount, currency="EUR"):
+    return {"invoice_id": invoice, "currency": currency, "billed_cost": Decimal(amount)}
+
+
+LISTINGS = {
+    "agrees, rounded as listed": ([listed("1", "1.23")], [billed("1", "1"), billed("1", "0.2349")], []),
+    "agrees in another month": ([listed("1", "1", month=None)], [billed("1", "1")], []),
+    "differs": ([listed("1", "1.2")], [billed("1", "1.25")], [("1", "EUR", "1.2", "1.25")]),
+    "not billed": ([listed("1", "1")], [], [("1", "EUR", "1", None)]),
+    "not listed": (
+        [listed("1", "1")],
+        [billed("1", "1"), billed("2", "3")],
+        [("2", "EUR", None, "3")],
+    ),
+    "no list for the month": ([listed("1", "1", month=next_month(JANUARY))], [billed("1", "2")], []),
+    "no month, of this one": ([listed("1", "1", month=None)], [billed("1", "2")], [("1", "EUR", "1", "2")]),
+    "no month, of another": ([listed("9", "1", month=None)], [billed("1", "2")], []),
+    "other currency": (
+        [listed("1", "1", "USD")],
+        [billed("1", "1")],
+        [("1", "EUR", None, "1"), ("1", "USD", "1", None)],
+    ),
+    "not on an invoice yet": ([listed("1", "1")], [billed("1", "1"), billed(None, "5")], []),
+    "whole units": ([listed("1", "2")], [billed("1", "1.5")], []),
+}
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_invoices_are_as_listed(find, name):
+    lists, focus, expected = LISTINGS[name]
+    found = find("invoices_are_as_listed", listed=lists, focus=focus)
+    assert sorted(tuple(row.values()) for row in found) == [
+        (invoice, currency, amount and Decimal(amount), cost and Decimal(cost))
+        for invoice, currency, amount, cost in expected
+    ]
+    assert all(list(row) == ["invoice_id", "currency", "listed_amount", "billed_cost"] for row in found)
+
+
+# --- rows_are_all_stored
+
+
+@pytest.mark.parametrize(("stored", "violations"), [([3, 4], []), ([3], [(7, 3)]), ([], [(7, 0)])])
+def test_rows_are_all_stored(find, schema, stored, violations):
+    with schema.session() as connection:
+        connection.execute(f'set search_path to "{schema.schema}"')
+        connection.execute("delete from load_history")
+        connection.execute(
+            "insert into load_history (load_id, source, format, billing_period, rows) overriding system value "
+            "values (1, 'cup', 'aws_cur', '2025-01-01', 7), (2, 'cup', 'aws_cur', '2025-01-01', 99)"
+        )
+    found = find("rows_are_all_stored", raw=[WHO | {"stored_lines": count} for count in stored])
+    assert found == [{"rows_read": read, "rows_stored": count} for read, count in violations]

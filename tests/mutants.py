@@ -1,0 +1,147 @@
+"""What can be broken in an SQL file, one thing at a time: the mutants that `tests/mutate.py` tries.
+
+A mutant is a change of the file's text. The files are read with sqlfluff, which lints them anyway: it knows the grammar
+of PostgreSQL and our `{places}`, and says where in the file each part stands, so that the rest stays as it is.
+
+| part | becomes |
+| --- | --- |
+| the condition of a `when`, of `where`, `having` and `filter` | its opposite |
+| the result of a `when`, an `else`, an expression of a select list | NULL of the same type |
+| an argument of `coalesce` | left out |
+| a comparison, `and`, `or`, `+`, `-`, `*`, `/`, `asc`, `desc` | its opposite |
+| a text, a number | another |
+| `not`, `distinct` | left out |
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+OPPOSITES = {
+    "=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">",
+    "and": "or", "or": "and", "+": "-", "-": "+", "*": "/", "/": "*", "asc": "desc", "desc": "asc",
+    "true": "false", "false": "true",
+}  # fmt: skip
+OPERATORS = ("comparison_operator", "binary_operator", "keyword", "boolean_literal")
+LEFT_OUT = ("not", "distinct")
+CONDITIONS = ("when_clause", "where_clause", "having_clause", "filter_clause")
+# What has no value of its own: `select 1` in an `exists`, and the hint of a common table expression.
+NO_VALUE = ("materialized",)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of a file: the text from `start` to `stop` is replaced."""
+
+    path: str
+    start: int
+    stop: int
+    before: str
+    after: str
+    line: int
+
+    def apply(self, text: str) -> str:
+        """Return the file's text with the change."""
+        return text[: self.start] + self.after + text[self.stop :]
+
+    def __str__(self) -> str:
+        before, after = (" ".join(one.split()) or "nothing" for one in (self.before, self.after))
+        return f"{self.path}:{self.line}: {before} -> {after}"
+
+
+def mutants_of(path: str, text: str) -> list[Mutant]:
+    """Return the mutants of an SQL file in the order of their places; raises `ValueError` where it cannot be read."""
+    tree = _linter().parse_string(text, fname=path).tree
+    if tree is None or any(tree.recursive_crawl("unparsable")):
+        raise ValueError(f"{path}: sqlfluff cannot read it")
+    reader = _Reader(text)
+    found = {}
+    for part, after in reader.changes(tree):
+        start, stop = reader.place(part)
+        if after != text[start:stop] and not text[start:stop].startswith(("{", "%(")):
+            line = text.count("\n", 0, start) + 1
+            found[start, stop, after] = Mutant(path, start, stop, text[start:stop], after, line)
+    return [found[key] for key in sorted(found)]
+
+
+@cache
+def _linter() -> Any:
+    from sqlfluff.core import FluffConfig, Linter
+
+    return Linter(config=FluffConfig.from_root())
+
+
+class _Reader:
+    """Finds the changes in a tree of sqlfluff, and says what they are in the file's own text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def place(self, part: Any) -> tuple[int, int]:
+        place = part.pos_marker.source_slice
+        return place.start, place.stop
+
+    def _source(self, part: Any) -> str:
+        start, stop = self.place(part)
+        return self._text[start:stop]
+
+    def changes(self, segment: Any) -> Iterator[tuple[Any, str]]:
+        """Yield what to put in the place of which part of a tree."""
+        yield from self._own(segment)
+        parts = segment.segments or ()
+        for at, part in enumerate(parts):
+            if not self._has_no_value(segment, parts[at + 1 :], part):
+                yield from self.changes(part)
+
+    def _has_no_value(self, segment: Any, after: tuple[Any, ...], part: Any) -> bool:
+        if part.is_type("numeric_literal") and segment.is_type("select_clause_element"):
+            return not list(segment.get_children("alias_expression"))
+        following = next((one for one in after if one.is_type("keyword")), None)
+        return part.is_type("keyword") and following is not None and following.raw.lower() in NO_VALUE
+
+    def _own(self, segment: Any) -> Iterator[tuple[Any, str]]:
+        raw = segment.raw.lower()
+        if segment.is_type("when_clause"):
+            condition, *result = _values(segment)
+            yield condition, f"not coalesce(({self._source(condition)}), false)"
+            yield from self._other_value(result)
+        elif segment.is_type("else_clause", "select_clause_element"):
+            yield from self._other_value(_values(segment)[:1])
+        elif segment.is_type(*CONDITIONS):
+            for condition in segment.get_children("expression"):
+                yield condition, f"not coalesce(({self._source(condition)}), false)"
+        elif segment.is_type("function") and raw.startswith("coalesce("):
+            yield from self._without_an_argument(segment)
+        elif segment.is_type(*OPERATORS) and raw in OPPOSITES:
+            yield segment, OPPOSITES[raw]
+        elif segment.is_type("keyword") and raw in LEFT_OUT:
+            yield segment, ""
+        elif segment.is_type("quoted_literal"):
+            yield segment, "'mutant'"
+        elif segment.is_type("numeric_literal"):
+            yield segment, f"({raw} + 1)"
+
+    def _other_value(self, found: list[Any]) -> Iterator[tuple[Any, str]]:
+        """Yield what has a value without it; of a text, a number and a truth, the tree has a change of its own."""
+        for part in found:
+            raw = part.raw.lower()
+            alone = raw in ("null", "true", "false") or raw.startswith("'") or raw.replace(".", "").isdigit()
+            if not alone and not raw.endswith("*"):
+                yield part, f"nullif(({self._source(part)}), ({self._source(part)}))"
+
+    def _without_an_argument(self, function: Any) -> Iterator[tuple[Any, str]]:
+        bracketed = next(function.recursive_crawl("bracketed"))
+        arguments = [one for one in bracketed.segments if one.is_type("expression", "literal")]
+        for left_out in arguments:
+            kept = ", ".join(self._source(one) for one in arguments if one is not left_out)
+            yield function, f"coalesce({kept})"
+
+
+def _values(segment: Any) -> list[Any]:
+    """Return what a segment is made of beside its keywords, space and comments."""
+    return [
+        part
+        for part in segment.segments
+        if not part.is_type("keyword", "whitespace", "newline", "indent", "dedent", "comment", "alias_expression")
+    ]

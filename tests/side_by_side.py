@@ -1,0 +1,105 @@
+"""Tests in several processes at once: which of them stay together, and which have the machine to themselves.
+
+`make test` starts two processes. Each of them has a PostgreSQL and an S3 server of its own, so tests of one cannot see
+or slow down what tests of the other left there. What is expensive is made once for the tests that share it: all tests
+of a file stay in one process with the fixtures of that file, and all tests that start an Airflow with what it needs.
+"""
+
+import fcntl
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import randrange
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+# The tests of a folder share one Airflow; those with Celery copy its migrated database.
+TOGETHER = {
+    "tests/dags": ("tests/dags/",),
+    "tests/e2e": ("tests/e2e/", "tests/faults/test_celery.py"),
+}
+# Below the ports that Linux gives to outgoing connections: one of those may take a free port before its server does.
+PORTS = range(20_000, 32_000)
+
+
+class Together(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a process a whole file at a time, or all of `TOGETHER`, in the order of collection.
+
+    Slow folders come first in the alphabet, so the processes end at about the same time.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False
+
+    def _split_scope(self, nodeid: str) -> str:
+        names = (name for name, paths in TOGETHER.items() if nodeid.startswith(paths))
+        return next(names, str(super()._split_scope(nodeid)))
+
+
+class Controller:
+    """The hooks of the process that starts the others: it gives them a folder for their locks."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.mkdtemp(prefix="cloud-costs-tests-")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["locks"] = self.folder
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Together | None:
+        return Together(config, log) if config.option.dist == "loadfile" else None
+
+    def pytest_unconfigure(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Worker:
+    """The hook of one of several processes: no other test runs beside one that is marked `alone`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        with self._locked(alone=item.get_closest_marker("alone") is not None):
+            return (yield)
+
+    @contextmanager
+    def _locked(self, alone: bool) -> Iterator[None]:
+        with (self.folder / "queue").open("a") as queue, (self.folder / "machine").open("a") as machine:
+            # A test that waits for the machine holds up those behind it; else the other process would never leave it.
+            fcntl.flock(queue, fcntl.LOCK_EX)
+            fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            fcntl.flock(queue, fcntl.LOCK_UN)
+            try:
+                yield
+            finally:
+                # Not only closed: a process that a test forked may have the file open, too.
+                fcntl.flock(machine, fcntl.LOCK_UN)
+
+
+def register(config: pytest.Config) -> None:
+    """Let this process know its part when there are several."""
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Worker(Path(config.workerinput["locks"])))
+    elif getattr(config.option, "numprocesses", None):
+        config.pluginmanager.register(Controller())
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    while True:
+        with socket.socket() as probe:
+            port = randrange(PORTS.start, PORTS.stop)  # noqa: S311  no secret
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
