@@ -18,12 +18,13 @@ class LineColumn:
 
     The alias `product->sku` is the key `sku` of the map column `product`.
 
-    Two types are not PostgreSQL's. `exported` is a boolean: whether the column that the alias names holds values in
-    the month. `count` is the number of lines.
+    Two types are not PostgreSQL's. `net` is a boolean: whether the line's billing account is on the net basis in the
+    month; its aliases are the column of that account, and the raw column of net costs. `count` is the number of lines.
 
     `daily` says what becomes of the column when the like lines of a day are summed. A `key` is the same in all of
     them. A `sum` is added up. Anything else is an SQL expression of columns, `{column}` each, whose value is a key.
-    A column whose `daily` is empty is not in the sums.
+    A column whose `daily` is empty is not in the sums. One whose expression does not name itself is in no export: it is
+    derived from the others, for single lines too.
     """
 
     name: str
@@ -32,9 +33,16 @@ class LineColumn:
     daily: str
 
     @property
+    def is_derived(self) -> bool:
+        """Whether the column is made of others."""
+        return self.daily not in ("", "key", "sum") and f"{{{self.name}}}" not in self.daily
+
+    @property
     def raw_names(self) -> tuple[str, ...]:
         """The raw columns and map keys that may hold the column, the first one that is there first."""
-        return self.aliases if self.type in ("exported", "count") else (self.name, *self.aliases)
+        if self.type in ("net", "count"):
+            return self.aliases[1:]
+        return (self.name, *self.aliases)
 
 
 @cache

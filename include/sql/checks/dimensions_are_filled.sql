@@ -2,7 +2,8 @@
 -- protects: from charges that no report by date, account, currency or category would show
 -- action: look at the lines named here in the raw export; the exporter left a required column empty
 
--- The charges are looked for only where there are some.
+-- Usage is always someone's. Of other categories the account is a matter of charges_have_an_account.sql. The charges
+-- are looked for only where there are some.
 with found as (
     select 1
     from {focus_totals}
@@ -19,4 +20,9 @@ select
 from ({charges}) as charges
 where
     exists (select 1 from found)
-    and (chargeperiodstart is null or subaccountid is null or billingcurrency is null or chargecategory is null)
+    and (
+        chargeperiodstart is null
+        or billingcurrency is null
+        or chargecategory is null
+        or (subaccountid is null and chargecategory = 'Usage')
+    )
