@@ -9,6 +9,7 @@ from cloud_costs.charges import data_dictionary
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.charges.data_dictionary import RELATIONS, read_expressions
 from cloud_costs.charges.focus import selects_of
+from cloud_costs.charges.focus_versions import version_columns
 from cloud_costs.demo.dictionary import PAGE, generate
 from cloud_costs.formats import FORMATS
 from cloud_costs.formats.mapping import line_columns
@@ -84,7 +85,18 @@ def test_focus_export_has_every_column_that_its_mapping_does_not_derive():
     derived = {one.name for one in read_expressions(selects_of("aws_focus")[0])}
     kept = {column.name for column in line_columns("aws_focus")} | {"billing_period", "tags"}
     # Of a line of a Cost and Usage Report: a FOCUS export has no such thing.
-    assert names - derived - kept == {"x_lineitemid", "x_lineitemtype", "x_prepaiduse", "x_timeinterval"}
+    of_lines = {"x_lineitemid", "x_lineitemtype", "x_prepaiduse", "x_timeinterval"}
+    newer = {f"x_{column.name.lower()}" for column in version_columns() if "1.2" not in column.versions}
+    assert names - derived - kept == of_lines | newer
+
+
+def test_mapping_of_any_providers_focus_files_has_every_column_of_every_version():
+    derived = {one.name for one in read_expressions(selects_of("focus")[0])}
+    kept = {column.name for column in line_columns("focus")} | {"tags"}
+    expected = {
+        column.name.lower() if "1.2" in column.versions else f"x_{column.name.lower()}" for column in version_columns()
+    }
+    assert expected - derived - kept == set()
 
 
 def test_expressions_are_read_whole():

@@ -51,13 +51,15 @@ GAPS = (
     Gap(
         "BillingAccountName-C-003-C",
         "BillingAccountName",
-        "A legacy CUR has no account names. CUR 2.0 has (`bill_payer_account_name`), and fills the column.",
+        "A legacy CUR has no account names. A list of `accounts` fills the column, and so does CUR 2.0 "
+        "(`bill_payer_account_name`).",
         {SAMPLE_BILL: 5855, REAL: 119316},
     ),
     Gap(
         "SubAccountName-C-005-C",
         "SubAccountName",
-        "A legacy CUR has no account names. CUR 2.0 has (`line_item_usage_account_name`), and fills the column.",
+        "A legacy CUR has no account names. A list of `accounts` fills the column, and so does CUR 2.0 "
+        "(`line_item_usage_account_name`).",
         {SAMPLE_BILL: 5855, REAL: 119316},
     ),
     Gap(

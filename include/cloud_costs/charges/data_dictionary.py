@@ -13,6 +13,7 @@ from textwrap import dedent
 
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.charges.focus import selects_of
+from cloud_costs.charges.focus_versions import VIEWS, columns_of_version
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection, Database, columns_of, comments_of
 from cloud_costs.formats import FORMATS
@@ -23,8 +24,11 @@ RELATIONS = (
     "costs",
     "cup_normalized",
     "focus_costs",
+    *VIEWS,
     "cup_focus",
     "raw_cup",
+    "accounts",
+    "account_list",
     "published_months",
     "restatements",
     "load_history",
@@ -149,6 +153,9 @@ def _relation(connection: Connection, database: Database, name: str) -> Iterator
         same = list(columns_of(connection, relation)) == list(columns_of(connection, database.table(other)))
         yield from (f"Its columns are those of [`{other}`](#{other}){'' if same else ' without `x_source`'}.", "")
         return
+    if name in VIEWS:
+        yield from _version(name)
+        return
     comments = comments_of(connection, relation)
     spellings = {column.name: column.focus_name for column in focus_columns()} if "focus" in name else {}
     rows = (
@@ -156,6 +163,29 @@ def _relation(connection: Connection, database: Database, name: str) -> Iterator
         for column, kind in columns_of(connection, relation).items()
     )
     yield from _table(("column", "type", "meaning"), rows)
+
+
+def _version(view: str) -> Iterator[str]:
+    """Yield what a view of a version has, told by the difference to the one before."""
+    version = VIEWS[view]
+    named = {column.name: column for column in columns_of_version(version)}
+    before = {
+        column.name for other in VIEWS.values() if other == _before(version) for column in columns_of_version(other)
+    }
+    gone = ", ".join(f"`{name}`" for name in sorted(before - named.keys()))
+    yield f"{len(named)} columns, named and typed as in [`focus_costs`](#focus_costs)."
+    if gone:
+        yield f"Those of FOCUS {_before(version)} without {gone}."
+    yield ""
+    added = [column for name, column in named.items() if name not in before]
+    rows = ((f"`{one.name}`", one.type, f"`{one.expression}`", one.meaning) for one in added)
+    yield from _table((f"column since {version}", "type", "from `focus_costs`", "meaning"), rows)
+
+
+def _before(version: str) -> str | None:
+    versions = list(VIEWS.values())
+    at = versions.index(version)
+    return versions[at - 1] if at else None
 
 
 def _mappings() -> list[str]:

@@ -60,10 +60,17 @@ def stored_facts_by_file(raw: RawLines, files: sql.Composable) -> sql.Composed:
 def filled_amounts(raw: RawLines) -> sql.Composable:
     """Return the expression of how many amounts the lines of a group have, each of them a value that is not NULL."""
     amounts, _ = _columns(raw)
-    values = [coalesced([_filled(value, kind) for value, kind in found_in(one, raw)], one.type) for one in amounts]
+    values = [coalesced(_comparable(list(found_in(one, raw))), one.type) for one in amounts]
     if not values:
         return sql.SQL("0::bigint")
     return sql.SQL("sum(num_nonnulls({}))").format(sql.SQL(", ").join(values))
+
+
+def _comparable(found: Sequence[tuple[sql.Composable, str]]) -> list[sql.Composable]:
+    """Return values of one type where there are several of which some are text; an empty text is none."""
+    if len(found) == 1 or all(kind != "text" for _, kind in found):
+        return [_filled(value, kind) for value, kind in found]
+    return [_filled(sql.SQL("{}::text").format(value), "text") for value, _ in found]
 
 
 def _filled(value: sql.Composable, kind: str) -> sql.Composable:

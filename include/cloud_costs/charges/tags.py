@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
-from cloud_costs.charges.lines import RawLines, coalesced, in_map
+from cloud_costs.charges.lines import RawLines, coalesced
+from cloud_costs.database import sql_files
 
 # jsonb_build_object takes at most 100 arguments.
 PAIRS_PER_CALL = 50
@@ -13,7 +14,7 @@ PAIRS_PER_CALL = 50
 def all_tags(raw: RawLines) -> sql.Composable:
     """Return the expression of all tags of a line, each under its key as the exporter wrote it."""
     pairs = [(key, sql.SQL("nullif({}::text, '')").format(sql.Identifier(name))) for key, name in _tag_columns(raw)]
-    maps = [sql.SQL("coalesce({}, '{{}}')").format(sql.Identifier(name)) for name in _tag_maps(raw)]
+    maps = [sql.SQL("coalesce({}, '{{}}')").format(value) for value in _tag_maps(raw)]
     return _merged([*maps, *_objects(pairs)])
 
 
@@ -33,9 +34,9 @@ def tag_values(raw: RawLines, key: str) -> Iterator[sql.Composable]:
     )
     if column:
         yield sql.SQL("nullif({}::text, '')").format(sql.Identifier(column))
-    for name in _tag_maps(raw):
+    for value in _tag_maps(raw):
         for spelling in spellings:
-            yield sql.SQL("nullif({}, '')").format(in_map(name, spelling))
+            yield sql.SQL("nullif(({} ->> {}), '')").format(value, sql.Literal(spelling))
 
 
 def tag_keys(raw: RawLines) -> list[str]:
@@ -56,8 +57,16 @@ def _tag_columns(raw: RawLines) -> Iterator[tuple[str, str]]:
             yield known.key_of(raw.originals.get(name, name)), name
 
 
-def _tag_maps(raw: RawLines) -> list[str]:
-    return [name for name in raw.form.tags.maps if raw.columns.get(name) == "jsonb"]
+def _tag_maps(raw: RawLines) -> Iterator[sql.Composable]:
+    """Yield the expression of each column that holds many tags, as one object of jsonb."""
+    known = raw.form.tags
+    for name in known.maps:
+        value: sql.Composable = sql.Identifier(name)
+        if raw.columns.get(name) == "text" and known.json_text:
+            value = sql.SQL("nullif({}, '')::jsonb").format(value)
+        elif raw.columns.get(name) != "jsonb":
+            continue
+        yield sql_files.compose(known.as_object, tags=value)
 
 
 def _objects(pairs: Sequence[tuple[str, sql.Composable]]) -> list[sql.Composable]:

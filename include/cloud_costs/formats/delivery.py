@@ -68,12 +68,17 @@ class Tags:
     A raw column whose name begins with `prefix` holds one tag, and `key_of` returns the tag's key from the exporter's
     name of the column. The raw columns `maps` hold many tags by key. `spellings` returns how an export may spell a
     key that `sources.yaml` names; the first spelling that is there counts.
+
+    A map is jsonb. `as_object` is the SQL expression of it as one object, where the export may write it in another
+    way: `{tags}` there is the jsonb of one of the `maps`. `json_text` says that a Parquet file may hold it as text.
     """
 
     prefix: str = ""
     maps: tuple[str, ...] = ()
     key_of: Callable[[str], str] = str
     spellings: Callable[[str], Iterable[str]] = _itself
+    as_object: str = "{tags}"
+    json_text: bool = False
 
     def hold(self, column: str) -> bool:
         """Tell whether a raw column holds tags."""
@@ -92,6 +97,8 @@ class Format:
     - `billed` is the raw column that says what is billed. A file without it is refused.
     - `raw_name` and `csv_type` give a CSV column its raw name and its PostgreSQL type.
     - `file_types` are the endings of the names of data files.
+    - `versions` are those of the standard that files of any provider may follow, and `version_of(columns)` tells which
+      one the columns of a file are of. A provider's own format has neither.
     """
 
     provider: Provider
@@ -105,3 +112,5 @@ class Format:
     csv_type: Callable[[str], str]
     file_types: tuple[str, ...]
     tags: Tags = field(default_factory=Tags)
+    versions: tuple[str, ...] = ()
+    version_of: Callable[[Iterable[str]], str] | None = None

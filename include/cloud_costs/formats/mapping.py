@@ -57,6 +57,12 @@ def is_read(form: Format, name: str) -> bool:
     return form.tags.hold(name) or name in _raw_columns(form.mapping)
 
 
+def spellings_of(form: Format, name: str) -> frozenset[str]:
+    """Return the raw columns that stand for a raw column: itself, and its other spellings in exports."""
+    same = (column.aliases for column in line_columns(form.mapping) if column.aliases[:1] == (name,))
+    return frozenset({name, *next(same, ())})
+
+
 @cache
 def _raw_columns(mapping: str) -> frozenset[str]:
     return frozenset(name.partition("->")[0] for column in line_columns(mapping) for name in column.raw_names)

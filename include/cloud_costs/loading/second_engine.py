@@ -236,7 +236,9 @@ def _sums(form: Format, read: Mapping[str, _Read]) -> dict[str, _Sum]:
     for column in line_columns(form.mapping):
         where = [read[name] for name in column.raw_names if name in read]
         if column.daily == "sum" and where:
-            found[column.name] = _sum_of(_coalesced([one.value for one in where]), where[0])
+            # Where one of them is a double, so is what they come to.
+            widest = next((one for one in where if one.type in FLOATS), where[0])
+            found[column.name] = _sum_of(_coalesced([one.value for one in where]), widest)
     return found
 
 
@@ -334,7 +336,20 @@ def _typed(read: _Read, wanted: str) -> str:
     if wanted != "timestamp":
         return read.value
     # All times are UTC. DuckDB's own cast asks the library of time zones for each value, which takes ten times as long.
-    return f"make_timestamp(epoch_us({read.name}))" if read.type == WITH_ZONE else f"{read.value}::timestamp"
+    if read.type == WITH_ZONE:
+        return f"make_timestamp(epoch_us({read.name}))"
+    return _time_of_text(read.value) if read.type == "VARCHAR" else f"{read.value}::timestamp"
+
+
+def _time_of_text(value: str) -> str:
+    """Return a time that CSV has as text, in UTC.
+
+    PostgreSQL leaves out the zone of a text. Here it counts, so that a time in another zone than UTC is noticed. A time
+    without seconds, as Oracle writes it, is none for DuckDB's cast.
+    """
+    plain = f"coalesce(try_cast({value} as timestamp), try_strptime({value}, '%Y-%m-%dT%H:%MZ'), {value}::timestamp)"
+    zoned = f"make_timestamp(epoch_us({value}::timestamptz))"
+    return f"case when right({value}, 1) = 'Z' or length({value}) <= 19 then {plain} else {zoned} end"
 
 
 def _of_map(read: _Read, key: str) -> str:

@@ -13,7 +13,7 @@ from psycopg import sql
 from cloud_costs.database.postgres import NO_AUTOVACUUM, Connection, Database
 from cloud_costs.errors import DeliveryError
 from cloud_costs.formats.delivery import Delivery, Format
-from cloud_costs.formats.mapping import is_read
+from cloud_costs.formats.mapping import is_read, spellings_of
 from cloud_costs.loading import csv_files, parquet_files
 from cloud_costs.loading.binary_copy import FIXED
 from cloud_costs.loading.columns import MAX_COLUMNS, RESERVED, Column, merge_types, raw_names
@@ -60,7 +60,7 @@ def read_shape(
     for uri, columns in by_file.items():
         if not columns:
             raise DeliveryError(f"{where}: {uri}: no column of it is one that the FOCUS mapping {form.mapping} reads")
-        if form.billed not in columns:
+        if spellings_of(form, form.billed).isdisjoint(columns):
             raise DeliveryError(
                 f"{where}: {uri}: it has no column {form.billed!r}, which says what is billed; export it too"
             )

@@ -8,7 +8,8 @@ comment on column {relation}.billing_period is 'The first day of the billing mon
 comment on column {relation}.billing_account_id is 'The account that pays (FOCUS BillingAccountId).';
 comment on column {relation}.account_id is
 'The account that used it; NULL for what belongs to none, such as a tax on the invoice (FOCUS SubAccountId).';
-comment on column {relation}.account_name is 'The name of that account where the export has it (FOCUS SubAccountName).';
+comment on column {relation}.account_name is
+'The name of that account: the export''s (FOCUS SubAccountName), and in costs, where it has none, that of accounts.';
 comment on column {relation}.service is 'The service (FOCUS ServiceName); for Marketplace the product.';
 comment on column {relation}.region is 'The region (FOCUS RegionId).';
 comment on column {relation}.charge_category is
