@@ -24,6 +24,7 @@ LINES = {
     "billing_period_is_the_months": [line(bill_billing_period_start_date=datetime(2024, 12, 1))],
     "costs_are_finite": [line(line_item_unblended_cost=float("nan")), line(line_item_unblended_cost=float("inf"))],
     "dimensions_are_filled": [line(line_item_usage_account_id="", line_item_currency_code="")] * 12,
+    "charges_have_an_account": [line(line_item_line_item_type="Tax", line_item_usage_account_id="")],
     "gross_equals_net": [line(line_item_net_unblended_cost=1.25)],
     "commitments_are_spread_exactly": [
         line(
@@ -54,6 +55,7 @@ STATEMENTS = {
     "billed_cost_equals_raw": None,
     "invoices_are_as_listed": None,
     "invoices_keep_their_amount": None,
+    "raw_equals_files": None,
     "normalized_equals_focus": "update {normalized} set effective_cost = effective_cost + 0.0000000001",
     "rows_are_all_stored": "delete from {raw} where ctid = (select min(ctid) from {raw})",
 }
@@ -186,6 +188,23 @@ def test_savings_plan_that_does_not_cancel_still_sums_to_the_invoice(database, b
     sample = query("select sample from audit_results where check_name = 'savings_plan_usage_is_negated'")[0][0]
     assert [(row["savings_plan_arn"], row["difference"]) for row in sample] == [("arn:1", "0.25")]
     assert violated(query, load) == {"savings_plan_usage_is_negated": "warning"}
+
+
+@pytest.mark.parametrize("category", ["Tax", "Credit", "Fee"])
+def test_charge_of_no_account_is_published_and_restated(database, bucket, query, category):
+    """FOCUS lets SubAccountId be null; AWS has tax lines without a usage account, Google too."""
+    source = crafted_source(bucket)
+    for version, cost in (("v1", 0.25), ("v2", 0.5)):
+        nobodys = line(line_item_line_item_type=category, line_item_usage_account_id="", line_item_unblended_cost=cost)
+        write_delivery(bucket, [line(), nobodys], version=version)
+        assert audited(database, query, source) == {"charges_have_an_account"}
+        assert query("select account_id, sum(cost) from costs group by 1 order by 1") == [
+            ("004512887103", Decimal("1.5")),
+            (None, Decimal(str(cost))),
+        ]
+    sample = sample_of(query, "charges_have_an_account")
+    assert [(row["billing_account_id"], row["billed_cost"]) for row in sample] == [("011254002932", "0.5")]
+    assert query("select account_id, cost_change from restatements") == [("", Decimal("0.25"))]
 
 
 def test_audit_again_replaces_its_results(database, cup, query):

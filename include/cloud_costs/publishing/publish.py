@@ -300,10 +300,10 @@ def _write_totals(connection: Connection, database: Database, load: Load) -> Non
                 load_id, account_id, service, charge_category, currency, line_items, cost, effective_cost
             )
             select
-                %s, account_id, coalesce(service, ''), charge_category, currency, sum(line_items), sum(cost),
-                sum(effective_cost)
+                %s, coalesce(account_id, ''), coalesce(service, ''), charge_category, currency, sum(line_items),
+                sum(cost), sum(effective_cost)
             from {}
-            group by account_id, coalesce(service, ''), charge_category, currency
+            group by coalesce(account_id, ''), coalesce(service, ''), charge_category, currency
             """
         ).format(totals, database.staging_table(load.normalized_table)),
         [load.load_id],
