@@ -41,6 +41,7 @@ FIXED_RELATIONS = (
     "focus_costs",
     "load_files",
     "load_history",
+    "manifest_totals",
     "published_months",
     "published_totals",
     "raw_columns",

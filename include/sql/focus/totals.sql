@@ -16,10 +16,22 @@ select
     coalesce(sum(greatest(x_lineitems, 1)) filter (where commitmentdiscountid is not null), 0) as commitment_charges,
     count(*) filter (where billingperiodstart::date is distinct from billing_period) as charges_of_other_months,
     count(*) filter (
-        where chargeperiodstart is null or subaccountid is null or billingcurrency is null or chargecategory is null
+        where
+        chargeperiodstart is null
+        or billingcurrency is null
+        or chargecategory is null
+        or (subaccountid is null and chargecategory = 'Usage')
     ) as charges_without_dimensions,
+    count(*) filter (where subaccountid is null and chargecategory <> 'Usage') as charges_without_account,
     count(*) filter (where not x_typeisknown) as charges_of_unknown_type,
     count(*) filter (where chargecategory = 'Adjustment') as adjustments,
-    count(*) filter (where commitmentdiscountstatus = 'Unused' and effectivecost < 0) as unused_below_zero
+    count(*) filter (where commitmentdiscountstatus = 'Unused' and effectivecost < 0) as unused_below_zero,
+    count(*) filter (
+        where
+        chargecategory = 'Purchase'
+        and chargefrequency = 'Recurring'
+        and commitmentdiscountcategory is not null
+        and effectivecost <> 0
+    ) as fees_not_spread
 from ({charges}) as charges
 group by billingaccountid, invoiceid, billingcurrency
