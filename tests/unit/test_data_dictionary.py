@@ -65,7 +65,7 @@ def test_every_focus_column_is_derived_on_the_page(page):
     elsewhere = {"Tags"}  # gathered from the tag columns by charges/tags.py
     # A Cost and Usage Report has nothing for them: docs/focus-conformance.md and docs/tables.md.
     empty = {
-        *("CommitmentDiscountName", "ContractedUnitPrice", "PricingCurrencyContractedUnitPrice"),
+        *("CommitmentDiscountName", "PricingCurrencyContractedUnitPrice"),
         *("PricingCurrencyListUnitPrice", "ResourceName"),
     }
     expected = {column.focus_name for column in focus_columns()} - {""}
@@ -87,7 +87,7 @@ def test_focus_export_has_every_column_that_its_mapping_does_not_derive():
     derived = {one.name for one in read_expressions(selects_of("aws_focus")[0])}
     kept = {column.name for column in line_columns("aws_focus")} | {"billing_period", "tags"}
     # Of a line of a Cost and Usage Report: a FOCUS export has no such thing.
-    assert names - derived - kept == {"x_lineitemid", "x_lineitemtype", "x_timeinterval"}
+    assert names - derived - kept == {"x_lineitemid", "x_lineitemtype", "x_prepaiduse", "x_timeinterval"}
 
 
 def test_expressions_are_read_whole():

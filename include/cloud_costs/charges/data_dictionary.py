@@ -211,7 +211,7 @@ def _mapping(mapping: str) -> Iterator[str]:
     rows = (
         (f"`{column.name}`", column.type, " ".join(f"`{alias}`" for alias in column.aliases))
         for column in line_columns(mapping)
-        if column.type != "count"
+        if column.type not in ("count", "net")
     )
     yield from _table(("column", "read as", "or"), rows)
 

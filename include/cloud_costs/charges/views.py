@@ -96,12 +96,14 @@ def _lines(connection: Connection, database: Database, name: str, format_name: s
         [name],
     ).fetchall()
 
-    def exported(column: str) -> sql.Composed:
-        return sql.SQL(
-            "billing_period = any(array(select billing_period from {} where source = {} and {} = any(columns)))"
-        ).format(database.table("raw_months"), sql.Literal(name), sql.Literal(column))
+    months = sql.SQL("select billing_period, unnest(net_accounts) from {} where source = {}").format(
+        database.table("raw_months"), sql.Literal(name)
+    )
 
-    return RawLines(FORMATS[format_name], raw, columns_of(connection, raw), database.schema, dict(rows), exported)
+    def is_net(account: sql.Composable) -> sql.Composed:
+        return sql.SQL("(billing_period, {}) in ({})").format(account, months)
+
+    return RawLines(FORMATS[format_name], raw, columns_of(connection, raw), database.schema, dict(rows), is_net)
 
 
 def drop_focus(connection: Connection, database: Database, source: Source) -> list[Grant]:

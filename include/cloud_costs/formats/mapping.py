@@ -23,13 +23,14 @@ class LineColumn:
     The alias `product->sku` is the key `sku` of the map column `product`. The alias `credits[]->amount` is the sum of
     the key `amount` over the entries of the list `credits`; a number there is read as a double is, with 15 digits.
 
-    Two types are not PostgreSQL's. `exported` is a boolean: whether the column that the alias names holds values in
-    the month. `count` is the number of lines.
+    Two types are not PostgreSQL's. `net` is a boolean: whether the line's billing account is on the net basis in the
+    month; its aliases are the column of that account, and the raw column of net costs. `count` is the number of lines.
 
     `daily` says what becomes of the column when the like lines of a day are summed. A `key` is the same in all of
     them. A `sum` is added up. `sum of` and an SQL expression of columns, `{column}` each, is a column that no export
     has: the expression's value for each line, added up. Anything else is such an expression whose value is a key. A
-    column whose `daily` is empty is not in the sums.
+    column whose `daily` is empty is not in the sums. A key whose expression does not name itself is in no export: it is
+    derived from the others, for single lines too.
     """
 
     name: str
@@ -48,9 +49,16 @@ class LineColumn:
         return self.daily not in ("", "key", "sum") and not self.sum_of
 
     @property
+    def is_derived(self) -> bool:
+        """Whether the column is made of others, as a key of the sums and for single lines."""
+        return self.is_derived_key and f"{{{self.name}}}" not in self.daily
+
+    @property
     def raw_names(self) -> tuple[str, ...]:
         """The raw columns and map keys that may hold the column, the first one that is there first."""
-        return self.aliases if self.type in ("exported", "count") else (self.name, *self.aliases)
+        if self.type in ("net", "count"):
+            return self.aliases[1:]
+        return (self.name, *self.aliases)
 
 
 @cache
