@@ -34,6 +34,7 @@ RELATIONS = (
     "load_history",
     "load_files",
     "file_facts",
+    "manifest_totals",
     "audit_results",
     "raw_columns",
     "raw_months",
@@ -82,11 +83,20 @@ def read_expressions(text: str) -> list[Expression]:
     text = re.sub(r"--.*", "", text).replace("{{", "{").replace("}}", "}")
     found = []
     for match in SELECT.finditer(text):
+        if not match[1] and _depth(text[: match.start()]):
+            # Inside an expression.
+            continue
         for item in _items(text, match.end()):
             expression, _, name = item.rpartition(" as ")
             if expression and re.fullmatch(r"\w+", name.strip()):
                 found.append(Expression(match[1] or "", name.strip(), dedent(_indented(expression)).strip()))
     return found
+
+
+def _depth(text: str) -> int:
+    """Return how many parentheses are open at the end of a text."""
+    tokens = [token[0] for token in TOKEN.finditer(text)]
+    return tokens.count("(") - tokens.count(")")
 
 
 def _items(text: str, start: int) -> Iterator[str]:

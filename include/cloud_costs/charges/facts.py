@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from cloud_costs.charges.lines import RawLines, coalesced, found_in, line_value
+from cloud_costs.charges.lines import OF_LIST, RawLines, coalesced, found_in, line_value
 from cloud_costs.database import sql_files
 from cloud_costs.formats.mapping import LineColumn, line_columns
 
@@ -44,7 +44,8 @@ def stored_facts_by_file(raw: RawLines, files: sql.Composable) -> sql.Composed:
     values = {column.name: line_value(column, raw) for column in line_columns(raw.form.mapping)}
     totals: list[tuple[str, str, sql.Composable]] = [("", "rows", sql.SQL("count(*)"))]
     for one in amounts:
-        totals.append((one.name, "filled", sql.SQL("count({})").format(values[one.name])))
+        if not _is_of_list(one, raw):
+            totals.append((one.name, "filled", sql.SQL("count({})").format(values[one.name])))
         totals.append((one.name, "sum", sql.SQL("coalesce(sum({}), 0)").format(values[one.name])))
     expressions = [
         (one, values[one.name] if one.daily == "key" else sql_files.compose(one.daily, **values)) for one in keys
@@ -58,8 +59,11 @@ def stored_facts_by_file(raw: RawLines, files: sql.Composable) -> sql.Composed:
 
 
 def filled_amounts(raw: RawLines) -> sql.Composable:
-    """Return the expression of how many amounts the lines of a group have, each of them a value that is not NULL."""
-    amounts, _ = _columns(raw)
+    """Return the expression of how many amounts the lines of a group have, each of them a value that is not NULL.
+
+    Sums over a list are not counted: the second engine has its entries, and not the lines.
+    """
+    amounts = [one for one in _columns(raw)[0] if not _is_of_list(one, raw)]
     values = [coalesced(_comparable(list(found_in(one, raw))), one.type) for one in amounts]
     if not values:
         return sql.SQL("0::bigint")
@@ -71,6 +75,10 @@ def _comparable(found: Sequence[tuple[sql.Composable, str]]) -> list[sql.Composa
     if len(found) == 1 or all(kind != "text" for _, kind in found):
         return [_filled(value, kind) for value, kind in found]
     return [_filled(sql.SQL("{}::text").format(value), "text") for value, _ in found]
+
+
+def _is_of_list(column: LineColumn, raw: RawLines) -> bool:
+    return any(kind == OF_LIST for _, kind in found_in(column, raw))
 
 
 def _filled(value: sql.Composable, kind: str) -> sql.Composable:
@@ -85,7 +93,7 @@ def _columns(raw: RawLines) -> tuple[list[LineColumn], list[LineColumn]]:
             continue
         if column.daily == "sum":
             amounts.append(column)
-        elif column.daily:
+        elif column.daily == "key" or column.is_derived_key:
             keys.append(column)
     return amounts, keys
 

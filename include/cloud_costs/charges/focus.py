@@ -99,6 +99,8 @@ def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
             keys += [found for found, _ in found_in(column, raw)]
         elif column.daily == "sum":
             value = summed(column, raw)
+        elif column.sum_of:
+            value = sql.SQL("sum({})").format(value)
         elif column.daily:
             value = sql_files.compose(column.daily, **values)
             keys.append(value)

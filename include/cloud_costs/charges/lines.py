@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
+from cloud_costs.database import sql_files
 from cloud_costs.formats.delivery import Format
-from cloud_costs.formats.mapping import LineColumn, line_columns
+from cloud_costs.formats.mapping import LIST, LineColumn, line_columns
 
+# What `found_in` says of a sum over the entries of a list.
+OF_LIST = "list"
 NUMBER = r"^\s*[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,3})?\s*$"
 NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
 
@@ -49,6 +52,9 @@ def line_value(column: LineColumn, raw: RawLines) -> sql.Composable:
     if column.type == "net":
         account = next(one for one in line_columns(raw.form.mapping) if one.name == column.aliases[0])
         return is_net(column, raw, line_value(account, raw))
+    if column.sum_of:
+        others = (one for one in line_columns(raw.form.mapping) if not one.sum_of)
+        return sql_files.compose(column.sum_of, **{one.name: line_value(one, raw) for one in others})
     return coalesced([_typed(value, kind, column) for value, kind in found_in(column, raw)], column.type)
 
 
@@ -75,11 +81,20 @@ def summed(column: LineColumn, raw: RawLines) -> sql.Composable:
 
 
 def found_in(column: LineColumn, raw: RawLines) -> Iterator[tuple[sql.Composable, str]]:
-    """Yield every column, or key of a map, that holds what the mapping asks for, with its type."""
+    """Yield every column, or key of a map, that holds what the mapping asks for, with its type.
+
+    A list is asked where nothing before it holds it.
+    """
+    found = False
     for alias in column.raw_names:
         name, _, key = alias.partition("->")
+        if name.endswith(LIST):
+            if not found and raw.columns.get(name.removesuffix(LIST)) == "jsonb":
+                yield sum_of_list(sql.Identifier(name.removesuffix(LIST)), key), OF_LIST
+            continue
         if name not in raw.columns:
             continue
+        found = True
         if not key:
             yield sql.Identifier(name), raw.columns[name]
         elif raw.columns[name] == "jsonb":
@@ -89,6 +104,19 @@ def found_in(column: LineColumn, raw: RawLines) -> Iterator[tuple[sql.Composable
 def in_map(name: str, key: str) -> sql.Composed:
     """Return the value of a key of a map column."""
     return sql.SQL("({} ->> {})").format(sql.Identifier(name), sql.Literal(key))
+
+
+def sum_of_list(column: sql.Composable, key: str) -> sql.Composed:
+    """Return the sum of a key over the entries of a list; NULL where no entry has it."""
+    return sql.SQL(
+        "(case when jsonb_typeof({column}) = 'array' and {column} <> '[]' then ("
+        "select sum((entry ->> {key})::double precision::numeric) from jsonb_array_elements({column}) as entry) end)"
+    ).format(column=column, key=sql.Literal(key))
+
+
+def entries_of(value: sql.Composable) -> sql.Composed:
+    """Return a list as it is, and of anything else an empty list."""
+    return sql.SQL("(case when jsonb_typeof({value}) = 'array' then {value} else '[]' end)").format(value=value)
 
 
 def coalesced(values: Sequence[sql.Composable], target: str) -> sql.Composable:

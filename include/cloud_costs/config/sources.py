@@ -47,6 +47,7 @@ FIXED_RELATIONS = (
     *(f"focus_costs_v{version.replace('.', '_')}" for version in VERSIONS),
     "load_files",
     "load_history",
+    "manifest_totals",
     "published_months",
     "published_totals",
     "raw_columns",

@@ -62,12 +62,25 @@ def _itself(key: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class TagList:
+    """A list of tags, each an object with the keys `key` and `value`.
+
+    It is in the first of the raw columns that is there; `project->labels` is the key `labels` of the column `project`.
+    A key that an earlier list has too is kept with `prefix` before it.
+    """
+
+    columns: tuple[str, ...]
+    prefix: str
+
+
+@dataclass(frozen=True)
 class Tags:
-    """Where the lines of an export hold tags: in a column for each tag, in maps of many tags, or in both.
+    """Where the lines of an export hold tags: in a column for each tag, in maps or lists of many tags, or in several.
 
     A raw column whose name begins with `prefix` holds one tag, and `key_of` returns the tag's key from the exporter's
-    name of the column. The raw columns `maps` hold many tags by key. `spellings` returns how an export may spell a
-    key that `sources.yaml` names; the first spelling that is there counts.
+    name of the column. The raw columns `maps` hold many tags by key, and so do `lists`, of which earlier ones win.
+    `spellings` returns how an export may spell a key that `sources.yaml` names; the first spelling that is there
+    counts.
 
     A map is jsonb. `as_object` is the SQL expression of it as one object, where the export may write it in another
     way: `{tags}` there is the jsonb of one of the `maps`. `json_text` says that a Parquet file may hold it as text.
@@ -79,10 +92,16 @@ class Tags:
     spellings: Callable[[str], Iterable[str]] = _itself
     as_object: str = "{tags}"
     json_text: bool = False
+    lists: tuple[TagList, ...] = ()
 
     def hold(self, column: str) -> bool:
         """Tell whether a raw column holds tags."""
-        return column in self.maps or (self.prefix != "" and column.startswith(self.prefix))
+        listed = {name.partition("->")[0] for one in self.lists for name in one.columns}
+        return column in self.maps or column in listed or self.is_tag(column)
+
+    def is_tag(self, column: str) -> bool:
+        """Tell whether a raw column holds one tag."""
+        return self.prefix != "" and column.startswith(self.prefix) and column not in self.maps
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,25 @@ from functools import cache
 from cloud_costs.database import sql_files
 from cloud_costs.formats.delivery import Format
 
+SUM_OF = "sum of "
+# Behind the name of a column that is a list.
+LIST = "[]"
+
 
 @dataclass(frozen=True)
 class LineColumn:
     """A column that a mapping reads: its type there, and its other names in exports.
 
-    The alias `product->sku` is the key `sku` of the map column `product`.
+    The alias `product->sku` is the key `sku` of the map column `product`. The alias `credits[]->amount` is the sum of
+    the key `amount` over the entries of the list `credits`; a number there is read as a double is, with 15 digits.
 
     Two types are not PostgreSQL's. `net` is a boolean: whether the line's billing account is on the net basis in the
     month; its aliases are the column of that account, and the raw column of net costs. `count` is the number of lines.
 
     `daily` says what becomes of the column when the like lines of a day are summed. A `key` is the same in all of
-    them. A `sum` is added up. Anything else is an SQL expression of columns, `{column}` each, whose value is a key.
-    A column whose `daily` is empty is not in the sums. One whose expression does not name itself is in no export: it is
+    them. A `sum` is added up. `sum of` and an SQL expression of columns, `{column}` each, is a column that no export
+    has: the expression's value for each line, added up. Anything else is such an expression whose value is a key. A
+    column whose `daily` is empty is not in the sums. A key whose expression does not name itself is in no export: it is
     derived from the others, for single lines too.
     """
 
@@ -33,9 +39,19 @@ class LineColumn:
     daily: str
 
     @property
+    def sum_of(self) -> str:
+        """The expression of a line that is added up; '' for a column that an export has."""
+        return self.daily.removeprefix(SUM_OF) if self.daily.startswith(SUM_OF) else ""
+
+    @property
+    def is_derived_key(self) -> bool:
+        """Whether the sums have an expression of columns as a key, instead of the column."""
+        return self.daily not in ("", "key", "sum") and not self.sum_of
+
+    @property
     def is_derived(self) -> bool:
-        """Whether the column is made of others."""
-        return self.daily not in ("", "key", "sum") and f"{{{self.name}}}" not in self.daily
+        """Whether the column is made of others, as a key of the sums and for single lines."""
+        return self.is_derived_key and f"{{{self.name}}}" not in self.daily
 
     @property
     def raw_names(self) -> tuple[str, ...]:
@@ -65,4 +81,6 @@ def spellings_of(form: Format, name: str) -> frozenset[str]:
 
 @cache
 def _raw_columns(mapping: str) -> frozenset[str]:
-    return frozenset(name.partition("->")[0] for column in line_columns(mapping) for name in column.raw_names)
+    return frozenset(
+        name.partition("->")[0].removesuffix(LIST) for column in line_columns(mapping) for name in column.raw_names
+    )

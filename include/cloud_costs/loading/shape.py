@@ -24,7 +24,7 @@ class FileShape:
     """The PostgreSQL types of the columns of one file by the exporter's name, in order.
 
     `row_groups` are the rows that Parquet's footer counts in each, `footer` is what was read of it, packed: unpacked
-    it takes megabytes for each file. A CSV file has neither.
+    it takes megabytes for each file. A CSV file has neither, and neither have JSON lines.
     """
 
     file: StoredFile

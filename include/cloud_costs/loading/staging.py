@@ -14,7 +14,7 @@ from cloud_costs.database.postgres import NO_AUTOVACUUM, Connection, Database
 from cloud_costs.errors import DeliveryError
 from cloud_costs.formats.delivery import Delivery, Format
 from cloud_costs.formats.mapping import is_read, spellings_of
-from cloud_costs.loading import csv_files, parquet_files
+from cloud_costs.loading import csv_files, json_files, parquet_files
 from cloud_costs.loading.binary_copy import FIXED
 from cloud_costs.loading.columns import MAX_COLUMNS, RESERVED, Column, merge_types, raw_names
 from cloud_costs.loading.shape import Copied, Copy, FileShape, Progress, Shape, StagedFile, Stopped
@@ -28,10 +28,17 @@ PART_ROWS = 50_000
 
 
 def read_file_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> FileShape:
-    """Read the footer or header of one file."""
+    """Read the footer or header of one file, or the keys of its JSON lines."""
     if csv_files.is_csv(file):
         return csv_files.read_shape(storage, where, file, form)
+    if json_files.is_json(file):
+        return json_files.read_shape(storage, where, file, form)
     return parquet_files.read_shape(storage, where, file)
+
+
+def names_by_rule(files: Sequence[StoredFile]) -> bool:
+    """Tell whether raw columns are named by the format's rule: Parquet has the names that raw tables have."""
+    return all(csv_files.is_csv(file) or json_files.is_json(file) for file in files)
 
 
 def read_shape(
@@ -53,10 +60,15 @@ def read_shape(
     where = delivery.manifest.label
     files = tuple(read_file_shape(storage, where, file, form) for file in delivery.files)
     originals = dict.fromkeys(name for file in files for name in file.types)
-    is_csv = all(csv_files.is_csv(file.file) for file in files)
-    names = raw_names(originals, known, form.raw_name if is_csv else str.lower)
+    by_rule = names_by_rule([file.file for file in files])
+    names = raw_names(originals, known, form.raw_name if by_rule else str.lower)
     kept = [name for name in originals if not mapped or is_read(form, names[name])]
-    by_file = {file.file.uri: {names[name]: file.types[name] for name in kept if name in file.types} for file in files}
+    by_file = {
+        file.file.uri: {names[name]: file.types[name] for name in kept if name in file.types}
+        for file in files
+        # JSON lines have no header: one of several files may be empty.
+        if file.types or not originals
+    }
     for uri, columns in by_file.items():
         if not columns:
             raise DeliveryError(f"{where}: {uri}: no column of it is one that the FOCUS mapping {form.mapping} reads")
@@ -115,7 +127,7 @@ def copy_files(
         columns = tuple(by_original[original] for original in part.shape.types if original in by_original)
         one = Copy(database, storage, where, part.shape, part.row_groups, columns, table, stop, progress)
         file = part.shape.file
-        copied = csv_files.copy_file(one) if csv_files.is_csv(file) else parquet_files.copy_file(one)
+        copied = _copy_file(one)
         log.info("%s: copied %s%s: %s rows", where, safe(file.uri), part.label, copied.rows)
         return part, copied
 
@@ -129,6 +141,13 @@ def copy_files(
             stop.set()
             for one in copies:
                 one.cancel()
+
+
+def _copy_file(copy: Copy) -> Copied:
+    file = copy.shape.file
+    if csv_files.is_csv(file):
+        return csv_files.copy_file(copy)
+    return json_files.copy_file(copy) if json_files.is_json(file) else parquet_files.copy_file(copy)
 
 
 def _by_file(shape: Shape, copied: Sequence[tuple["_Part", Copied]]) -> tuple[StagedFile, ...]:

@@ -40,7 +40,7 @@ select null::text as invoice_id, null::numeric as amount, null::text as currency
 where false
 """
 # Columns that the totals of a mapping may state, if its provider has such a thing. A check that reads a column that a
-# mapping does not state finds NULL. include/sql/focus/aws_cur_totals.sql explains each.
+# mapping does not state finds NULL. include/sql/focus/aws_cur_totals.sql and gcp_billing_totals.sql explain each.
 OPTIONAL_TOTALS = """
 alter table {}
     add column if not exists gross_cost numeric,
@@ -48,7 +48,9 @@ alter table {}
     add column if not exists net_cost numeric,
     add column if not exists net_lines bigint,
     add column if not exists lines_without_net bigint,
-    add column if not exists is_net boolean
+    add column if not exists is_net boolean,
+    add column if not exists effective_is_billed boolean,
+    add column if not exists usage_may_lack_account boolean
 """
 
 

@@ -31,6 +31,8 @@ from cloud_costs.storage.files import Storage, labelled
 log = logging.getLogger(__name__)
 
 DROP_LOCK_TIMEOUT = "5s"
+# Files that say nothing of their own end, and in which each line stands for itself.
+PLAIN = {".csv": "CSV", ".json": "JSON", ".jsonl": "JSON", ".ndjson": "JSON"}
 
 
 def load_raw(
@@ -86,7 +88,7 @@ def _stage(
         create_raw_table(connection, table, shape.columns, load.billing_month)
         files = copy_files(database, storage, load.label, shape, table, source.streams, progress)
         _refuse_other_rows(delivery, files)
-        facts, notes = _second_opinion(storage, source, load, shape)
+        facts, notes = _second_opinion(storage, source, load, shape, counted=delivery.rows is not None)
         notes += newer_version(source, shape)
     except (DeliveryError, ColumnTypeError) as error:
         # A file that was replaced while it was read looks like a broken one, but passes when it is read again.
@@ -126,8 +128,10 @@ def _refuse_other_rows(delivery: Delivery, files: Sequence[StagedFile]) -> None:
         raise DeliveryError(f"{where} {delivery.rows} lines in all files, which have {stored}")
 
 
-def _second_opinion(storage: Storage, source: Source, load: Load, shape: Shape) -> tuple[list[Fact], list[str]]:
-    """Return what DuckDB says of the files, and what nobody can say of them."""
+def _second_opinion(
+    storage: Storage, source: Source, load: Load, shape: Shape, counted: bool
+) -> tuple[list[Fact], list[str]]:
+    """Return what DuckDB says of the files, and what nobody can say of them; `counted` if the manifest counts lines."""
     notes = []
     facts: list[Fact] = []
     if source.second_engine:
@@ -137,11 +141,12 @@ def _second_opinion(storage: Storage, source: Source, load: Load, shape: Shape) 
             notes.append(f"its lines were not compared with its files, because DuckDB cannot read them: {error}")
     else:
         notes.append("its lines were not compared with its files: second_engine is false")
-    if any(file.file.name.endswith(".csv") for file in shape.files):
-        notes.append(
-            "a plain CSV file that was cut at the end of a line would not be noticed: nothing says how many lines it "
-            "has"
-        )
+    for ending, name in PLAIN.items():
+        if not counted and any(file.file.name.endswith(ending) for file in shape.files):
+            notes.append(
+                f"a plain {name} file that was cut at the end of a line would not be noticed: nothing says how many "
+                "lines it has"
+            )
     return facts, notes
 
 

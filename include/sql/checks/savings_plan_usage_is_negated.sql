@@ -20,3 +20,4 @@ from ({charges}) as charges
 where
     exists (select 1 from found)
     and chargecategory = 'Adjustment'
+    and x_lineitemtype = 'SavingsPlanNegation'

@@ -32,7 +32,14 @@ select
     count(*) filter (where subaccountid is null and chargecategory <> 'Usage') as charges_without_account,
     count(*) filter (where not x_typeisknown) as charges_of_unknown_type,
     count(*) filter (where chargecategory = 'Adjustment') as adjustments,
-    count(*) filter (where commitmentdiscountstatus = 'Unused' and effectivecost < 0) as unused_below_zero
+    count(*) filter (where commitmentdiscountstatus = 'Unused' and effectivecost < 0) as unused_below_zero,
+    count(*) filter (
+        where
+        chargecategory = 'Purchase'
+        and chargefrequency = 'Recurring'
+        and commitmentdiscountcategory is not null
+        and effectivecost <> 0
+    ) as fees_not_spread
 from ({charges}) as charges
 group by grouping sets (
     (billingaccountid, invoiceid, billingcurrency),

@@ -17,13 +17,14 @@ from cloud_costs.demo.sample_bill.lines import ZERO, Line
 class TruthRow:
     """The totals of one (billing month, service, account, charge category, currency).
 
-    `lines` counts exported lines: a fee that FOCUS splits in two counts once, negations and split-cost rows
-    never. A FOCUS export has charges for lines, so there the fee counts twice.
+    `account` is None where the charges belong to none. `lines` counts exported lines: a fee that FOCUS splits in two
+    counts once, negations and split-cost rows never. A FOCUS export has charges for lines, so there the fee counts
+    twice.
     """
 
     billing_month: date
     service: str
-    account: str
+    account: Any
     charge_category: str
     currency: str
     billed_cost: Decimal
