@@ -113,14 +113,26 @@ def write_delivery(folder: Path, *files: Any, month: date = JANUARY, version: st
     return paths
 
 
+def write_export(folder: Path, lines: list[dict[str, Any]], month: date = JANUARY, version: str = "v1") -> Path:
+    """Write a delivery of the CUR 2.0 export `crafted` below `folder`: one Parquet file."""
+    period = f"BILLING_PERIOD={month:%Y-%m}"
+    path = folder / f"crafted/data/{period}/crafted-00001.snappy.parquet"
+    manifest = folder / f"crafted/metadata/{period}/crafted-Manifest.json"
+    for parent in (path.parent, manifest.parent):
+        parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(_table(lines), path)
+    manifest.write_text(json.dumps({"executionId": version, "dataFiles": [path.relative_to(folder).as_posix()]}))
+    return path
+
+
 def _table(lines: list[dict[str, Any]]) -> Any:
     names = dict.fromkeys(name for one in lines for name in one)
     return pa.Table.from_pylist([{name: one.get(name) for name in names} for one in lines])
 
 
 def crafted_source(folder: Path, **settings: Any) -> Source:
-    """Return the source that reads what `write_delivery` writes."""
-    return Source(name="crafted", format="aws_cur", uri=f"file://{folder}/crafted/", **settings)
+    """Return the source that reads what `write_delivery` writes; with `format`, what `write_export` does."""
+    return Source(**{"name": "crafted", "format": "aws_cur", "uri": f"file://{folder}/crafted/", **settings})
 
 
 def staged_tables(database: Database) -> list[str]:

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from cloud_costs import environment
 from cloud_costs.answers import OutputFormat, write_answer
 from cloud_costs.charges.views import refresh_views
-from cloud_costs.config.sources import Source, load_sources, pick_sources
+from cloud_costs.config.sources import Source, load_accounts, load_sources, pick_sources
 from cloud_costs.database.schema import apply_schema
 from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError
 from cloud_costs.messages import safe
@@ -89,6 +89,7 @@ def sync(
                 raw_only=raw_only,
                 on_step=bars.step,
                 progress=bars.advance,
+                listed=load_accounts(),
             )
     console.print(f"{len(outcome.published)} month(s) published, {len(outcome.failed)} failed")
     _end([*plan.failures.values(), *outcome.failed.values()])

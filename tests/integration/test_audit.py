@@ -25,7 +25,6 @@ LINES = {
     "costs_are_finite": [line(line_item_unblended_cost=float("nan")), line(line_item_unblended_cost=float("inf"))],
     "dimensions_are_filled": [line(line_item_usage_account_id="", line_item_currency_code="")] * 12,
     "charges_have_an_account": [line(line_item_line_item_type="Tax", line_item_usage_account_id="")],
-    "gross_equals_net": [line(line_item_net_unblended_cost=1.25)],
     "commitments_are_spread_exactly": [
         line(
             **CLOSED,
@@ -36,10 +35,12 @@ LINES = {
         )
     ],
     "invoices_have_one_currency": [line(**CLOSED), line(**CLOSED, line_item_currency_code="EUR")],
-    "payer_is_on_one_basis": [line(line_item_net_unblended_cost=1.5)],
+    "payer_is_on_one_basis": [line(line_item_net_unblended_cost=1.25)],
     "unused_commitment_is_not_negative": [
         line(**PLAN_FEE, savings_plan_total_commitment_to_date=1.0, savings_plan_used_commitment=1.0000000001)
     ],
+    "rates_are_numbers": [line(pricing_public_on_demand_rate="0.5 USD")],
+    "split_lines_cost_nothing": [line(line_item_operation="EKSPod-EC2")],
     "line_item_types_are_known": [line(line_item_line_item_type="Surprise")],
     "savings_plan_usage_is_negated": [
         line(line_item_line_item_type="SavingsPlanCoveredUsage", savings_plan_savings_plan_a_r_n="arn:1"),
@@ -53,6 +54,7 @@ LINES = {
 # None: a test of its own.
 STATEMENTS = {
     "billed_cost_equals_raw": None,
+    "gross_equals_net": None,
     "invoices_are_as_listed": None,
     "invoices_keep_their_amount": None,
     "raw_equals_files": None,
@@ -250,22 +252,18 @@ def test_invoice_that_changes_after_it_was_published_is_shown(database, bucket, 
     assert audited(database, query, source) == set()
 
 
-def test_all_of_a_payers_net_costs_are_zero(database, bucket, query):
-    """AWS writes absent numbers as 0.0 in Parquet; the other payer of the export is on the net basis."""
+def test_line_without_a_net_cost_on_the_net_basis_is_named(database, bucket, query):
     source = crafted_source(bucket)
-    other = {"bill_payer_account_id": "000000000009"}
-    net = line(line_item_net_unblended_cost=1.5)
-    write_delivery(bucket, [net, line(**other, line_item_net_unblended_cost=0.0)])
-    assert audited(database, query, source) == {"payer_is_on_one_basis", "gross_equals_net"}
-    sample = sample_of(query, "payer_is_on_one_basis")
-    assert [(row["billing_account_id"], row["gross_cost"], row["net_cost"]) for row in sample] == [
-        ("000000000009", "1.5", "0")
-    ]
     # A line without a cost, and a discount without a net one, are on either basis.
     discount = {"line_item_line_item_type": "EdpDiscount", "line_item_unblended_cost": -0.5}
     cheap = line(line_item_net_unblended_cost=1.0)
     write_delivery(bucket, [cheap, line(line_item_unblended_cost=0.0), line(**discount)])
     assert audited(database, query, source) == set()
+    # Two lines that cancel: their sum says nothing.
+    opposite = line(line_item_line_item_type="Credit", line_item_unblended_cost=-1.5)
+    write_delivery(bucket, [cheap, line(**discount), line(), opposite])
+    assert audited(database, query, source) == {"payer_is_on_one_basis"}
+    assert [row["lines_without_net_cost"] for row in sample_of(query, "payer_is_on_one_basis")] == ["2"]
 
 
 PAID = {

@@ -14,6 +14,16 @@ FOLDER = SHARED_DATA / "aws-workshop-2018"
 FILE = FOLDER / "workshop/WorkshopCUR/WorkshopCUR/year=2018/month=10/WorkshopCUR-00001.snappy.parquet"
 OCTOBER = date(2018, 10, 1)
 
+BOUGHT = """
+    select
+        CommitmentDiscountId,
+        sum(CommitmentDiscountQuantity) filter (where ChargeCategory = 'Purchase'),
+        sum(CommitmentDiscountQuantity) filter (where ChargeCategory = 'Usage')
+    from focus_costs
+    where CommitmentDiscountId is not null
+    group by 1
+"""
+
 pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="../shared/data is not there")
 
 
@@ -42,6 +52,17 @@ def test_real_month_to_the_last_digit(database, query):
     assert query(used) == [(Decimal("232.25379599"), 8_345)]
     assert query("select sum(effective_cost) from costs") == query("select sum(effectivecost) from focus_costs")
     assert query("select bool_and(passed) from audit_results") == [(True,)]
+
+    # Spot usage has no public price: its list cost is what is billed.
+    assert query("select sum(ListCost) from focus_costs where x_usagetype like '%Spot%'") == [
+        (Decimal("31.5055160005"),)
+    ]
+    assert query("select sum(list_cost) from costs") == [(Decimal("4418.9626304180"),)]
+    assert query("select count(ContractedUnitPrice) from focus_costs") == [(109_640,)]
+    assert query("select count(*) from focus_costs where ContractedCost > ListCost") == [(0,)]
+    # In normalized units, what was used of each reservation and what was not are what was bought.
+    assert len(query(BOUGHT)) == 9
+    assert [row for row in query(BOUGHT) if row[1] != row[2]] == []
 
     # The unused part is spread over the days of the month: no spike on the first.
     unspread = """

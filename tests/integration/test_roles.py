@@ -13,6 +13,7 @@ import pytest
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 from roles import make_roles
 
+from cloud_costs.charges.focus_versions import VIEWS
 from cloud_costs.charges.views import READABLE, refresh_views
 from cloud_costs.database.postgres import Database
 from cloud_costs.database.schema import HISTORY, apply_schema
@@ -140,8 +141,8 @@ def test_loader_cannot(query, administer, postgres, elsewhere, statement):
 
 
 def test_reader_reads_as_soon_as_the_views_are_made_and_made_anew(database, crafted, query, read):
-    query("drop view costs; drop view focus_costs")
-    assert refresh_views(database) == ["focus_costs", "costs"]
+    query("drop view costs; drop view focus_costs cascade")
+    assert refresh_views(database) == ["focus_costs", *VIEWS, "costs"]
     assert read("select sum(cost) from costs") == [(1.5,)]
     query("drop view costs; create view costs as select cost::text, date from crafted_normalized")
     refresh_views(database)

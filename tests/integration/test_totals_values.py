@@ -188,15 +188,22 @@ SUMS: Row = {
     "billing_account_id": "011254002932",
     "invoice_id": "900",
     "currency": "EUR",
+    "commitment_id": None,
+    "is_of_commitment": False,
     "billed_cost": Decimal("1.5"),
     "effective_cost": Decimal("1.25"),
     "list_cost": Decimal(2),
     "line_items": 1,
     "prepaid_cost": Decimal(),
     "commitment_charges": 0,
+    "open_commitment_charges": 0,
+    "prepaid_use": None,
     "charges_of_other_months": 0,
     "charges_without_dimensions": 0,
+    "charges_without_account": 0,
     "charges_of_unknown_type": 0,
+    "charges_of_unknown_service": 0,
+    "fees_not_spread": 0,
     "adjustments": 0,
     "unused_below_zero": 0,
 }
@@ -212,10 +219,41 @@ SUMMED: dict[str, tuple[Row, Row]] = {
     "no month": ({"billingperiodstart": None}, {"charges_of_other_months": 1}),
     "no start": ({"chargeperiodstart": None}, {"charges_without_dimensions": 1}),
     "no account": ({"subaccountid": None}, {"charges_without_dimensions": 1}),
+    "a tax of no account": ({"subaccountid": None, "chargecategory": "Tax"}, {"charges_without_account": 1}),
+    "no invoice": ({"invoiceid": None}, {"invoice_id": None, "open_commitment_charges": 1}),
+    "no invoice, paid as used": (
+        {"invoiceid": None, "effectivecost": Decimal("1.5")},
+        {"invoice_id": None, "effective_cost": Decimal("1.5")},
+    ),
+    "a commitment without an invoice, paid as used": (
+        {"invoiceid": None, "effectivecost": Decimal("1.5"), "commitmentdiscountid": "arn"},
+        {
+            "invoice_id": None,
+            "effective_cost": Decimal("1.5"),
+            "commitment_charges": 1,
+            "open_commitment_charges": 1,
+        },
+    ),
+    "use that was paid before": ({"x_prepaiduse": Decimal("0.5")}, {"prepaid_use": Decimal("0.5")}),
     "no currency": ({"billingcurrency": None}, {"charges_without_dimensions": 1, "currency": None}),
     "no category": ({"chargecategory": None}, {"charges_without_dimensions": 1}),
     "an unknown type": ({"x_typeisknown": False}, {"charges_of_unknown_type": 1}),
-    "an adjustment": ({"chargecategory": "Adjustment"}, {"adjustments": 1}),
+    "an unknown service": ({"x_serviceisknown": False}, {"charges_of_unknown_service": 1}),
+    "a recurring fee of a commitment": (
+        {"chargecategory": "Purchase", "chargefrequency": "Recurring", "commitmentdiscountcategory": "Spend"},
+        {"fees_not_spread": 1},
+    ),
+    "a recurring fee that is spread": (
+        {
+            "chargecategory": "Purchase",
+            "chargefrequency": "Recurring",
+            "commitmentdiscountcategory": "Spend",
+            "effectivecost": Decimal(),
+        },
+        {"effective_cost": Decimal()},
+    ),
+    "an adjustment": ({"chargecategory": "Adjustment", "x_lineitems": 0}, {"adjustments": 1, "line_items": 0}),
+    "an adjustment that the provider states": ({"chargecategory": "Adjustment"}, {}),
     "unused below zero": (
         {"commitmentdiscountstatus": "Unused", "effectivecost": Decimal(-1)},
         {"unused_below_zero": 1, "effective_cost": Decimal(-1)},
@@ -228,15 +266,20 @@ SUMMED: dict[str, tuple[Row, Row]] = {
 @pytest.mark.parametrize("name", SUMMED)
 def test_charges_are_summed_by_invoice(schema, name):
     charge, sums = SUMMED[name]
-    assert run_sql(schema, "focus/totals.sql", charges=rows_of([{**CHARGE, **charge}], CHARGE_TYPES)) == [
-        {**SUMS, **sums}
-    ]
+    rows = run_sql(schema, "focus/totals.sql", charges=rows_of([{**CHARGE, **charge}], CHARGE_TYPES))
+    of_all = {**SUMS, **sums}
+    of_commitment = {**of_all, "commitment_id": charge.get("commitmentdiscountid"), "is_of_commitment": True}
+    assert sorted(rows, key=lambda row: row["is_of_commitment"]) == [of_all, of_commitment]
 
 
 def test_sums_are_by_payer_invoice_and_currency(schema):
     others: list[Row] = [{}, {}, {"billingaccountid": "2"}, {"invoiceid": "901"}, {"billingcurrency": "USD"}]
     rows = run_sql(schema, "focus/totals.sql", charges=rows_of([{**CHARGE, **one} for one in others], CHARGE_TYPES))
-    found = {(row["billing_account_id"], row["invoice_id"], row["currency"]): row["billed_cost"] for row in rows}
+    found = {
+        (row["billing_account_id"], row["invoice_id"], row["currency"]): row["billed_cost"]
+        for row in rows
+        if not row["is_of_commitment"]
+    }
     assert found == {
         ("011254002932", "900", "EUR"): Decimal(3),
         ("2", "900", "EUR"): Decimal("1.5"),

@@ -5,7 +5,11 @@ import itertools
 import pyarrow as pa
 import pytest
 
+from cloud_costs.demo.sample_bill.columns import CATEGORIES
+from cloud_costs.demo.sample_bill.cur import csv_name
 from cloud_costs.errors import ColumnTypeError
+from cloud_costs.formats import FORMATS
+from cloud_costs.formats.mapping import line_columns
 from cloud_costs.loading.columns import MAX_NAME_BYTES, merge_types, raw_names, wider
 from cloud_costs.loading.parquet_files import postgres_type
 
@@ -92,3 +96,21 @@ def test_clash_between_files_names_column_types_and_both_files():
 def test_clash_with_what_is_published_says_so():
     with pytest.raises(ColumnTypeError, match="column 'c' is text in f1, and double precision in the published months"):
         merge_types("cup 2025-01", {"f1": {"c": "text"}}, {"c": "double precision"})
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_mapping_finds_every_column_whose_name_postgresql_has_no_room_for(name):
+    """A name of more than 63 bytes is shortened, and ends in a digest of what the exporter wrote."""
+    form = FORMATS[name]
+    for column in line_columns(form.mapping):
+        spellings = {column.name, csv_name(column.name)} if column.name in CATEGORIES else {column.name}
+        for spelling in spellings:
+            (found,) = raw_names([spelling], rule=form.raw_name).values()
+            assert found in column.raw_names or column.is_derived or column.type in ("net", "count"), spelling
+
+
+def test_one_mapped_name_is_too_long():
+    long = {column.name for form in FORMATS.values() for column in line_columns(form.mapping)}
+    assert [name for name in sorted(long) if len(name.encode()) > MAX_NAME_BYTES] == [
+        "savings_plan_net_amortized_upfront_commitment_for_billing_period"
+    ]

@@ -10,7 +10,8 @@ from cloud_costs.charges import data_dictionary
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.charges.data_dictionary import RELATIONS, read_expressions
 from cloud_costs.charges.focus import selects_of
-from cloud_costs.database.sql_files import FOLDER
+from cloud_costs.charges.focus_versions import version_columns
+from cloud_costs.database import sql_files
 from cloud_costs.demo.dictionary import PAGE, generate
 from cloud_costs.formats import FORMATS
 from cloud_costs.formats.mapping import line_columns
@@ -65,7 +66,7 @@ def test_every_focus_column_is_derived_on_the_page(page):
     elsewhere = {"Tags"}  # gathered from the tag columns by charges/tags.py
     # A Cost and Usage Report has nothing for them: docs/focus-conformance.md and docs/tables.md.
     empty = {
-        *("CommitmentDiscountName", "ContractedUnitPrice", "PricingCurrencyContractedUnitPrice"),
+        *("CommitmentDiscountName", "PricingCurrencyContractedUnitPrice"),
         *("PricingCurrencyListUnitPrice", "ResourceName"),
     }
     expected = {column.focus_name for column in focus_columns()} - {""}
@@ -82,13 +83,28 @@ def test_mappings_state_columns_of_the_views_alone_and_each_once(mapping):
 
 
 def test_focus_export_has_every_column_that_its_mapping_does_not_derive():
-    # Without what other providers than AWS keep.
-    others = {row["column"] for path in FOLDER.glob("focus/*_x_columns.csv") for row in csv.DictReader(path.open())}
+    # Without what Azure and Google keep.
+    others = {
+        row["column"]
+        for provider in ("azure", "gcp")
+        for row in csv.DictReader(sql_files.read(f"focus/{provider}_x_columns.csv").splitlines())
+    }
     names = {column.name for column in focus_columns()} - {"x_source", "x_serviceisknown"} - others
     derived = {one.name for one in read_expressions(selects_of("aws_focus")[0])}
     kept = {column.name for column in line_columns("aws_focus")} | {"billing_period", "tags"}
     # Of a line of a Cost and Usage Report: a FOCUS export has no such thing.
-    assert names - derived - kept == {"x_lineitemid", "x_lineitemtype", "x_timeinterval"}
+    of_lines = {"x_lineitemid", "x_lineitemtype", "x_prepaiduse", "x_timeinterval"}
+    newer = {f"x_{column.name.lower()}" for column in version_columns() if "1.2" not in column.versions}
+    assert names - derived - kept == of_lines | newer
+
+
+def test_mapping_of_any_providers_focus_files_has_every_column_of_every_version():
+    derived = {one.name for one in read_expressions(selects_of("focus")[0])}
+    kept = {column.name for column in line_columns("focus")} | {"tags"}
+    expected = {
+        column.name.lower() if "1.2" in column.versions else f"x_{column.name.lower()}" for column in version_columns()
+    }
+    assert expected - derived - kept == set()
 
 
 def test_expressions_are_read_whole():

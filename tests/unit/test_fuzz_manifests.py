@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cloud_costs.config.sources import Source, load_sources
 from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.demo.sample_bill.azure import AzureBill
 from cloud_costs.demo.sample_bill.azure import write_month as write_azure_month
+from cloud_costs.demo.sample_bill.gcp import GoogleBill, write_google_month
 from cloud_costs.errors import CloudCostsError, ConfigError
 from cloud_costs.formats import FORMATS
 from cloud_costs.months import MonthRange
@@ -179,6 +181,45 @@ def test_any_manifest_is_read_exactly_or_refused(report, data):
     assert all(file.name in json.dumps(entry) for file, entry in zip(delivery.files, listed, strict=True))
     assert all(Path(LOCAL.local_path(file.uri)).stat().st_size == file.size for file in delivery.files)
     assert version == delivery.version == read["assemblyId" if source.format == "aws_cur" else "executionId"]
+
+
+@pytest.fixture(scope="module")
+def google(tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, Path, Any]:
+    """A month of Google's: its source, its marker, and the marker's content."""
+    bucket = tmp_path_factory.mktemp("google")
+    bill = GoogleBill(lines=5, form="json")
+    write_google_month(bill, JANUARY, bucket)
+    [path] = bucket.rglob("_SUCCESS-*.json")
+    source = Source(name="google", format="gcp_billing", uri=f"file://{bucket}/{bill.prefix}/")
+    return source, path, json.loads(path.read_bytes())
+
+
+@pytest.mark.tries(EXAMPLES)
+@bounded(EXAMPLES)
+@given(data=st.data())
+def test_any_marker_promises_exactly_what_it_says_or_is_refused(google, data):
+    source, path, content = google
+    text = data.draw(texts(content))
+    path.write_bytes(text)
+    try:
+        found = source.form.find_manifests("google", source.uri, LOCAL, MonthRange())
+        delivery = source.form.read_delivery(found[0], LOCAL) if found else None
+    except CloudCostsError as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:
+        assert refusal.startswith("google 2025-01: ")
+        return
+    # An empty file is the shard of a marker, and not the marker.
+    assert (delivery is None) == (text == b"")
+    if delivery:
+        read = json.loads(text)
+        assert read["invoice_month"] == "202501"
+        assert delivery.rows == int(read["rows"]) >= 0
+        promised = {one["currency"]: one["cost"] for one in read.get("billed", []) if one.get("cost") is not None}
+        assert delivery.billed == {currency: Decimal(cost) for currency, cost in promised.items()}
+        assert [file.name for file in delivery.files] == sorted(one.name for one in path.parent.glob("part-*"))
 
 
 CONFIGURATION = {

@@ -21,6 +21,7 @@ STATEMENTS = {"execute", "executemany", "copy", "stream", "sql", "query"}
 # SQL that is no literal where it stands, by file and expression: why nobody's text can be in it.
 MADE_OF = {
     ("csv_files", "column.type"): "one of the types of parquet_files.TYPES",
+    ("json_files", "column.type"): "one of the types of parquet_files.TYPES, or of a format's csv_type",
     ("publish", "kind"): "a type that format_type or parquet_files.TYPES gave",
     ("staging", "c.type"): "one of the types of parquet_files.TYPES",
     ("focus", "column.type"): "a type from include/sql/views/focus_columns.csv",

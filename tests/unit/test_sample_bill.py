@@ -79,7 +79,7 @@ def service_of(row: Row) -> str:
 def charges_of(row: Row) -> Iterator[tuple[str, Decimal, Decimal, Decimal, int]]:
     """Yield (category, billed, effective, list cost, lines) by the table of line types."""
     kind, cost = row["line_item_line_item_type"], row["line_item_unblended_cost"]
-    list_cost, zero = row["pricing_public_on_demand_cost"], Decimal(0)
+    list_cost, zero = row["pricing_public_on_demand_cost"] or cost, Decimal(0)
     if kind == "SavingsPlanNegation":
         return
     if kind == "SavingsPlanCoveredUsage":
@@ -99,8 +99,10 @@ def charges_of(row: Row) -> Iterator[tuple[str, Decimal, Decimal, Decimal, int]]
     elif is_upfront(row):
         yield "Purchase", cost, zero, list_cost, 1
     else:
-        category = {"Fee": "Purchase", "Credit": "Credit", "Tax": "Tax"}.get(kind, "Usage")
-        yield category, cost, cost, list_cost, 1
+        yield CATEGORIES.get(kind, "Purchase" if is_refunded_fee(row) else "Usage"), cost, cost, list_cost, 1
+
+
+CATEGORIES = {"Fee": "Purchase", "FlatRateSubscription": "Purchase", "Credit": "Credit", "Tax": "Tax"}
 
 
 def is_upfront(row: Row) -> bool:
@@ -108,8 +110,14 @@ def is_upfront(row: Row) -> bool:
     return bool(
         kind == "SavingsPlanUpfrontFee"
         or (kind == "Fee" and row["reservation_reservation_a_r_n"] != "")
-        or (kind == "Refund" and row["savings_plan_savings_plan_a_r_n"] != "")
+        or (kind == "Refund" and row["reservation_reservation_a_r_n"] != "")
+        or (is_refunded_fee(row) and row["savings_plan_payment_option"] != "No Upfront")
     )
+
+
+def is_refunded_fee(row: Row) -> bool:
+    """Return whether the line gives back a fee of a Savings Plan."""
+    return row["line_item_line_item_type"] == "Refund" and row["line_item_product_code"] == "ComputeSavingsPlans"
 
 
 def recomputed(rows: list[Row]) -> dict[Group, list[Any]]:
@@ -269,8 +277,8 @@ def test_the_identity_of_a_closed_month_holds(rows: list[Row]) -> None:
 def test_split_cost_would_inflate_the_total(january: tuple[Path, Truth], rows: list[Row]) -> None:
     split = [row for row in rows if is_split(row)]
     assert {row["line_item_operation"] for row in split} == {"EKSPod-EC2", "ECSTask-EC2"}
-    assert all(row["line_item_unblended_cost"] > 0 for row in split)
-    assert january[1].split_cost == total(split, "line_item_unblended_cost")
+    assert total(split, "line_item_unblended_cost") == total(split, "pricing_public_on_demand_cost") == 0
+    assert january[1].split_cost == total(split, "split_line_item_split_cost") > 0
     assert january[1].split_lines == len(split)
 
 
@@ -289,6 +297,7 @@ def test_every_month_has_every_line_type(lines: int) -> None:
         "DiscountedUsage",
         "RIFee",
         "Fee",
+        "FlatRateSubscription",
         "Refund",
         "Credit",
         "Tax",

@@ -111,7 +111,7 @@ def cur_charges(row: Row, net: bool) -> Iterator[tuple[str, Decimal, Decimal, in
     elif kind == "SavingsPlanRecurringFee":
         yield "Purchase", cost, ZERO, 1
         unused = amount("savings_plan_total_commitment_to_date") - amount("savings_plan_used_commitment")
-        yield "Usage", ZERO, unused, 0
+        yield "Usage", ZERO, unused * (plan_cost(row, prefix) / plan_cost(row, "")), 0
     elif kind == "RIFee":
         yield "Purchase", cost, ZERO, 1
         upfront = amount(f"reservation_{prefix}unused_amortized_upfront_fee_for_billing_period")
@@ -121,16 +121,30 @@ def cur_charges(row: Row, net: bool) -> Iterator[tuple[str, Decimal, Decimal, in
     elif is_upfront(row):
         yield "Purchase", cost, ZERO, 1
     else:
-        yield {"Fee": "Purchase", "Credit": "Credit", "Tax": "Tax"}.get(kind, "Usage"), cost, cost, 1
+        yield CATEGORIES.get(kind, "Purchase" if is_refunded_fee(row) else "Usage"), cost, cost, 1
+
+
+CATEGORIES = {"Fee": "Purchase", "FlatRateSubscription": "Purchase", "Credit": "Credit", "Tax": "Tax"}
+
+
+def plan_cost(row: Row, prefix: str) -> Decimal:
+    """Return what a Savings Plan's fee and the share of its upfront fee come to on a basis."""
+    names = ("recurring_commitment_for_billing_period", "amortized_upfront_commitment_for_billing_period")
+    return sum((row[f"savings_plan_{prefix}{name}"] or ZERO for name in names), ZERO)
 
 
 def is_upfront(row: Row) -> bool:
     kind = row["line_item_line_item_type"]
     return bool(
         kind == "SavingsPlanUpfrontFee"
-        or (kind == "Fee" and row["reservation_reservation_a_r_n"])
-        or (kind == "Refund" and row["savings_plan_savings_plan_a_r_n"])
+        or (kind in ("Fee", "Refund") and row["reservation_reservation_a_r_n"])
+        or (is_refunded_fee(row) and row["savings_plan_payment_option"] != "No Upfront")
     )
+
+
+def is_refunded_fee(row: Row) -> bool:
+    """Return whether the line gives back a fee of a Savings Plan."""
+    return row["line_item_line_item_type"] == "Refund" and row["line_item_product_code"] == "ComputeSavingsPlans"
 
 
 def recomputed(rows: Iterable[Row], net: bool) -> Groups:
@@ -143,8 +157,8 @@ def recomputed(rows: Iterable[Row], net: bool) -> Groups:
             service = attribute(row, "product_name")
             for category, billed, effective, lines in cur_charges(row, net):
                 key = (service, row["line_item_usage_account_id"], category, row["line_item_currency_code"])
-                list_cost = row["pricing_public_on_demand_cost"] if lines else None
-                add(groups[key], billed, effective, list_cost or ZERO, lines)
+                list_cost = (row["pricing_public_on_demand_cost"] or billed) if lines else ZERO
+                add(groups[key], billed, effective, list_cost, lines)
     return dict(groups)
 
 

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from cloud_costs.airflow import alerts
 from cloud_costs.charges import views
-from cloud_costs.config.sources import Source, load_sources, pick_sources
+from cloud_costs.config.sources import Source, load_accounts, load_sources, pick_sources
 from cloud_costs.database.postgres import Database
 from cloud_costs.database.schema import apply_schema
 from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError
@@ -118,7 +118,7 @@ def publish(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
 def refresh_views() -> None:
     """Bring the views up to what is published, and drop the raw lines that the sources keep no longer."""
     database = _database()
-    views.refresh_views(database)
+    views.refresh_views(database, listed=load_accounts())
     retention.drop_old_raw(database, load_sources())
 
 

@@ -46,19 +46,21 @@ GAPS = (
         "The rule asks for 0 where a third party receives the payment. The validator takes every row for one whose "
         "InvoiceIssuerName differs from its ProviderName. AWS names the legal entity that issues the invoice "
         "(`Amazon Web Services, Inc.`), and is paid for Marketplace charges too.",
-        {SAMPLE_BILL: 3635, REAL: 51988},
+        {SAMPLE_BILL: 3733, REAL: 51988},
     ),
     Gap(
         "BillingAccountName-C-003-C",
         "BillingAccountName",
-        "A legacy CUR has no account names. CUR 2.0 has (`bill_payer_account_name`), and fills the column.",
-        {SAMPLE_BILL: 5851, REAL: 119316},
+        "A legacy CUR has no account names. A list of `accounts` fills the column, and so does CUR 2.0 "
+        "(`bill_payer_account_name`).",
+        {SAMPLE_BILL: 5855, REAL: 119316},
     ),
     Gap(
         "SubAccountName-C-005-C",
         "SubAccountName",
-        "A legacy CUR has no account names. CUR 2.0 has (`line_item_usage_account_name`), and fills the column.",
-        {SAMPLE_BILL: 5851, REAL: 119316},
+        "A legacy CUR has no account names. A list of `accounts` fills the column, and so does CUR 2.0 "
+        "(`line_item_usage_account_name`).",
+        {SAMPLE_BILL: 5855, REAL: 119316},
     ),
     Gap(
         "ConsumedUnit-C-003-O",
@@ -104,30 +106,30 @@ GAPS = (
         "SkuId-C-005-C",
         "SkuId",
         "The lines of commitments, fees, discounts, refunds and of some Marketplace products name no product in CUR.",
-        {SAMPLE_BILL: 321, REAL: 0},
+        {SAMPLE_BILL: 325, REAL: 0},
         f"{NOT_A_CORRECTION} and skuid is null",
     ),
     Gap(
         "SkuPriceId-C-005-C",
         "SkuPriceId",
         "As SkuId: those lines have no rate.",
-        {SAMPLE_BILL: 321, REAL: 0},
+        {SAMPLE_BILL: 325, REAL: 0},
         f"{NOT_A_CORRECTION} and skupriceid is null",
     ),
     Gap(
         "ListUnitPrice-C-005-C",
         "ListUnitPrice",
         "CUR leaves `pricing_public_on_demand_rate` empty where the public price list has no on-demand price of the "
-        "line: commitments, fees, discounts, refunds and, in old exports, Spot usage.",
-        {SAMPLE_BILL: 321, REAL: 1424},
+        "line: commitments, fees, discounts, refunds and Spot usage. ListCost is BilledCost there.",
+        {SAMPLE_BILL: 401, REAL: 1424},
         f"{NOT_A_CORRECTION} and listunitprice is null",
     ),
     Gap(
         "ContractedUnitPrice-C-006-C",
         "ContractedUnitPrice",
-        "CUR has no column for it. `line_item_unblended_rate` is 0 for usage that a reservation covers, and leaves out "
-        "discounts that are lines of their own. AWS's own FOCUS export leaves it null too.",
-        {SAMPLE_BILL: 5763, REAL: 119316},
+        "CUR has no column for it. `line_item_unblended_rate` is the price where it gives the line's cost. It does not "
+        "for usage that a reservation covers, where it is 0. Spot usage, fees, discounts and refunds have none.",
+        {SAMPLE_BILL: 1720, REAL: 9676},
         f"{NOT_A_CORRECTION} and contractedunitprice is null",
     ),
     Gap(

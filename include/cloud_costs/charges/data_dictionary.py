@@ -13,6 +13,7 @@ from textwrap import dedent
 
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.charges.focus import selects_of
+from cloud_costs.charges.focus_versions import VIEWS, columns_of_version
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection, Database, columns_of, comments_of
 from cloud_costs.formats import FORMATS
@@ -23,13 +24,17 @@ RELATIONS = (
     "costs",
     "cup_normalized",
     "focus_costs",
+    *VIEWS,
     "cup_focus",
     "raw_cup",
+    "accounts",
+    "account_list",
     "published_months",
     "restatements",
     "load_history",
     "load_files",
     "file_facts",
+    "manifest_totals",
     "audit_results",
     "raw_columns",
     "raw_months",
@@ -78,11 +83,20 @@ def read_expressions(text: str) -> list[Expression]:
     text = re.sub(r"--.*", "", text).replace("{{", "{").replace("}}", "}")
     found = []
     for match in SELECT.finditer(text):
+        if not match[1] and _depth(text[: match.start()]):
+            # Inside an expression.
+            continue
         for item in _items(text, match.end()):
             expression, _, name = item.rpartition(" as ")
             if expression and re.fullmatch(r"\w+", name.strip()):
                 found.append(Expression(match[1] or "", name.strip(), dedent(_indented(expression)).strip()))
     return found
+
+
+def _depth(text: str) -> int:
+    """Return how many parentheses are open at the end of a text."""
+    tokens = [token[0] for token in TOKEN.finditer(text)]
+    return tokens.count("(") - tokens.count(")")
 
 
 def _items(text: str, start: int) -> Iterator[str]:
@@ -149,6 +163,9 @@ def _relation(connection: Connection, database: Database, name: str) -> Iterator
         same = list(columns_of(connection, relation)) == list(columns_of(connection, database.table(other)))
         yield from (f"Its columns are those of [`{other}`](#{other}){'' if same else ' without `x_source`'}.", "")
         return
+    if name in VIEWS:
+        yield from _version(name)
+        return
     comments = comments_of(connection, relation)
     spellings = {column.name: column.focus_name for column in focus_columns()} if "focus" in name else {}
     rows = (
@@ -156,6 +173,29 @@ def _relation(connection: Connection, database: Database, name: str) -> Iterator
         for column, kind in columns_of(connection, relation).items()
     )
     yield from _table(("column", "type", "meaning"), rows)
+
+
+def _version(view: str) -> Iterator[str]:
+    """Yield what a view of a version has, told by the difference to the one before."""
+    version = VIEWS[view]
+    named = {column.name: column for column in columns_of_version(version)}
+    before = {
+        column.name for other in VIEWS.values() if other == _before(version) for column in columns_of_version(other)
+    }
+    gone = ", ".join(f"`{name}`" for name in sorted(before - named.keys()))
+    yield f"{len(named)} columns, named and typed as in [`focus_costs`](#focus_costs)."
+    if gone:
+        yield f"Those of FOCUS {_before(version)} without {gone}."
+    yield ""
+    added = [column for name, column in named.items() if name not in before]
+    rows = ((f"`{one.name}`", one.type, f"`{one.expression}`", one.meaning) for one in added)
+    yield from _table((f"column since {version}", "type", "from `focus_costs`", "meaning"), rows)
+
+
+def _before(version: str) -> str | None:
+    versions = list(VIEWS.values())
+    at = versions.index(version)
+    return versions[at - 1] if at else None
 
 
 def _mappings() -> list[str]:
@@ -201,7 +241,7 @@ def _mapping(mapping: str) -> Iterator[str]:
     rows = (
         (f"`{column.name}`", column.type, " ".join(f"`{alias}`" for alias in column.aliases))
         for column in line_columns(mapping)
-        if column.type != "count"
+        if column.type not in ("count", "net")
     )
     yield from _table(("column", "read as", "or"), rows)
 

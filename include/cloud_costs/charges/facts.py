@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from cloud_costs.charges.lines import RawLines, coalesced, found_in, line_value
+from cloud_costs.charges.lines import OF_LIST, RawLines, coalesced, found_in, line_value
 from cloud_costs.database import sql_files
 from cloud_costs.formats.mapping import LineColumn, line_columns
 
@@ -44,7 +44,8 @@ def stored_facts_by_file(raw: RawLines, files: sql.Composable) -> sql.Composed:
     values = {column.name: line_value(column, raw) for column in line_columns(raw.form.mapping)}
     totals: list[tuple[str, str, sql.Composable]] = [("", "rows", sql.SQL("count(*)"))]
     for one in amounts:
-        totals.append((one.name, "filled", sql.SQL("count({})").format(values[one.name])))
+        if not _is_of_list(one, raw):
+            totals.append((one.name, "filled", sql.SQL("count({})").format(values[one.name])))
         totals.append((one.name, "sum", sql.SQL("coalesce(sum({}), 0)").format(values[one.name])))
     expressions = [
         (one, values[one.name] if one.daily == "key" else sql_files.compose(one.daily, **values)) for one in keys
@@ -58,12 +59,26 @@ def stored_facts_by_file(raw: RawLines, files: sql.Composable) -> sql.Composed:
 
 
 def filled_amounts(raw: RawLines) -> sql.Composable:
-    """Return the expression of how many amounts the lines of a group have, each of them a value that is not NULL."""
-    amounts, _ = _columns(raw)
-    values = [coalesced([_filled(value, kind) for value, kind in found_in(one, raw)], one.type) for one in amounts]
+    """Return the expression of how many amounts the lines of a group have, each of them a value that is not NULL.
+
+    Sums over a list are not counted: the second engine has its entries, and not the lines.
+    """
+    amounts = [one for one in _columns(raw)[0] if not _is_of_list(one, raw)]
+    values = [coalesced(_comparable(list(found_in(one, raw))), one.type) for one in amounts]
     if not values:
         return sql.SQL("0::bigint")
     return sql.SQL("sum(num_nonnulls({}))").format(sql.SQL(", ").join(values))
+
+
+def _comparable(found: Sequence[tuple[sql.Composable, str]]) -> list[sql.Composable]:
+    """Return values of one type where there are several of which some are text; an empty text is none."""
+    if len(found) == 1 or all(kind != "text" for _, kind in found):
+        return [_filled(value, kind) for value, kind in found]
+    return [_filled(sql.SQL("{}::text").format(value), "text") for value, _ in found]
+
+
+def _is_of_list(column: LineColumn, raw: RawLines) -> bool:
+    return any(kind == OF_LIST for _, kind in found_in(column, raw))
 
 
 def _filled(value: sql.Composable, kind: str) -> sql.Composable:
@@ -80,7 +95,7 @@ def _columns(raw: RawLines) -> tuple[list[LineColumn], list[LineColumn]]:
             # Of the amounts, the files are asked for those that they have.
             if not column.expression:
                 amounts.append(column)
-        elif column.daily:
+        elif column.daily == "key" or column.is_derived_key:
             keys.append(column)
     return amounts, keys
 

@@ -6,6 +6,7 @@ What a provider's columns mean is in `include/sql/focus`, in files that begin wi
 - `<mapping>.<part>.sql` selects more charges from the same lines, such as adjustments; any number of such files
 - `<mapping>_<place>.sql` is a select of the lines that these files name as `{place}`
 - `<mapping>_totals.sql` selects what the lines themselves sum to, for the audits to compare
+- `<mapping>_net.sql` selects the billing accounts of a month that are on the net basis, where a provider has two bases
 - `<mapping>_columns.csv` lists the columns that all of them read
 
 A select states only the columns that its provider fills. Here they are brought into the order and types of the FOCUS
@@ -21,7 +22,7 @@ from psycopg import sql
 
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.charges.facts import filled_amounts
-from cloud_costs.charges.lines import RawLines, coalesced, found_in, line_value, summed
+from cloud_costs.charges.lines import RawLines, coalesced, found_in, is_net, line_value, summed
 from cloud_costs.charges.tags import all_tags, named_tags, tag_values
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection
@@ -43,7 +44,27 @@ def daily_charges(connection: Connection, raw: RawLines, relation: sql.Composabl
 
     They sum to those of `charges` by day, because the mapping is linear in what was summed.
     """
-    return _charges(connection, raw, sql.SQL("select * from {}").format(relation))
+    bases = [
+        sql.SQL(", {} as {}").format(
+            is_net(column, raw, sql.Identifier(column.aliases[0])), sql.Identifier(column.name)
+        )
+        for column in line_columns(raw.form.mapping)
+        if column.type == "net"
+    ]
+    return _charges(connection, raw, sql.SQL("select *{} from {}").format(sql.Composed(bases), relation))
+
+
+def net_accounts(connection: Connection, raw: RawLines, daily: sql.Composable | None = None) -> list[str]:
+    """Return the billing accounts of a month that are on the net basis, from its lines or their sums of `daily_lines`.
+
+    Both give the same accounts: the sums of a payer's invoices decide, and they are exact.
+    """
+    bases = [column for column in line_columns(raw.form.mapping) if column.type == "net"]
+    if not bases or not raw.columns.keys() >= set(bases[0].raw_names):
+        return []
+    lines = sql.SQL("select * from {}").format(daily) if daily else _lines(raw, ())
+    text = sql_files.read(f"focus/{raw.form.mapping}_net.sql")
+    return [account for (account,) in connection.execute(sql_files.compose(text, lines=lines))]
 
 
 def create_daily_lines(connection: Connection, table: sql.Identifier, lines: RawLines, tags: Sequence[str]) -> None:
@@ -67,7 +88,8 @@ def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
     """
     wanted: list[sql.Composable] = [sql.SQL("billing_period")]
     keys: list[sql.Composable] = [sql.SQL("billing_period")]
-    columns = line_columns(raw.form.mapping)
+    # The sums decide on the basis, so it is none of theirs.
+    columns = [column for column in line_columns(raw.form.mapping) if column.type != "net"]
     values = {column.name: line_value(column, raw) for column in columns}
     for column in columns:
         value = values[column.name]
@@ -77,10 +99,12 @@ def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
             keys += [found for found, _ in found_in(column, raw)]
         elif column.daily == "sum":
             value = summed(column, raw)
+        elif column.sum_of:
+            value = sql.SQL("sum({})").format(value)
         elif column.daily:
             value = sql_files.compose(column.daily, **values)
             keys.append(value)
-        elif column.type != "exported":
+        else:
             value = coalesced([], column.type)
         wanted.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
     keys += [value for tag in tags for value in tag_values(raw, tag)]
@@ -147,9 +171,12 @@ def _typed(connection: Connection, select: sql.Composed) -> sql.Composed:
 
 def _lines(raw: RawLines, tags: Sequence[str] | None) -> sql.Composed:
     wanted: list[sql.Composable] = [sql.SQL("billing_period")]
-    wanted += [
-        sql.SQL("{} as {}").format(line_value(column, raw), sql.Identifier(column.name))
-        for column in line_columns(raw.form.mapping)
-    ]
+    columns = line_columns(raw.form.mapping)
+    values = {column.name: line_value(column, raw) for column in columns}
+    for column in columns:
+        value = values[column.name]
+        if column.is_derived:
+            value = sql_files.compose(column.daily, **values)
+        wanted.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
     wanted.append(sql.SQL("{} as tags").format(all_tags(raw) if tags is None else named_tags(raw, tags)))
     return sql.SQL("select\n    {}\nfrom {}").format(sql.SQL(",\n    ").join(wanted), raw.relation)

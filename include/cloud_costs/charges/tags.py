@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
-from cloud_costs.charges.lines import RawLines, coalesced
+from cloud_costs.charges.lines import RawLines, coalesced, entries_of
+from cloud_costs.database import sql_files
 from cloud_costs.formats.delivery import UNREADABLE
 
 # jsonb_build_object takes at most 100 arguments.
@@ -21,8 +23,8 @@ end)"""
 def all_tags(raw: RawLines) -> sql.Composable:
     """Return the expression of all tags of a line, each under its key as the exporter wrote it."""
     pairs = [(key, sql.SQL("nullif({}::text, '')").format(sql.Identifier(name))) for key, name in _tag_columns(raw)]
-    maps = [sql.SQL("coalesce({}, '{{}}')").format(tags) for tags in _tag_maps(raw)]
-    return _merged([*maps, *_objects(pairs)])
+    maps = [sql.SQL("coalesce({}, '{{}}')").format(value) for value in _tag_maps(raw)]
+    return _merged([*maps, *_of_lists(raw), *_objects(pairs)])
 
 
 def named_tags(raw: RawLines, tags: Sequence[str]) -> sql.Composable:
@@ -41,9 +43,15 @@ def tag_values(raw: RawLines, key: str) -> Iterator[sql.Composable]:
     )
     if column:
         yield sql.SQL("nullif({}::text, '')").format(sql.Identifier(column))
-    for tags in _tag_maps(raw):
+    for value in _tag_maps(raw):
         for spelling in spellings:
-            yield sql.SQL("nullif({} ->> {}, '')").format(tags, sql.Literal(spelling))
+            yield sql.SQL("nullif(({} ->> {}), '')").format(value, sql.Literal(spelling))
+    for prefix, value in _tag_lists(raw):
+        for spelling in (key, key.removeprefix(prefix)) if prefix and key.startswith(prefix) else (key,):
+            path = sql.SQL("jsonb_path_query_first({}, '$[*] ? (@.key == $key).value', {})").format(
+                value, sql.Literal(Jsonb({"key": spelling}))
+            )
+            yield sql.SQL("({} #>> '{{}}')").format(path)
 
 
 def tag_keys(raw: RawLines) -> list[str]:
@@ -60,19 +68,60 @@ def _tag_columns(raw: RawLines) -> Iterator[tuple[str, str]]:
     """Yield each column of its own that holds a tag, with the tag's key as the exporter wrote it."""
     known = raw.form.tags
     for name in raw.columns:
-        if known.hold(name) and name not in known.maps:
+        if known.is_tag(name):
             yield known.key_of(raw.originals.get(name, name)), name
 
 
-def _tag_maps(raw: RawLines) -> list[sql.Composable]:
-    """Return the tags of each column that holds many, as jsonb: of a map, and of a text."""
-    found: list[sql.Composable] = []
-    for name in raw.form.tags.maps:
-        if raw.columns.get(name) == "jsonb":
-            found.append(sql.Identifier(name))
+def _tag_maps(raw: RawLines) -> Iterator[sql.Composable]:
+    """Yield the expression of each column that holds many tags, as one object of jsonb."""
+    known = raw.form.tags
+    for name in known.maps:
+        value: sql.Composable = sql.Identifier(name)
+        if raw.columns.get(name) == "text" and known.json_text:
+            value = sql.SQL("nullif({}, '')::jsonb").format(value)
         elif raw.columns.get(name) == "text":
-            found.append(sql.SQL(TEXT_OF_TAGS).format(text=sql.Identifier(name), unreadable=sql.Literal(UNREADABLE)))
-    return found
+            value = sql.SQL(TEXT_OF_TAGS).format(text=value, unreadable=sql.Literal(UNREADABLE))
+        elif raw.columns.get(name) != "jsonb":
+            continue
+        yield sql_files.compose(known.as_object, tags=value)
+
+
+def _tag_lists(raw: RawLines) -> Iterator[tuple[str, sql.Composable]]:
+    """Yield each list of tags that the export has: what a key is prefixed with that is in an earlier one, and it."""
+    for one in raw.form.tags.lists:
+        for alias in one.columns:
+            name, _, key = alias.partition("->")
+            if raw.columns.get(name) == "jsonb":
+                column: sql.Composable = sql.Identifier(name)
+                yield one.prefix, sql.SQL("({} -> {})").format(column, sql.Literal(key)) if key else column
+                break
+
+
+def _of_lists(raw: RawLines) -> list[sql.Composable]:
+    """Return the object of the tags of all lists."""
+    lists = [
+        sql.SQL("({}, {}, {})").format(sql.Literal(number), sql.Literal(prefix), entries_of(value))
+        for number, (prefix, value) in enumerate(_tag_lists(raw))
+    ]
+    if not lists:
+        return []
+    return [
+        sql.SQL(
+            """(
+            select coalesce(jsonb_object_agg(case when rank > 1 then prefix else '' end || key, value), '{{}}')
+            from (
+                select
+                    lists.prefix,
+                    tag ->> 'key' as key,
+                    tag ->> 'value' as value,
+                    dense_rank() over (partition by tag ->> 'key' order by lists.number) as rank
+                from (values {}) as lists (number, prefix, entries)
+                cross join lateral jsonb_array_elements(lists.entries) as tag
+                where tag ->> 'key' is not null
+            ) as tags
+            )"""
+        ).format(sql.SQL(", ").join(lists))
+    ]
 
 
 def _objects(pairs: Sequence[tuple[str, sql.Composable]]) -> list[sql.Composable]:

@@ -1,14 +1,19 @@
-"""`refresh_views`: `<source>_focus`, `focus_costs` and `costs`, over every source that has a published month."""
+"""`refresh_views`: `<source>_focus`, `focus_costs` and `costs`, over every source that has a published month.
+
+Over `focus_costs` there is a view for each version of FOCUS (`focus_versions`).
+"""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
-from cloud_costs.charges import focus
+from cloud_costs.charges import accounts, focus, focus_versions
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.charges.lines import RawLines
+from cloud_costs.config.accounts import Account
 from cloud_costs.config.sources import Source
 from cloud_costs.database import locks, sql_files
 from cloud_costs.database.locks import PATIENCE
@@ -19,7 +24,11 @@ from cloud_costs.formats import FORMATS
 
 log = logging.getLogger(__name__)
 
-READABLE = ("costs", "focus_costs")
+READABLE = ("accounts", "costs", "focus_costs", *focus_versions.VIEWS)
+VERSION_COMMENT = (
+    "One row per charge of all sources, with exactly the columns of FOCUS {version}, computed from focus_costs. Never "
+    "sum over currencies."
+)
 FOCUS_COMMENT = (
     "One row per FOCUS 1.2 charge of {source}, computed from the raw lines. Filter by billing_period to read one "
     "month, and never sum over currencies."
@@ -37,8 +46,10 @@ class Grant:
     column: str | None = None
 
 
-def refresh_views(database: Database, patience: float = PATIENCE) -> list[str]:
+def refresh_views(database: Database, patience: float = PATIENCE, listed: Sequence[Account] | None = None) -> list[str]:
     """Bring the views up to what is published, and return the names of those that changed.
+
+    `listed` are the accounts that the configuration lists; None leaves those of before.
 
     A view whose definition is the same is not touched, so that no reader waits. The views cover every source in the
     database, also one that left the configuration. Raises `PublishBlocked` when a reader held a lock on a view that has
@@ -46,17 +57,22 @@ def refresh_views(database: Database, patience: float = PATIENCE) -> list[str]:
     """
 
     def refresh(connection: Connection) -> list[str]:
-        changed = create_focus(connection, database) + _create_costs(connection, database)
+        changed = _create_accounts(connection, database)
+        changed += create_focus(connection, database) + _create_costs(connection, database)
         let_read(connection, database, READABLE)
         return changed
 
+    if listed is not None:
+        accounts.write(database, listed)
     changed = locks.patiently(database, refresh, patience, "refresh_views", READABLE)
     log.info("refresh_views changed=%s", ",".join(changed) or "nothing")
+    if listed:
+        accounts.compare(database)
     return changed
 
 
 def create_focus(connection: Connection, database: Database) -> list[str]:
-    """Create or replace every `<source>_focus` and `focus_costs`; return the names of those that changed."""
+    """Create or replace every `<source>_focus`, `focus_costs` and its versions; return the names of what changed."""
     # `publish` makes the views too when a column becomes wider. Two sessions that replace one view at the same time get
     # an error from PostgreSQL's catalog. So one waits here until the other's transaction ends.
     connection.execute(
@@ -65,9 +81,11 @@ def create_focus(connection: Connection, database: Database) -> list[str]:
     changed = []
     selects = []
     grants: list[Grant] = []
+    meanings = {column.name: column.meaning for column in focus_columns()}
     for name, format_name in _published(connection, database, "raw"):
         view = f"{name}_focus"
-        select = focus.charges(connection, _lines(connection, database, name, format_name))
+        charges = focus.charges(connection, _lines(connection, database, name, format_name))
+        select = accounts.with_names(connection, database, charges)
         changed += _create(connection, database, view, select, grants)
         columns = sql.SQL(",\n    ").join(
             sql.Identifier(column) for column in columns_of(connection, database.table(view))
@@ -80,11 +98,23 @@ def create_focus(connection: Connection, database: Database) -> list[str]:
                 focus=database.table(view),
             )
         )
-        _comment_focus(connection, database.table(view), FOCUS_COMMENT.format(source=f"the source {name}"))
+        _comment_focus(connection, database.table(view), FOCUS_COMMENT.format(source=f"the source {name}"), meanings)
     if selects:
         changed += _create(connection, database, "focus_costs", sql.SQL("\nunion all\n").join(selects), grants)
-        _comment_focus(connection, database.table("focus_costs"), FOCUS_COMMENT.format(source="all sources"))
+        _comment_focus(connection, database.table("focus_costs"), FOCUS_COMMENT.format(source="all sources"), meanings)
+        changed += _create_versions(connection, database, grants)
     grant(connection, database, grants)
+    return changed
+
+
+def _create_versions(connection: Connection, database: Database, grants: list[Grant]) -> list[str]:
+    changed = []
+    for view, version in focus_versions.VIEWS.items():
+        select = focus_versions.select(version, database.table("focus_costs"))
+        changed += _create(connection, database, view, select, grants)
+        columns = focus_versions.columns_of_version(version)
+        meanings = {column.name.lower(): column.meaning for column in columns}
+        _comment_focus(connection, database.table(view), VERSION_COMMENT.format(version=version), meanings)
     return changed
 
 
@@ -96,12 +126,14 @@ def _lines(connection: Connection, database: Database, name: str, format_name: s
         [name],
     ).fetchall()
 
-    def exported(column: str) -> sql.Composed:
-        return sql.SQL(
-            "billing_period = any(array(select billing_period from {} where source = {} and {} = any(columns)))"
-        ).format(database.table("raw_months"), sql.Literal(name), sql.Literal(column))
+    months = sql.SQL("select billing_period, unnest(net_accounts) from {} where source = {}").format(
+        database.table("raw_months"), sql.Literal(name)
+    )
 
-    return RawLines(FORMATS[format_name], raw, columns_of(connection, raw), database.schema, dict(rows), exported)
+    def is_net(account: sql.Composable) -> sql.Composed:
+        return sql.SQL("(billing_period, {}) in ({})").format(account, months)
+
+    return RawLines(FORMATS[format_name], raw, columns_of(connection, raw), database.schema, dict(rows), is_net)
 
 
 def drop_focus(connection: Connection, database: Database, source: Source) -> list[Grant]:
@@ -110,7 +142,12 @@ def drop_focus(connection: Connection, database: Database, source: Source) -> li
     Returns the rights that were granted on them, for `grant` to give back. Raises `DatabaseDenied` when someone's
     own view reads them.
     """
-    return _drop(connection, database, "focus_costs") + _drop(connection, database, source.focus_view)
+    return _drop_focus_costs(connection, database) + _drop(connection, database, source.focus_view)
+
+
+def _drop_focus_costs(connection: Connection, database: Database) -> list[Grant]:
+    """Drop `focus_costs`, and before it what reads it."""
+    return [right for view in (*focus_versions.VIEWS, "focus_costs") for right in _drop(connection, database, view)]
 
 
 def grant(connection: Connection, database: Database, grants: list[Grant]) -> None:
@@ -169,9 +206,22 @@ def comment_costs(connection: Connection, kind: sql.SQL, relation: sql.Identifie
     connection.execute(sql_files.compose(sql_files.read("views/costs_comments.sql"), kind=kind, relation=relation))
 
 
+def _create_accounts(connection: Connection, database: Database) -> list[str]:
+    grants: list[Grant] = []
+    changed = _create(connection, database, "accounts", accounts.select(connection, database), grants)
+    grant(connection, database, grants)
+    if changed:
+        accounts.comment(connection, database)
+    return changed
+
+
 def _create_costs(connection: Connection, database: Database) -> list[str]:
     selects = [
-        sql_files.compose(sql_files.read("views/costs.sql"), normalized=database.table(f"{name}_normalized"))
+        sql_files.compose(
+            sql_files.read("views/costs.sql"),
+            name_of_account=accounts.name_of(database, sql.Identifier("account_name"), sql.Identifier("account_id")),
+            normalized=database.table(f"{name}_normalized"),
+        )
         for name, _ in _published(connection, database, "normalized")
     ]
     if not selects:
@@ -206,7 +256,7 @@ def _create(
     """Create or replace a view when its definition differs; return its name when it did.
 
     PostgreSQL replaces a view by one with the same columns, and perhaps more behind them. For any other the view is
-    dropped, and `focus_costs` with it if that reads it; the rights on both are added to `grants`.
+    dropped, and with it those of this package that read it; the rights on all of them are added to `grants`.
     """
     view = database.table(name)
     # PostgreSQL stores a definition in a form of its own, so only two stored definitions can be compared.
@@ -222,14 +272,14 @@ def _create(
         return []
     if before != after[: len(before)]:
         log.warning("the columns of %s.%s change: it is dropped and created", database.schema, name)
-        if name.endswith("_focus"):
-            grants += _drop(connection, database, "focus_costs")
+        if name.endswith("_focus") or name == "focus_costs":
+            grants += _drop_focus_costs(connection, database)
         grants += _drop(connection, database, name)
     connection.execute(sql.SQL("create or replace view {} as {}").format(view, select))
     return [name]
 
 
-def _comment_focus(connection: Connection, view: sql.Identifier, grain: str) -> None:
+def _comment_focus(connection: Connection, view: sql.Identifier, grain: str, meanings: Mapping[str, str]) -> None:
     """Write what a FOCUS view and its columns mean, where it does not say so already.
 
     A comment's lock hinders no reader.
@@ -239,7 +289,6 @@ def _comment_focus(connection: Connection, view: sql.Identifier, grain: str) -> 
     ).fetchone()
     if not row or row[0] != grain:
         connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(grain)))
-    meanings = {column.name: column.meaning for column in focus_columns()}
     known = comments_of(connection, view)
     for column in columns_of(connection, view):
         if known.get(column) != meanings.get(column):

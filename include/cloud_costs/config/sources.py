@@ -7,7 +7,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,24 +23,31 @@ from pydantic import (
     field_validator,
 )
 
+from cloud_costs.config.accounts import Account, read_accounts
 from cloud_costs.config.addresses import address, default_conn_id
 from cloud_costs.config.invoices import read_invoices
 from cloud_costs.database import sql_files
 from cloud_costs.errors import ConfigError
 from cloud_costs.formats import FORMATS, with_amortized, without_manifests
 from cloud_costs.formats.delivery import Format
+from cloud_costs.formats.focus.versions import VERSIONS
 from cloud_costs.months import parse_month
 from cloud_costs.validation import Location, explain
 
 DEFAULT_PATH = Path(__file__).parents[2] / "config" / "sources.yaml"
 DEFAULT_SCHEMA = "cost_analytics"
 FIXED_RELATIONS = (
+    "account_list",
+    "account_list_pkey",
+    "accounts",
     "audit_results",
     "costs",
     "file_facts",
     "focus_costs",
+    *(f"focus_costs_v{version.replace('.', '_')}" for version in VERSIONS),
     "load_files",
     "load_history",
+    "manifest_totals",
     "published_months",
     "published_totals",
     "raw_columns",
@@ -71,6 +78,18 @@ def _storage_of(uri: str) -> tuple[str, str]:
     return scheme, path.partition("/")[0].partition("@")[2]
 
 
+def _list_beside(value: Any, info: ValidationInfo, example: str, read: Callable[[Path], object]) -> Any:
+    """Find a list beside the configuration file, and refuse a broken one before anything runs."""
+    if not isinstance(value, str | Path):
+        return value
+    if re.match(r"(?!file:///)[a-z0-9]+://", str(value)):
+        raise ValueError(f"{str(value)!r} is not allowed; write a path, or file:///folder/{example}")
+    folder = (info.context or {}).get("folder", Path())
+    path: Path = folder / str(value).removeprefix("file://")
+    read(path)
+    return path
+
+
 class Source(BaseModel):
     """One billing export: its name, its format, where it is and how to reach it."""
 
@@ -89,6 +108,7 @@ class Source(BaseModel):
     raw_months: int | None = Field(default=None, strict=True, ge=1, le=1200)
     streams: int = Field(default=2, strict=True, ge=1, le=64)
     second_engine: bool = Field(default=True, strict=True)
+    focus_version: str | None = None
     invoices: Path | None = None
     checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
 
@@ -120,6 +140,19 @@ class Source(BaseModel):
             raise ValueError(f"'none' is not for {info.data['format']}: its deliveries need their manifests")
         return value
 
+    @field_validator("focus_version", mode="before")
+    @classmethod
+    def _known_version(cls, value: Any, info: ValidationInfo) -> Any:
+        if not (form := FORMATS.get(info.data.get("format", ""))):
+            return None
+        if not form.versions:
+            allowed = ", ".join(name for name, other in FORMATS.items() if other.versions)
+            raise ValueError(f"it is not for {info.data['format']}, whose files are of one kind; only for {allowed}")
+        # YAML reads 1.2 as a number.
+        if str(value) not in form.versions:
+            raise ValueError(f"{value!r} is not allowed; allowed: {', '.join(form.versions)}")
+        return str(value)
+
     @field_validator("uri")
     @classmethod
     def _known_scheme(cls, value: str) -> str:
@@ -149,15 +182,7 @@ class Source(BaseModel):
     @field_validator("invoices", mode="before")
     @classmethod
     def _readable_invoices(cls, value: Any, info: ValidationInfo) -> Any:
-        """Find the list beside the configuration file, and refuse a broken one before anything runs."""
-        if not isinstance(value, str | Path):
-            return value
-        if re.match(r"(?!file:///)[a-z0-9]+://", str(value)):
-            raise ValueError(f"{str(value)!r} is not allowed; write a path, or file:///folder/invoices.csv")
-        folder = (info.context or {}).get("folder", Path())
-        path = folder / str(value).removeprefix("file://")
-        read_invoices(path)
-        return path
+        return _list_beside(value, info, "invoices.csv", read_invoices)
 
     @field_validator("checks")
     @classmethod
@@ -191,6 +216,12 @@ class Source(BaseModel):
 class _Sources(BaseModel):
     model_config = ConfigDict(extra="forbid")
     sources: list[Source] = Field(min_length=1)
+    accounts: Path | None = None
+
+    @field_validator("accounts", mode="before")
+    @classmethod
+    def _readable_accounts(cls, value: Any, info: ValidationInfo) -> Any:
+        return _list_beside(value, info, "accounts.csv", read_accounts)
 
 
 class _Loader(yaml.SafeLoader):
@@ -212,6 +243,19 @@ def load_sources(environ: Mapping[str, str] | None = None) -> tuple[Source, ...]
 
     Raises `ConfigError` naming the file, the key and what is allowed.
     """
+    return tuple(_load(environ).sources)
+
+
+def load_accounts(environ: Mapping[str, str] | None = None) -> tuple[Account, ...]:
+    """Return the accounts of the list that the configuration names; none without one.
+
+    Raises `ConfigError` naming the file, the line and what is allowed.
+    """
+    path = _load(environ).accounts
+    return read_accounts(path) if path else ()
+
+
+def _load(environ: Mapping[str, str] | None) -> _Sources:
     environ = os.environ if environ is None else environ
     named = environ.get("CLOUD_COSTS_CONFIG")
     path = Path(named) if named else DEFAULT_PATH
@@ -246,7 +290,7 @@ def schema_name(environ: Mapping[str, str] | None = None) -> str:
     return name
 
 
-def _read(path: Path) -> tuple[Source, ...]:
+def _read(path: Path) -> _Sources:
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506  # a SafeLoader
     except FileNotFoundError:
@@ -266,15 +310,15 @@ def _yaml_problem(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _validate(where: str, content: Any, folder: Path = Path()) -> tuple[Source, ...]:
+def _validate(where: str, content: Any, folder: Path = Path()) -> _Sources:
     if not isinstance(content, dict):
         raise ConfigError(f"{where}: expected a mapping with the key 'sources', as in sources.example.yaml")
     try:
-        sources = _Sources.model_validate(content, context={"folder": folder}).sources
+        found = _Sources.model_validate(content, context={"folder": folder})
     except ValidationError as error:
         raise ConfigError(f"{where}: {explain(error, _known_keys)}") from None
-    _refuse_clashes(where, sources)
-    return tuple(sources)
+    _refuse_clashes(where, found.sources)
+    return found
 
 
 def _known_keys(location: Location) -> str:

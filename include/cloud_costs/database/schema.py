@@ -12,7 +12,15 @@ from cloud_costs.database.postgres import Connection, Database
 from cloud_costs.errors import DatabaseDenied, SchemaTooNew
 
 # What the reader role of include/sql/schema/roles.sql may select from, beside the views of refresh_views.
-HISTORY = ("audit_results", "file_facts", "load_files", "load_history", "published_months", "restatements")
+HISTORY = (
+    "audit_results",
+    "file_facts",
+    "load_files",
+    "load_history",
+    "manifest_totals",
+    "published_months",
+    "restatements",
+)
 # Whoever waits for a reader makes all readers wait that come later.
 DDL_LOCK_TIMEOUT = "10s"
 

@@ -72,23 +72,48 @@ def _itself(key: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class TagList:
+    """A list of tags, each an object with the keys `key` and `value`.
+
+    It is in the first of the raw columns that is there; `project->labels` is the key `labels` of the column `project`.
+    A key that an earlier list has too is kept with `prefix` before it.
+    """
+
+    columns: tuple[str, ...]
+    prefix: str
+
+
+@dataclass(frozen=True)
 class Tags:
-    """Where the lines of an export hold tags: in a column for each tag, in maps of many tags, or in both.
+    """Where the lines of an export hold tags: in a column for each tag, in maps or lists of many tags, or in several.
 
     A raw column whose name begins with `prefix` holds one tag, and `key_of` returns the tag's key from the exporter's
-    name of the column. The raw columns `maps` hold many tags by key, as a map or as the text of a JSON object; a text
-    that is no JSON object, with its braces or without, is kept whole under the key `UNREADABLE`. `spellings` returns
-    how an export may spell a key that `sources.yaml` names; the first spelling that is there counts.
+    name of the column. The raw columns `maps` hold many tags by key, and so do `lists`, of which earlier ones win.
+    `spellings` returns how an export may spell a key that `sources.yaml` names; the first spelling that is there
+    counts.
+
+    A map is jsonb, or the text of a JSON object with its braces or without. A text that is no JSON object is kept whole
+    under the key `UNREADABLE`. `as_object` is the SQL expression of a map as one object, where the export may write it
+    in another way: `{tags}` there is the jsonb of one of the `maps`. With `json_text`, a text is taken for any JSON that
+    `as_object` reads, and one that is no JSON is an error.
     """
 
     prefix: str = ""
     maps: tuple[str, ...] = ()
     key_of: Callable[[str], str] = str
     spellings: Callable[[str], Iterable[str]] = _itself
+    as_object: str = "{tags}"
+    json_text: bool = False
+    lists: tuple[TagList, ...] = ()
 
     def hold(self, column: str) -> bool:
         """Tell whether a raw column holds tags."""
-        return column in self.maps or (self.prefix != "" and column.startswith(self.prefix))
+        listed = {name.partition("->")[0] for one in self.lists for name in one.columns}
+        return column in self.maps or column in listed or self.is_tag(column)
+
+    def is_tag(self, column: str) -> bool:
+        """Tell whether a raw column holds one tag."""
+        return self.prefix != "" and column.startswith(self.prefix) and column not in self.maps
 
 
 @dataclass(frozen=True)
@@ -105,6 +130,8 @@ class Format:
     - `billed` is the raw column that says what is billed, or several of which one does. A file without is refused.
     - `raw_name` and `csv_type` give a CSV column its raw name and its PostgreSQL type.
     - `file_types` are the endings of the names of data files.
+    - `versions` are those of the standard that files of any provider may follow, and `version_of(columns)` tells which
+      one the columns of a file are of. A provider's own format has neither.
     """
 
     provider: Provider
@@ -119,3 +146,5 @@ class Format:
     file_types: tuple[str, ...]
     tags: Tags = field(default_factory=Tags)
     find_amortized: Callable[[str, str, str, Storage, MonthRange], list[Manifest]] | None = None
+    versions: tuple[str, ...] = ()
+    version_of: Callable[[Iterable[str]], str] | None = None

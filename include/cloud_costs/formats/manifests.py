@@ -123,10 +123,10 @@ def _listed_folder(
     source: str, month: date, uri: str, storage: Storage, file_types: Sequence[str], age: Age
 ) -> Manifest | None:
     folder = storage.list_folder(uri)
-    deliveries = [listing for name in folder.folders if _data_files(listing := storage.list_folder(name), file_types)]
+    deliveries = [listing for name in folder.folders if data_files(listing := storage.list_folder(name), file_types)]
     if deliveries:
-        folder = max(deliveries, key=lambda one: age(folder_name(one.uri), _newest(_data_files(one, file_types))))
-    files = _data_files(folder, file_types)
+        folder = max(deliveries, key=lambda one: age(folder_name(one.uri), _newest(data_files(one, file_types))))
+    files = data_files(folder, file_types)
     return Manifest(source, month, standing_for(folder.uri, files)) if files else None
 
 
@@ -144,12 +144,14 @@ def version_of_listing(manifest: Manifest, storage: Storage) -> str:
 def delivery_of_listing(manifest: Manifest, storage: Storage, file_types: Sequence[str]) -> Delivery:
     """Return the delivery without a manifest: every data file of the folder."""
     with labelled(manifest.label):
-        files = _data_files(storage.list_folder(manifest.file.uri), file_types)
+        files = data_files(storage.list_folder(manifest.file.uri), file_types)
     return Delivery(manifest, version_of_listing(manifest, storage), tuple(files))
 
 
-def _data_files(folder: Folder, file_types: Sequence[str]) -> list[StoredFile]:
-    return [file for file in folder.files if is_data_file(file.name, file_types)]
+def data_files(folder: Folder, file_types: Sequence[str]) -> list[StoredFile]:
+    """Return the data files of a folder; a marker that says when the folder is complete is none."""
+    files = (file for file in folder.files if not file.name.startswith("_SUCCESS"))
+    return [file for file in files if is_data_file(file.name, file_types)]
 
 
 def _newest(files: Sequence[StoredFile]) -> datetime:

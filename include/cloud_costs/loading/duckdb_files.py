@@ -24,18 +24,28 @@ THREADS = 2
 # Of a Parquet file DuckDB asks for one column after the other: what is read beyond one is read in vain.
 PARQUET_BUFFER = 64 << 10
 
+# DuckDB tells by its name what a file is, and whether it is packed.
+ENDINGS = {
+    ".csv.gz": ".csv.gz",
+    ".csv": ".csv",
+    ".parquet": ".parquet",
+    **{f".{name}.gz": ".json.gz" for name in ("json", "jsonl", "ndjson")},
+    **{f".{name}": ".json" for name in ("json", "jsonl", "ndjson")},
+}
+
 
 @dataclass(frozen=True)
 class Part:
-    """A Parquet or CSV file as DuckDB sees it: a stored file, or a member of a zip file."""
+    """A file as DuckDB sees it, Parquet, CSV or JSON lines: a stored file, or a member of a zip file."""
 
     file: StoredFile
     path: str
     member: str | None = None
 
     @property
-    def is_csv(self) -> bool:
-        return not self.path.endswith(".parquet")
+    def kind(self) -> str:
+        """What DuckDB reads it as: parquet, csv or json."""
+        return self.path.removesuffix(".gz").rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,8 @@ def open_files(
         settings["memory_limit"] = memory
     with duckdb.connect(config=settings) as connection:
         connection.execute("set timezone = 'UTC'")
+        # It would be drawn into the log of a task.
+        connection.execute("set enable_progress_bar = false")
         # No path is read but those of the delivery.
         connection.execute("set disabled_filesystems = 'LocalFileSystem'")
         connection.register_filesystem(_file_system(opener))
@@ -97,7 +109,7 @@ def _parts_of(storage: Storage, where: str, number: int, file: StoredFile) -> It
             raise DeliveryError(f"{where}: {file.uri}: {error} (the file is damaged)") from None
         yield from (Part(file, f"{path}-{at}.csv", name) for at, name in enumerate(names))
     else:
-        ending = next(one for one in (".csv.gz", ".csv", ".parquet") if file.name.endswith(one))
+        ending = next(ours for theirs, ours in ENDINGS.items() if file.name.endswith(theirs))
         yield Part(file, path + ending)
 
 
@@ -112,7 +124,7 @@ class _Opener:
 
     def open(self, path: str) -> "_Watched":
         part = self.parts[path]
-        size = PIECE_BYTES if part.is_csv else PARQUET_BUFFER
+        size = PARQUET_BUFFER if part.kind == "parquet" else PIECE_BYTES
         with self.watching(part):
             file: Any = self._open.enter_context(_buffered(self.storage, part.file, size))
             if part.member is not None:

@@ -3,8 +3,8 @@
 Three tables can be queried. `lines` has every line of every file, its columns under the names that `raw_<source>` would
 have, and `file`, the number of the file. `files` has one row per file, and `manifest` one row: what the manifest says.
 
-Parquet columns have their own types. Of a CSV file, the columns that the format's type rule takes for numbers or times
-have such a type, and all others are text.
+Parquet columns have their own types. Of a CSV file and of JSON lines, the columns that the format's type rule takes for
+numbers or times have such a type, what holds objects or lists in JSON lines is JSON, and all others are text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from cloud_costs.loading.csv_files import refuse_damaged
 from cloud_costs.loading.duckdb_files import DeliveryFiles, Part, open_files
 from cloud_costs.loading.second_engine import quoted, reader, timestamp
 from cloud_costs.loading.shape import FileShape
-from cloud_costs.loading.staging import read_file_shape
+from cloud_costs.loading.staging import names_by_rule, read_file_shape
 from cloud_costs.months import month_label
 from cloud_costs.storage.files import Storage, labelled
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # DuckDB's decimals have 38 digits; AWS bills have at most 18 decimal places.
-NUMBER = "decimal(38, 18)"
+TEXT_TYPES = {"numeric": "decimal(38, 18)", "double precision": "double"}
 # An operator's machine holds more than a query may take.
 MEMORY = "1GB"
 FILE_NUMBER = r"regexp_extract(filename, '://([0-9]+)', 1)::integer as file"
@@ -115,19 +115,21 @@ def _create_manifest(connection: "duckdb.DuckDBPyConnection", storage: Storage, 
 def _lines(files: DeliveryFiles, shapes: Sequence[FileShape], form: Format) -> str:
     """Return the select of all lines; files that lack a column of another have NULL in it."""
     types = {shape.file.uri: shape.types for shape in shapes}
-    all_csv = all(part.is_csv for part in files.parts)
+    by_rule = names_by_rule([part.file for part in files.parts])
     originals = dict.fromkeys(name for shape in shapes for name in shape.types)
-    names = raw_names(originals, rule=form.raw_name if all_csv else str.lower)
+    names = raw_names(originals, rule=form.raw_name if by_rule else str.lower)
 
-    def columns_of(part: Part) -> tuple[bool, list[str]]:
-        return part.is_csv, list(types[part.file.uri])
+    def columns_of(part: Part) -> tuple[str, list[str]]:
+        return part.kind, list(types[part.file.uri])
 
     selects = []
     for _, group in groupby(sorted(files.parts, key=columns_of), key=columns_of):
         parts = list(group)
         exported = types[parts[0].file.uri]
+        if not exported:
+            continue
         paths = "[" + ", ".join(f"'{part.path}'" for part in parts) + "]"
-        source = reader(parts[0], len(exported)).replace("$1", paths)
+        source = reader(parts[0], exported).replace("$1", paths)
         found = files.connection.execute(f"select * from {source} limit 0").description or []  # noqa: S608  names are quoted
         columns = [
             f"{_typed(parts[0], quoted(column[0]), kind)} as {quoted(names[original])}"
@@ -139,9 +141,11 @@ def _lines(files: DeliveryFiles, shapes: Sequence[FileShape], form: Format) -> s
 
 def _typed(part: Part, column: str, kind: str) -> str:
     value = f"nullif({column}, '')"
-    if part.is_csv and kind == "numeric":
-        return f"{value}::{NUMBER}"
-    return timestamp(value) if part.is_csv and kind == "timestamp without time zone" else column
+    if part.kind == "parquet":
+        return column
+    if kind == "timestamp without time zone":
+        return timestamp(value)
+    return f"{value}::{TEXT_TYPES[kind]}" if kind in TEXT_TYPES else column
 
 
 def _without_huge_integers(connection: "duckdb.DuckDBPyConnection", statement: str) -> str:

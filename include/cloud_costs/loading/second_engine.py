@@ -1,7 +1,7 @@
 """The second opinion on a load: what the files of a delivery hold, as DuckDB reads them.
 
 The encoder and COPY bring a delivery into PostgreSQL. What proves that they lost nothing must not be their own code, so
-DuckDB reads the same files with its own Parquet and CSV readers, and says of each file:
+DuckDB reads the same files with its own Parquet, CSV and JSON readers, and says of each file:
 
 - how many `rows` it has
 - of every mapped amount, how many values are `filled`, and their exact `sum`
@@ -19,6 +19,7 @@ It reads beside a load that is bound by processor time, so each value is looked 
 counted as they are, and an empty one is taken for none afterwards.
 """
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from itertools import groupby
 from typing import Any
 
 from cloud_costs.formats.delivery import Format
-from cloud_costs.formats.mapping import LineColumn, line_columns
+from cloud_costs.formats.mapping import LIST, LineColumn, line_columns
 from cloud_costs.loading.columns import Column
 from cloud_costs.loading.duckdb_files import DeliveryFiles, Part, open_files
 from cloud_costs.loading.shape import Fact, Shape
@@ -46,6 +47,7 @@ SCALES = (10, 20)
 DIGITS = {"double precision": 15, "real": 6}
 FLOATS = ("DOUBLE", "FLOAT")
 WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
+TEXTS = ("VARCHAR", "JSON")
 # More digits than a sum of doubles can have, from 1e308 down to 5e-324; Python's own 28 would round.
 PRECISION = 1000
 
@@ -67,9 +69,12 @@ def read_facts(storage: Storage, where: str, shape: Shape, form: Format) -> list
     try:
         with open_files(storage, where, [file.file for file in shape.files], MEMORY) as files:
             # Files with the same columns are read by one statement, so that both threads have work.
-            by_columns = sorted(files.parts, key=lambda part: (part.is_csv, list(types[part.file.uri])))
-            for _, parts in groupby(by_columns, key=lambda part: (part.is_csv, list(types[part.file.uri]))):
-                facts += _facts(files, tuple(parts), types, kept, form)
+            by_columns = sorted(files.parts, key=lambda part: (part.kind, list(types[part.file.uri])))
+            for (_, columns), parts in groupby(by_columns, key=lambda part: (part.kind, list(types[part.file.uri]))):
+                if columns:
+                    facts += _facts(files, tuple(parts), types, kept, form)
+                else:
+                    facts += [Fact(part.file.uri, "", ROWS, Decimal(0)) for part in parts]
     except duckdb.Error as error:
         raise Unread(" ".join(str(error).split())) from error
     return facts
@@ -83,11 +88,11 @@ def _facts(
     form: Format,
 ) -> Iterator[Fact]:
     """Yield the facts of files with the same columns, from one pass: each pass unpacks a CSV file again."""
-    originals = list(types[parts[0].file.uri])
-    source = _Source(files, reader(parts[0], len(originals)), [part.path for part in parts])
+    originals = types[parts[0].file.uri]
+    source = _Source(files, reader(parts[0], originals), [part.path for part in parts])
     # By place: DuckDB renames columns whose names differ in case alone.
     read = {
-        kept[original].name: _Read(quoted(name), kind, kept[original].type)
+        kept[original].name: _Read(quoted(name), str(kind), kept[original].type, fields_of(kind))
         for original, (name, kind) in zip(originals, source.columns(), strict=False)
         if original in kept
     }
@@ -116,6 +121,26 @@ def _facts(
         yield Fact(uris[path], name, FILLED, Decimal(total.filled))
         with localcontext(prec=PRECISION):
             yield Fact(uris[path], name, SUM, total.sum + sums_of_odd.get((path, name), Decimal(0)))
+    for column, entries in _lists(form, read):
+        yield from _facts_of_list(source, column, entries, uris)
+
+
+def _facts_of_list(source: "_Source", column: LineColumn, entries: str, uris: Mapping[str, str]) -> Iterator[Fact]:
+    """Yield the sum of a key over all entries of a list, of each file."""
+    inner = _Source(
+        source.files,
+        f"(select filename, unnest({entries}) as entry from {source.reader})",  # noqa: S608  names are quoted
+        source.paths,
+    )
+    key = column.raw_names[-1].partition("->")[2]
+    one = _sum_of(f"entry.{quoted(key)}", _Read("entry", "DOUBLE", "double precision"))
+    totals = {path: one.read(iter(values)) for path, *values in inner.ask(one.parts)}
+    odd = {column.name: one} if any(total.odd for total in totals.values()) else {}
+    sums_of_odd = _sums_of_odd(inner, odd)
+    for path, uri in uris.items():
+        with localcontext(prec=PRECISION):
+            total = totals[path].sum if path in totals else Decimal(0)
+            yield Fact(uri, column.name, SUM, total + sums_of_odd.get((path, column.name), Decimal(0)))
 
 
 def _counts(uri: str, name: str, rows: int, lines: Mapping[Any, int]) -> Iterator[Fact]:
@@ -142,33 +167,55 @@ class _Source:
         statement = f"select filename, {', '.join(wanted)} from {self.reader} group by filename"  # noqa: S608  names are quoted
         return self.files.connection.execute(statement, [self.paths]).fetchall()
 
-    def columns(self) -> list[tuple[str, str]]:
+    def columns(self) -> list[tuple[str, Any]]:
         """Return the names and types of the columns."""
         statement = f"select * from {self.reader} limit 0"  # noqa: S608  names are quoted
         described = self.files.connection.execute(statement, [self.paths]).description
-        return [(column[0], str(column[1])) for column in described or ()]
+        return [(column[0], column[1]) for column in described or ()]
 
 
 @dataclass(frozen=True)
 class _Read:
-    """A column as DuckDB reads it: its quoted name, DuckDB's type, and the type that it is staged with."""
+    """A column as DuckDB reads it: its quoted name, DuckDB's type, and the type that it is staged with.
+
+    `fields` are those of a struct.
+    """
 
     name: str
     type: str
     staged: str
+    fields: tuple[str, ...] = ()
 
     @property
     def value(self) -> str:
         """The value; an empty text is none, as the mapping has it."""
+        if self.type == "JSON":
+            return f"nullif({self.name}::varchar, '')"
         return f"nullif({self.name}, '')" if self.type == "VARCHAR" else self.name
 
 
-def reader(part: Part, columns: int) -> str:
-    """Return the table function that reads the paths `$1`, which are files of one kind with so many columns."""
-    if not part.is_csv:
+def fields_of(kind: Any) -> tuple[str, ...]:
+    """Return the names of the fields of a struct, of its type as DuckDB describes it."""
+    try:
+        return tuple(name for name, _ in kind.children) if kind.id == "struct" else ()
+    except AttributeError:
+        return ()
+
+
+def reader(part: Part, types: Mapping[str, str]) -> str:
+    """Return the table function that reads the paths `$1`, which are files of one kind with these columns.
+
+    `types` are PostgreSQL's, by the exporter's name.
+    """
+    if part.kind == "parquet":
         return "read_parquet($1, filename = true)"
     # Every option is given: DuckDB does not guess from a sample what COPY is told.
-    names = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(columns))
+    if part.kind == "json":
+        keys = ", ".join(
+            f"{_literal(name)}: '{'JSON' if kind == 'jsonb' else 'VARCHAR'}'" for name, kind in types.items()
+        )
+        return f"read_json($1, filename = true, format = 'newline_delimited', columns = {{{keys}}})"
+    names = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(types)))
     return (
         f"read_csv($1, filename = true, columns = {{{names}}}, auto_detect = false, header = true, delim = ',', "
         """quote = '"', escape = '"', nullstr = '', parallel = false)"""
@@ -236,8 +283,25 @@ def _sums(form: Format, read: Mapping[str, _Read]) -> dict[str, _Sum]:
     for column in line_columns(form.mapping):
         where = [read[name] for name in column.raw_names if name in read]
         if column.daily == "sum" and where:
-            found[column.name] = _sum_of(_coalesced([one.value for one in where]), where[0])
+            # Where one of them is a double, so is what they come to.
+            widest = next((one for one in where if one.type in FLOATS), where[0])
+            found[column.name] = _sum_of(_coalesced([one.value for one in where]), widest)
     return found
+
+
+def _lists(form: Format, read: Mapping[str, _Read]) -> Iterator[tuple[LineColumn, str]]:
+    """Yield each amount that is the sum of a key over a list, and the list in DuckDB's own type."""
+    for column in (one for one in line_columns(form.mapping) if one.daily == "sum"):
+        *plain, last = column.raw_names
+        name, _, key = last.partition("->")
+        found = read.get(name.removesuffix(LIST)) if name.endswith(LIST) else None
+        if found and not any(one in read for one in plain):
+            text = f"from_json({found.value}, '[{{{_json_key(key)}: \"VARCHAR\"}}]')"
+            yield column, text if found.type in TEXTS else found.name
+
+
+def _json_key(key: str) -> str:
+    return json.dumps(key).replace("'", "''")
 
 
 def _sum_of(value: str, column: _Read) -> _Sum:
@@ -305,7 +369,7 @@ def _key_expressions(form: Format, read: Mapping[str, _Read], delivered: Set[str
         for column in columns
         if column.daily == "key" and any(name.partition("->")[0] in delivered for name in column.raw_names)
     }
-    keys |= {column.name: column.daily.format(**values) for column in columns if column.daily not in ("", "key", "sum")}
+    keys |= {column.name: column.daily.format(**values) for column in columns if column.is_derived_key}
     # An expression may name one that is listed before it.
     for column in columns:
         if column.expression and column.daily == "key":
@@ -329,9 +393,9 @@ def _key_value(column: LineColumn, read: Mapping[str, _Read]) -> str:
             continue
         if not key:
             found.append(_typed(read[name], column.type))
-        elif read[name].staged == "jsonb":
-            found.append(_of_map(read[name], key))
-    return _coalesced(found) if found else f"null::{column.type}"
+        elif read[name].staged == "jsonb" and not name.endswith(LIST):
+            found += _of_map(read[name], key)
+    return _coalesced(found) if found else f"null::{'json' if column.type == 'jsonb' else column.type}"
 
 
 def _typed(read: _Read, wanted: str) -> str:
@@ -340,21 +404,30 @@ def _typed(read: _Read, wanted: str) -> str:
     if read.type == "VARCHAR":
         return timestamp(read.value)
     # All times are UTC. DuckDB's own cast asks the library of time zones for each value, which takes ten times as long.
-    return f"make_timestamp(epoch_us({read.name}))" if read.type == WITH_ZONE else f"{read.value}::timestamp"
+    if read.type == WITH_ZONE:
+        return f"make_timestamp(epoch_us({read.name}))"
+    return f"{read.value}::timestamp"
 
 
-def timestamp(text: str) -> str:
-    """Return the time that a text stands for, by the rules of the load's session: 2025-01-31 or 01/31/2025."""
-    return f"coalesce(try_cast({text} as timestamp), strptime({text}, '%m/%d/%Y'))"
+def timestamp(value: str) -> str:
+    """Return a time that CSV has as text, in UTC.
+
+    PostgreSQL leaves out the zone of a text. Here it counts, so that a time in another zone than UTC is noticed. A time
+    without seconds, as Oracle writes it, is none for DuckDB's cast, and neither is Azure's 01/31/2025.
+    """
+    formats = "['%Y-%m-%dT%H:%MZ', '%m/%d/%Y']"
+    plain = f"coalesce(try_cast({value} as timestamp), try_strptime({value}, {formats}), {value}::timestamp)"
+    zoned = f"make_timestamp(epoch_us({value}::timestamptz))"
+    return f"case when right({value}, 1) = 'Z' or length({value}) <= 19 then {plain} else {zoned} end"
 
 
-def _of_map(read: _Read, key: str) -> str:
-    """Return the value of a key of a map, which CSV has as JSON text."""
-    if read.type == "VARCHAR":
-        return f"json_extract_string({read.value}, {_literal('/' + key)})"
-    if read.type.startswith("STRUCT"):
-        return f"{read.name}.{quoted(key)}"
-    return f"{read.name}[{_literal(key)}]"
+def _of_map(read: _Read, key: str) -> list[str]:
+    """Return the value of a key of a map, which CSV and JSON have as JSON text; nothing where no value can have it."""
+    if read.type in TEXTS:
+        return [f"json_extract_string({read.value}, {_literal('/' + key)})"]
+    if read.fields:
+        return [f"{read.name}.{quoted(key)}::varchar"] if key in read.fields else []
+    return [f"{read.name}[{_literal(key)}]"]
 
 
 def _text(value: Any) -> str:

@@ -25,7 +25,7 @@ class FileShape:
 
     `renamed` are the file's own names of the columns that are called otherwise here (`Delivery.renamed`).
     `row_groups` are the rows that Parquet's footer counts in each, `footer` is what was read of it, packed: unpacked
-    it takes megabytes for each file. A CSV file has neither.
+    it takes megabytes for each file. A CSV file has neither, and neither have JSON lines.
     """
 
     file: StoredFile

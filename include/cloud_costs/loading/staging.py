@@ -13,8 +13,8 @@ from psycopg import sql
 from cloud_costs.database.postgres import NO_AUTOVACUUM, Connection, Database
 from cloud_costs.errors import DeliveryError
 from cloud_costs.formats.delivery import Delivery, Format
-from cloud_costs.formats.mapping import is_read
-from cloud_costs.loading import csv_files, parquet_files
+from cloud_costs.formats.mapping import billed_columns, is_read
+from cloud_costs.loading import csv_files, json_files, parquet_files
 from cloud_costs.loading.binary_copy import FIXED
 from cloud_costs.loading.columns import MAX_COLUMNS, RESERVED, Column, merge_types, raw_names
 from cloud_costs.loading.shape import Copied, Copy, FileShape, Progress, Shape, StagedFile, Stopped
@@ -28,9 +28,11 @@ PART_ROWS = 50_000
 
 
 def read_file_shape(storage: Storage, where: str, delivery: Delivery, file: StoredFile, form: Format) -> FileShape:
-    """Read the footer or header of one file of a delivery."""
+    """Read the footer or header of one file of a delivery, or the keys of its JSON lines."""
     if csv_files.is_csv(file):
         shape = csv_files.read_shape(storage, where, file, form)
+    elif json_files.is_json(file):
+        shape = json_files.read_shape(storage, where, file, form)
     else:
         shape = parquet_files.read_shape(storage, where, file)
     return _renamed(shape, delivery.renamed.get(file.uri, {}))
@@ -46,6 +48,11 @@ def _renamed(shape: FileShape, names: Mapping[str, str]) -> FileShape:
     called = {old: new for new, old in renamed.items()}
     types = {called.get(name, name): kind for name, kind in shape.types.items()}
     return replace(shape, types=types, renamed=renamed)
+
+
+def names_by_rule(files: Sequence[StoredFile]) -> bool:
+    """Tell whether raw columns are named by the format's rule: Parquet has the names that raw tables have."""
+    return all(csv_files.is_csv(file) or json_files.is_json(file) for file in files)
 
 
 def read_shape(
@@ -67,15 +74,20 @@ def read_shape(
     where = delivery.manifest.label
     files = tuple(read_file_shape(storage, where, delivery, file, form) for file in delivery.files)
     originals = dict.fromkeys(name for file in files for name in file.types)
-    is_csv = all(csv_files.is_csv(file.file) for file in files)
-    names = raw_names(originals, known, form.raw_name if is_csv else str.lower)
+    by_rule = names_by_rule([file.file for file in files])
+    names = raw_names(originals, known, form.raw_name if by_rule else str.lower)
     kept = [name for name in originals if not mapped or is_read(form, names[name])]
-    by_file = {file.file.uri: {names[name]: file.types[name] for name in kept if name in file.types} for file in files}
+    by_file = {
+        file.file.uri: {names[name]: file.types[name] for name in kept if name in file.types}
+        for file in files
+        # JSON lines have no header: one of several files may be empty.
+        if file.types or not originals
+    }
     for uri, columns in by_file.items():
         if not columns:
             raise DeliveryError(f"{where}: {uri}: no column of it is one that the FOCUS mapping {form.mapping} reads")
-        billed = (form.billed,) if isinstance(form.billed, str) else form.billed
-        if columns.keys().isdisjoint(billed):
+        if billed_columns(form).isdisjoint(columns):
+            billed = (form.billed,) if isinstance(form.billed, str) else form.billed
             raise DeliveryError(
                 f"{where}: {uri}: it has no column {billed[0]!r}, which says what is billed; export it too"
             )
@@ -130,7 +142,7 @@ def copy_files(
         columns = tuple(by_original[original] for original in part.shape.types if original in by_original)
         one = Copy(database, storage, where, part.shape, part.row_groups, columns, table, stop, progress)
         file = part.shape.file
-        copied = csv_files.copy_file(one) if csv_files.is_csv(file) else parquet_files.copy_file(one)
+        copied = _copy_file(one)
         log.info("%s: copied %s%s: %s rows", where, safe(file.uri), part.label, copied.rows)
         return part, copied
 
@@ -144,6 +156,13 @@ def copy_files(
             stop.set()
             for one in copies:
                 one.cancel()
+
+
+def _copy_file(copy: Copy) -> Copied:
+    file = copy.shape.file
+    if csv_files.is_csv(file):
+        return csv_files.copy_file(copy)
+    return json_files.copy_file(copy) if json_files.is_json(file) else parquet_files.copy_file(copy)
 
 
 def _by_file(shape: Shape, copied: Sequence[tuple["_Part", Copied]]) -> tuple[StagedFile, ...]:

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from cloud_costs.charges import focus
 from cloud_costs.charges.facts import stored_facts, stored_facts_by_file
-from cloud_costs.charges.lines import RawLines
+from cloud_costs.charges.lines import RawLines, on_basis, unreadable
 from cloud_costs.config.invoices import read_invoices
 from cloud_costs.config.sources import Source
 from cloud_costs.database import sql_files
@@ -44,13 +44,14 @@ where false
 OPTIONAL_TOTALS = """
 alter table {}
     add column if not exists gross_cost numeric,
+    add column if not exists split_cost numeric,
+    add column if not exists net_cost numeric,
     add column if not exists effective_cost numeric,
-    add column if not exists usage_may_lack_account boolean,
-    add column if not exists prepaid_use numeric,
-    add column if not exists gross_lines bigint,
     add column if not exists net_lines bigint,
     add column if not exists lines_without_net bigint,
-    add column if not exists is_net boolean
+    add column if not exists is_net boolean,
+    add column if not exists effective_is_billed boolean,
+    add column if not exists usage_may_lack_account boolean
 """
 
 
@@ -138,21 +139,25 @@ def _parts(
 ) -> dict[str, sql.Composable]:
     """Return what the `{places}` of the checks stand for. The sums that several checks compare are taken once."""
     lines = lines_of(connection, database, source.form, found)
+    daily = _daily_lines(connection, database, load, lines)
+    lines = on_basis(lines, focus.net_accounts(connection, lines, daily))
     parts: dict[str, sql.Composable] = {
         "schema": sql.Identifier(database.schema),
         "raw": found.raw,
         "charges": focus.charges(connection, lines, ()),
     }
-    daily = _daily_lines(connection, database, load, lines)
     daily_charges = focus.daily_charges(connection, lines, daily)
     files = sql.SQL("(select uri, transactions from {} where load_id = {})").format(
         database.table("load_files"), sql.Literal(load.load_id)
     )
+    parts["unreadable"] = unreadable(lines, connection.info.server_version)
     parts["stored_by_file"] = stored_facts_by_file(lines, files)
     for name, select in (
         ("raw_totals", focus.raw_totals(lines)),
         ("stored_facts", stored_facts(lines, daily)),
-        ("focus_totals", sql_files.compose(sql_files.read("focus/totals.sql"), charges=daily_charges)),
+        ("all_totals", sql_files.compose(sql_files.read("focus/totals.sql"), charges=daily_charges)),
+        ("focus_totals", sql.SQL("select * from pg_temp.all_totals where not is_of_commitment")),
+        ("commitment_totals", sql.SQL("select * from pg_temp.all_totals where is_of_commitment")),
         ("published_invoices", _published_invoices(connection, database, source, load)),
         ("listed_invoices", sql.SQL(LISTED_INVOICES)),
     ):

@@ -26,10 +26,11 @@ from cloud_costs.errors import (
 )
 from cloud_costs.formats import FORMATS, without_manifests
 from cloud_costs.formats.delivery import Format, Manifest
-from cloud_costs.formats.mapping import is_read
+from cloud_costs.formats.mapping import billed_columns, is_read
 from cloud_costs.loading.shape import FileShape, Shape
 from cloud_costs.loading.staging import read_file_shape, read_shape
 from cloud_costs.months import MonthRange, month_label
+from cloud_costs.publishing.load import newer_version, version_of
 from cloud_costs.publishing.plan import stale_line
 from cloud_costs.storage.files import Storage, labelled
 
@@ -194,10 +195,12 @@ def diagnose_source(source: Source, storage_of: Callable[[Source], Storage]) -> 
     rows = "" if shape.files[0].rows is None else f"{shape.files[0].rows} rows, "
     columns = len(shape.files[0].types)
     kept = f", {len(shape.columns)} of them kept" if len(shape.columns) < columns else ""
+    found_version = source.focus_version or version_of(source, shape)
+    version = f", of FOCUS {found_version}" if found_version else ""
     months = f"{month_label(found[0].billing_month)} to {month_label(newest.billing_month)}"
     fact = (
         f"{source.name}: {len(found)} month(s), {months}; the newest is version {delivery.version}, "
-        f"{len(delivery.files)} file(s), {delivery.size} bytes; the first has {rows}{columns} columns{kept}"
+        f"{len(delivery.files)} file(s), {delivery.size} bytes; the first has {rows}{columns} columns{kept}{version}"
     )
     problems = tuple(f"{source.name}: {problem}" for problem in _setting_problems(source, newest, shape))
     if stale := stale_line(source, newest.billing_month, newest.file.modified, datetime.now(UTC)):
@@ -214,7 +217,12 @@ def _find(source: Source, storage: Storage) -> list[Manifest]:
         found, words = [], str(error)
     if found:
         return found
-    others = [name for name, form in FORMATS.items() if name != source.format and _finds(form, source, storage)]
+    # Files of any provider lie in folders of any provider, and say nothing.
+    others = [
+        name
+        for name, form in FORMATS.items()
+        if name != source.format and not form.versions and _finds(form, source, storage)
+    ]
     if others:
         words += f"; its folders are those of {' or '.join(others)}: correct format, which is {source.format}"
     elif (
@@ -248,6 +256,7 @@ def _setting_problems(source: Source, newest: Manifest, shape: Shape) -> Iterato
         {column.name: column.original for column in shape.columns},
         lambda name: sql.Literal(True),
     )
+    yield from newer_version(source, shape)
     known = ", ".join(tag_keys(raw)) or "no tags"
     for key in tags_without_column(raw, source.tags):
         yield (
@@ -257,7 +266,12 @@ def _setting_problems(source: Source, newest: Manifest, shape: Shape) -> Iterato
 
 
 def _other_format(source: Source, file: FileShape) -> str | None:
-    """Return whose columns a file has, where they are another format's than the source's."""
+    """Return whose columns a file has, where they are another format's than the source's.
+
+    A provider's own format is right for its FOCUS files, and so is the one for those of any provider.
+    """
+    if source.form.versions and not billed_columns(source.form).isdisjoint(map(str.lower, file.types)):
+        return None
     fits = {name: _matches(form, file.types) for name, form in FORMATS.items()}
     if fits[source.format] == max(fits.values()):
         return None

@@ -152,7 +152,7 @@ def mark_staged(connection: Connection, database: Database, load: Load) -> None:
 
 
 def record_delivery(connection: Connection, database: Database, load: Load, delivery: Delivery) -> None:
-    """Write which delivery the load brings in."""
+    """Write which delivery the load brings in, and what its manifest promises of its costs."""
     mark(
         connection,
         database,
@@ -163,6 +163,11 @@ def record_delivery(connection: Connection, database: Database, load: Load, deli
         files=len(delivery.files),
         bytes=delivery.size,
     )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql.SQL("insert into {} values (%s, %s, %s)").format(database.table("manifest_totals")),
+            [(load.load_id, currency, cost) for currency, cost in delivery.billed.items()],
+        )
 
 
 def record_files(

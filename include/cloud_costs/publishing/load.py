@@ -31,6 +31,8 @@ from cloud_costs.storage.files import Storage, labelled
 log = logging.getLogger(__name__)
 
 DROP_LOCK_TIMEOUT = "5s"
+# Files that say nothing of their own end, and in which each line stands for itself.
+PLAIN = {".csv": "CSV", ".json": "JSON", ".jsonl": "JSON", ".ndjson": "JSON"}
 
 
 def load_raw(
@@ -86,7 +88,8 @@ def _stage(
         create_raw_table(connection, table, shape.columns, load.billing_month)
         files = copy_files(database, storage, load.label, shape, table, source.streams, progress)
         _refuse_other_rows(delivery, files)
-        facts, note = _second_opinion(storage, source, load, shape)
+        facts, notes = _second_opinion(storage, source, load, shape, counted=delivery.rows is not None)
+        notes += newer_version(source, shape)
     except (DeliveryError, ColumnTypeError) as error:
         # A file that was replaced while it was read looks like a broken one, but passes when it is read again.
         _refuse_changed(storage, source, delivery, error)
@@ -104,7 +107,9 @@ def _stage(
     connection.execute(sql.SQL("analyze {}").format(table))
     rows = sum(file.rows for file in files)
     history.record_files(connection, database, load, files, facts)
-    history.mark(connection, database, load, status="staged", rows=rows, note=note)
+    for note in notes:
+        log.warning("%s: %s", load.label, safe(note))
+    history.mark(connection, database, load, status="staged", rows=rows, note=safe("; ".join(notes)) or None)
     staged = replace(load, rows=rows, bytes=delivery.size)
     seconds = time.monotonic() - began
     log_step(log, "load_raw", staged, seconds, version=delivery.version, files=len(delivery.files))
@@ -123,8 +128,10 @@ def _refuse_other_rows(delivery: Delivery, files: Sequence[StagedFile]) -> None:
         raise DeliveryError(f"{where} {delivery.rows} lines in all files, which have {stored}")
 
 
-def _second_opinion(storage: Storage, source: Source, load: Load, shape: Shape) -> tuple[list[Fact], str | None]:
-    """Return what DuckDB says of the files, and what nobody can say of them."""
+def _second_opinion(
+    storage: Storage, source: Source, load: Load, shape: Shape, counted: bool
+) -> tuple[list[Fact], list[str]]:
+    """Return what DuckDB says of the files, and what nobody can say of them; `counted` if the manifest counts lines."""
     notes = []
     facts: list[Fact] = []
     if source.second_engine:
@@ -134,14 +141,27 @@ def _second_opinion(storage: Storage, source: Source, load: Load, shape: Shape) 
             notes.append(f"its lines were not compared with its files, because DuckDB cannot read them: {error}")
     else:
         notes.append("its lines were not compared with its files: second_engine is false")
-    if any(file.file.name.endswith(".csv") for file in shape.files):
-        notes.append(
-            "a plain CSV file that was cut at the end of a line would not be noticed: nothing says how many lines it "
-            "has"
-        )
-    for note in notes:
-        log.warning("%s: %s", load.label, safe(note))
-    return facts, safe("; ".join(notes)) or None
+    for ending, name in PLAIN.items():
+        if not counted and any(file.file.name.endswith(ending) for file in shape.files):
+            notes.append(
+                f"a plain {name} file that was cut at the end of a line would not be noticed: nothing says how many "
+                "lines it has"
+            )
+    return facts, notes
+
+
+def newer_version(source: Source, shape: Shape) -> list[str]:
+    """Return what is to be said where files have columns of a newer version of FOCUS than `focus_version` names."""
+    found = version_of(source, shape)
+    if found and source.focus_version and found > source.focus_version:
+        return [f"its columns are those of FOCUS {found}; correct focus_version, which is {source.focus_version}"]
+    return []
+
+
+def version_of(source: Source, shape: Shape) -> str | None:
+    """Return the version of FOCUS that the columns of a delivery are of, where files of the format tell."""
+    form = source.form
+    return form.version_of(column.original for column in shape.columns) if form.version_of else None
 
 
 def find_manifest(storage: Storage, source: Source, month: date) -> Manifest:

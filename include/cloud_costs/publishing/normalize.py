@@ -6,7 +6,7 @@ import time
 from psycopg import sql
 
 from cloud_costs.charges import focus
-from cloud_costs.charges.lines import RawLines
+from cloud_costs.charges.lines import RawLines, on_basis
 from cloud_costs.config.sources import Source
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import NO_AUTOVACUUM, STAGING_STATISTICS, Connection, Database, database_errors_of
@@ -78,6 +78,7 @@ def _derive(connection: Connection, database: Database, source: Source, load: Lo
     connection.execute(sql.SQL("set local default_statistics_target to {}").format(STAGING_STATISTICS))
     connection.execute(sql.SQL("analyze {}").format(daily_lines))
     connection.execute("set local default_statistics_target to default")
+    lines = on_basis(lines, focus.net_accounts(connection, lines, daily_lines))
     select = sql_files.compose(
         sql_files.read("normalize.sql"),
         charges=focus.daily_charges(connection, lines, daily_lines),

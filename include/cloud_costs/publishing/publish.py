@@ -12,7 +12,6 @@ import time
 from psycopg import sql
 
 from cloud_costs.charges import focus, views
-from cloud_costs.charges.lines import filled_columns
 from cloud_costs.config.sources import Source
 from cloud_costs.database import locks, sql_files
 from cloud_costs.database.locks import PARTITION_LOCK_TIMEOUT, PATIENCE
@@ -21,7 +20,7 @@ from cloud_costs.errors import LoadLost
 from cloud_costs.loading.columns import RESERVED, wider
 from cloud_costs.messages import safe
 from cloud_costs.publishing.history import Load, current_status, mark, recorded_errors
-from cloud_costs.publishing.relations import Relations, find_relations
+from cloud_costs.publishing.relations import Relations, find_relations, lines_of
 from cloud_costs.publishing.steps import log_step
 
 log = logging.getLogger(__name__)
@@ -55,6 +54,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
     if found is None:
         return None
     changes = _prepare_raw(connection, database, source, load) if found.raw_is_staged else {}
+    _write_basis(connection, database, source, found)
     if found.normalized_is_staged:
         _prepare_normalized(connection, database, source)
         _write_totals(connection, database, load)
@@ -154,7 +154,6 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
         if name not in here:
             _add_column(connection, staged, name, kind)
     _write_raw_columns(connection, database, load, staged, list(here))
-    columns = {name: kind for name, kind in here.items() if name != RESERVED}
     connection.execute(
         sql.SQL(
             """
@@ -162,9 +161,22 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
             on conflict (source, billing_period) do update set columns = excluded.columns
             """
         ).format(database.table("raw_months")),
-        [load.source, load.billing_month, filled_columns(connection, source.form, staged, columns)],
+        [load.source, load.billing_month, [name for name in here if name != RESERVED]],
     )
     return changes
+
+
+def _write_basis(connection: Connection, database: Database, source: Source, found: Relations) -> None:
+    """Record which billing accounts the month has on the net basis: the FOCUS view reads it from there."""
+    daily = database.staging_table(found.load.daily_lines_table)
+    lines = lines_of(connection, database, source.form, found)
+    accounts = focus.net_accounts(connection, lines, daily if columns_of(connection, daily) else None)
+    connection.execute(
+        sql.SQL("update {} set net_accounts = %s where source = %s and billing_period = %s").format(
+            database.table("raw_months")
+        ),
+        [accounts, found.load.source, found.load.billing_month],
+    )
 
 
 def _prepare_normalized(connection: Connection, database: Database, source: Source) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from cloud_costs.charges.lines import RawLines, filled_columns
+from cloud_costs.charges.lines import RawLines
 from cloud_costs.database.postgres import Connection, Database, columns_of, comments_of
 from cloud_costs.formats.delivery import Format
 from cloud_costs.publishing import history
@@ -35,11 +35,9 @@ def find_relations(connection: Connection, database: Database, load: Load) -> Re
 
 
 def lines_of(connection: Connection, database: Database, form: Format, found: Relations) -> RawLines:
-    """Return the raw lines of a load, for the FOCUS mapping."""
+    """Return the raw lines of a load, for the FOCUS mapping; `on_basis` brings them on the basis of their payers."""
     columns = columns_of(connection, found.raw)
-    filled = filled_columns(connection, form, found.raw, columns)
-    originals = comments_of(connection, found.raw)
-    return RawLines(form, found.raw, columns, database.schema, originals, lambda name: sql.Literal(name in filled))
+    return RawLines(form, found.raw, columns, database.schema, comments_of(connection, found.raw))
 
 
 def published_load(connection: Connection, database: Database, load: Load) -> Load | None:

@@ -1,12 +1,13 @@
 """The whole of it from a shell: what the DAG does, one month after the other."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
 from cloud_costs.charges.views import refresh_views
+from cloud_costs.config.accounts import Account
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Database
 from cloud_costs.errors import CloudCostsError
@@ -64,10 +65,11 @@ def load_months(
     raw_only: bool = False,
     on_step: Step = lambda month, step: None,
     progress: Progress | None = None,
+    listed: Sequence[Account] | None = None,
 ) -> Outcome:
     """Load, normalize, audit and publish every month of the plan, then refresh the views and drop old raw lines.
 
-    A month that fails hinders no other month.
+    `listed` are the accounts that the configuration lists. A month that fails hinders no other month.
     """
     published = []
     failed: dict[str, CloudCostsError] = {}
@@ -89,6 +91,6 @@ def load_months(
             on_step(month, "failed")
             failed[month.label] = error
             log.error("%s", error)
-    refresh_views(database)
+    refresh_views(database, listed=listed)
     drop_old_raw(database, tuple(sources.values()))
     return Outcome(tuple(published), failed)

@@ -1,6 +1,7 @@
 -- severity: error
 -- protects: from lines of another month's bill, which would be counted twice
--- action: the manifest lists files of another month: compare it with the bucket and ask who copies it
+-- action: where a manifest lists the files, compare it with the bucket and ask who copies it; where folders say the
+--   month, put each line into the folder of its BillingPeriodStart, the first day of a calendar month in UTC
 
 -- The charges are looked for only where there are some.
 with found as (

@@ -4,12 +4,18 @@
 
 -- FOCUS 1.2 wants SubAccountId to be NULL where a charge belongs to no sub account, such as a tax on the whole invoice.
 -- The charges are looked for only where there are some.
-with found as (
+with exempt as (
+    select 1
+    from {raw_totals}
+    where usage_may_lack_account
+),
+
+found as (
     select 1
     from {focus_totals}
     where
         charges_without_account > 0
-        or (charges_without_dimensions > 0 and exists (select 1 from {raw_totals} where usage_may_lack_account))
+        or (charges_without_dimensions > 0 and exists (select 1 from exempt))
 )
 
 select
@@ -23,4 +29,4 @@ from ({charges}) as charges
 where
     exists (select 1 from found)
     and subaccountid is null
-    and (chargecategory <> 'Usage' or exists (select 1 from {raw_totals} where usage_may_lack_account))
+    and (chargecategory <> 'Usage' or exists (select 1 from exempt))

@@ -1,51 +1,51 @@
 -- severity: warning
 -- protects: from effective costs that count a Savings Plan or reservation twice, or lose a part of it
--- action: the billed cost is right; compare the effective cost of this payer's commitments with AWS Cost Explorer
---   (amortized) and report the line item types where they differ
+-- action: the billed cost is right; compare the effective cost of this commitment with AWS Cost Explorer (amortized)
+--   and report the line item types where they differ
 
--- Of a month whose lines are all on an invoice: billed = effective - upfront fees that the month uses up + upfront
--- fees that it paid, per payer (AWS Cloud Intelligence Dashboards, summary_view.sql: amortized cost and true-up).
--- AWS rounds what it amortizes to 8 decimal places, line by line, so the sums differ by up to half a unit of the
--- eighth place for each charge of a commitment: by 0.00000518 USD in a real month of 8,363 such charges.
+-- Of a commitment whose lines are all on an invoice: billed = effective - upfront fees that the month uses up + upfront
+-- fees that it paid (AWS Cloud Intelligence Dashboards, summary_view.sql: amortized cost and true-up). Charges of no
+-- commitment are judged together: of each, both costs are the same. AWS rounds what it amortizes to 8 decimal places,
+-- line by line, so the sums differ by up to half a unit of the eighth place for each charge of a commitment: by
+-- 0.00000518 USD in a real month of 8,363 such charges. An export may lack what the month uses up, or the fees. Where
+-- a charge lacks the id of its commitment, those of its payer are judged together.
 
-with billed as (
+with commitments as (
     select
         billing_account_id,
         currency,
+        commitment_id,
         sum(billed_cost) as billed_cost,
-        sum(prepaid_use) as prepaid_use
-    from {raw_totals}
-    group by billing_account_id, currency
-    having bool_and(invoice_id is not null)
+        sum(effective_cost) as effective_cost,
+        sum(prepaid_use) as prepaid_use,
+        sum(prepaid_cost) as prepaid_cost,
+        sum(billed_cost) - sum(effective_cost) + coalesce(sum(prepaid_use), 0) - sum(prepaid_cost) as difference,
+        0.000000005 * sum(commitment_charges) as rounding
+    from {commitment_totals}
+    group by billing_account_id, currency, commitment_id
+    having sum(open_commitment_charges) = 0 and (sum(prepaid_use) is not null or sum(commitment_charges) = 0)
 ),
 
-effective as (
+judged as (
     select
-        billing_account_id,
-        currency,
-        sum(effective_cost) as effective_cost,
-        sum(prepaid_cost) as prepaid_cost,
-        sum(commitment_charges) as commitment_charges
-    from {focus_totals}
-    group by billing_account_id, currency
+        *,
+        bool_or(commitment_id is null and difference <> 0) over payer as some_lack_their_id,
+        sum(difference) over payer as difference_of_payer,
+        sum(rounding) over payer as rounding_of_payer
+    from commitments
+    window payer as (partition by billing_account_id, currency)
 )
 
 select
-    billed.billing_account_id,
-    billed.currency,
-    billed.billed_cost,
-    effective.effective_cost,
-    billed.prepaid_use,
-    effective.prepaid_cost,
-    billed.billed_cost - effective.effective_cost + coalesce(billed.prepaid_use, 0) - effective.prepaid_cost
-        as difference
-from billed
-inner join effective
-    on
-        coalesce(billed.billing_account_id, '') = coalesce(effective.billing_account_id, '')
-        and billed.currency = effective.currency
+    billing_account_id,
+    currency,
+    commitment_id,
+    billed_cost,
+    effective_cost,
+    prepaid_use,
+    prepaid_cost,
+    difference
+from judged
 where
-    (billed.prepaid_use is not null or effective.commitment_charges = 0)
-    and abs(
-        billed.billed_cost - effective.effective_cost + coalesce(billed.prepaid_use, 0) - effective.prepaid_cost
-    ) > 0.000000005 * effective.commitment_charges
+    abs(difference) > rounding
+    and not (some_lack_their_id and abs(difference_of_payer) <= rounding_of_payer)

@@ -20,4 +20,4 @@ from ({charges}) as charges
 where
     exists (select 1 from found)
     and chargecategory = 'Adjustment'
-    and x_lineitems = 0
+    and x_lineitemtype = 'SavingsPlanNegation'

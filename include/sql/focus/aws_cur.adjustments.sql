@@ -64,7 +64,7 @@ select
     uncancelled.unblended_cost as effectivecost,
     uncancelled.bill_invoice_id as invoiceid,
     coalesce(uncancelled.bill_invoicing_entity, uncancelled.line_item_legal_entity) as invoiceissuername,
-    0::numeric as listcost,
+    uncancelled.unblended_cost as listcost,
     uncancelled.line_item_currency_code as pricingcurrency,
     uncancelled.unblended_cost as pricingcurrencyeffectivecost,
     'AWS' as providername,

@@ -1,8 +1,8 @@
 -- AWS Cost and Usage Report lines (legacy and CUR 2.0) as FOCUS 1.2 charges, one row per charge. The lines hold
 -- the columns of aws_cur_columns.csv, absent ones as typed nulls, '' as null, and every number as numeric.
 --
--- A payer's month is on one basis. It is net where the export has line_item_net_unblended_cost, and gross
--- elsewhere; on both, discounts are lines of their own, which are 0 on the net basis. U is that cost of a line.
+-- A payer's month is on one basis: net where its net costs come to its invoices (aws_cur_net.sql), and gross elsewhere.
+-- On both, discounts are lines of their own, which are 0 on the net basis. U is that cost of a line.
 -- Amortized amounts follow the AWS Cloud Intelligence Dashboards (summary_view.sql). A recurring fee is two
 -- charges: the purchase (what is billed, effective cost 0) and the part of the commitment that nobody used (billed
 -- 0), because FOCUS 1.2 says of EffectiveCost that over a commitment's term its usage sums to what its purchases
@@ -37,7 +37,13 @@ charges as not materialized (
             when position(':capacity-reservation/' in lines.line_item_resource_id) > 0
                 then lines.line_item_resource_id
         end as capacity_reservation_id,
-        case when part.is_unused then 0 else coalesce(lines.pricing_public_on_demand_cost, 0) end as list_cost,
+        -- FOCUS 1.2 wants BilledCost where there is no list price: Spot, fees, taxes, credits, discounts.
+        case
+            when part.is_unused then 0
+            when lines.has_list_price is not null then coalesce(lines.pricing_public_on_demand_cost, 0)
+            when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then 0
+            else lines.unblended_cost
+        end as list_cost,
         case
             when part.is_unused or lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then 0
             else lines.unblended_cost
@@ -45,48 +51,62 @@ charges as not materialized (
         case
             when part.is_unused then 'Usage'
             when lines.line_item_line_item_type in (
-                'SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee', 'Fee'
+                'SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee', 'Fee', 'FlatRateSubscription'
             ) then 'Purchase'
             when lines.line_item_line_item_type = 'Credit' then 'Credit'
             when lines.line_item_line_item_type = 'Tax' then 'Tax'
             when lines.line_item_line_item_type = 'Refund' and lines.line_item_tax_type is not null then 'Tax'
-            when lines.line_item_line_item_type = 'Refund' and lines.savings_plan_savings_plan_a_r_n is not null
-                then 'Purchase'
+            when lines.refund_of is not null then 'Purchase'
             else 'Usage'
         end as charge_category,
         case
             when part.is_unused and lines.line_item_line_item_type = 'SavingsPlanRecurringFee'
                 then
-                    coalesce(lines.savings_plan_total_commitment_to_date, 0)
-                    - coalesce(lines.savings_plan_used_commitment, 0)
+                    (
+                        coalesce(lines.savings_plan_total_commitment_to_date, 0)
+                        - coalesce(lines.savings_plan_used_commitment, 0)
+                    )
+                    * lines.commitment_share
             when part.is_unused then lines.reservation_unused_cost
             when lines.line_item_line_item_type in ('SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee')
                 then 0
             when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then lines.savings_plan_effective_cost
             when lines.line_item_line_item_type = 'DiscountedUsage' then lines.reservation_effective_cost_on_basis
             when lines.line_item_line_item_type = 'Fee' and lines.reservation_reservation_a_r_n is not null then 0
-            when
-                lines.line_item_line_item_type = 'Refund'
-                and lines.line_item_tax_type is null
-                and lines.savings_plan_savings_plan_a_r_n is not null
-                then 0
+            when lines.refund_of = 'upfront fee' then 0
             else lines.unblended_cost
         end as effective_cost,
-        -- A Savings Plan is committed to in money, a reservation in instance hours.
+        case
+            when part.is_unused then null
+            when lines.line_item_line_item_type = 'SavingsPlanRecurringFee' then lines.savings_plan_prepaid_use
+            when lines.line_item_line_item_type = 'RIFee' then lines.reservation_prepaid_use
+        end as prepaid_use,
+        -- A Savings Plan is committed to in money before discounts, on either basis. A reservation that fits instances
+        -- of any size of its family is one to normalized units: only these sum to what was bought. Others, such as
+        -- Amazon Redshift's, have no such units and count in instance hours.
         case
             when lines.savings_plan_savings_plan_a_r_n is not null and part.is_unused
                 then
                     coalesce(lines.savings_plan_total_commitment_to_date, 0)
                     - coalesce(lines.savings_plan_used_commitment, 0)
-            when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then lines.savings_plan_effective_cost
+            when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage'
+                then coalesce(lines.savings_plan_savings_plan_effective_cost, 0)
             when lines.line_item_line_item_type = 'SavingsPlanRecurringFee'
                 then lines.savings_plan_total_commitment_to_date
-            when lines.line_item_line_item_type = 'SavingsPlanUpfrontFee' then lines.unblended_cost
+            when lines.line_item_line_item_type = 'SavingsPlanUpfrontFee' then lines.line_item_unblended_cost
             when lines.reservation_reservation_a_r_n is null then null
+            when part.is_unused and lines.is_normalized then lines.reservation_unused_normalized_unit_quantity
             when part.is_unused then lines.reservation_unused_quantity
+            when lines.line_item_line_item_type = 'DiscountedUsage' and lines.is_normalized
+                then lines.line_item_normalized_usage_amount
             when lines.line_item_line_item_type = 'DiscountedUsage' then lines.line_item_usage_amount
             when lines.line_item_line_item_type in ('RIFee', 'Fee')
-                then coalesce(lines.reservation_total_reserved_units, lines.line_item_usage_amount)
+                then coalesce(
+                    nullif(lines.reservation_total_reserved_normalized_units, 0),
+                    nullif(lines.line_item_normalized_usage_amount, 0),
+                    nullif(lines.reservation_total_reserved_units, 0),
+                    lines.line_item_usage_amount
+                )
         end as commitment_quantity,
         case
             when part.is_unused and lines.line_item_line_item_type = 'RIFee' then lines.reservation_unused_quantity
@@ -120,18 +140,33 @@ select
     charges.charge_category as chargecategory,
     case
         when
-            charges.line_item_line_item_type = 'Refund'
-            and charges.line_item_usage_start_date < charges.bill_billing_period_start_date
+            charges.line_item_usage_start_date < charges.bill_billing_period_start_date
+            and (
+                charges.line_item_line_item_type = 'Refund'
+                or (
+                    charges.line_item_line_item_type in ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage')
+                    and charges.unblended_cost < 0
+                )
+            )
             then 'Correction'
     end as chargeclass,
     coalesce(charges.line_item_line_item_description, charges.line_item_line_item_type) as chargedescription,
     case
-        when charges.line_item_line_item_type in ('SavingsPlanRecurringFee', 'RIFee') and not charges.is_unused
+        when
+            charges.line_item_line_item_type in ('SavingsPlanRecurringFee', 'RIFee', 'FlatRateSubscription')
+            and not charges.is_unused
             then 'Recurring'
         when charges.charge_category in ('Purchase', 'Credit', 'Tax') then 'One-Time'
         else 'Usage-Based'
     end as chargefrequency,
-    charges.line_item_usage_end_date as chargeperiodend,
+    -- The end is exclusive in FOCUS, and a second short of it on AWS's lines that span the month.
+    charges.line_item_usage_end_date + case
+        when
+            charges.line_item_usage_end_date
+            = date_trunc('hour', charges.line_item_usage_end_date) + interval '59 minutes 59 seconds'
+            then interval '1 second'
+        else interval '0'
+    end as chargeperiodend,
     charges.line_item_usage_start_date as chargeperiodstart,
     case
         when charges.savings_plan_savings_plan_a_r_n is not null then 'Spend'
@@ -150,6 +185,7 @@ select
     case
         when charges.commitment_quantity is null then null
         when charges.savings_plan_savings_plan_a_r_n is not null then charges.line_item_currency_code
+        when charges.is_normalized then 'Normalized Hrs'
         else 'Hrs'
     end as commitmentdiscountunit,
     case
@@ -165,9 +201,22 @@ select
     end as consumedunit,
     case
         when charges.is_unused then 0
-        when charges.line_item_line_item_type = 'DiscountedUsage' then charges.list_cost
+        when charges.line_item_line_item_type = 'DiscountedUsage' or charges.has_list_price is null
+            then charges.list_cost
         else charges.unblended_cost
     end as contractedcost,
+    -- The rate is the price where it gives the cost, which AWS rounds to ten decimal places: not for use that a
+    -- reservation covers, whose rate is 0.
+    case
+        when
+            charges.is_unused
+            or charges.charge_category <> 'Usage'
+            or charges.line_item_line_item_type = 'DiscountedUsage'
+            or (charges.line_item_line_item_type = 'SavingsPlanCoveredUsage' and charges.has_list_price is null)
+            then null
+        when abs(charges.unblended_rate * charges.line_item_usage_amount - charges.unblended_cost) <= 0.00000000005
+            then charges.unblended_rate
+    end as contractedunitprice,
     charges.effective_cost as effectivecost,
     charges.bill_invoice_id as invoiceid,
     -- A Marketplace product's legal entity is its seller, who issues no invoice.
@@ -252,6 +301,7 @@ select
     case when charges.is_unused then 0 else charges.line_items end as x_lineitems,
     charges.line_item_line_item_type as x_lineitemtype,
     charges.line_item_operation as x_operation,
+    charges.prepaid_use as x_prepaiduse,
     charges.service_code as x_servicecode,
     charges.identity_time_interval as x_timeinterval,
     coalesce(
@@ -262,6 +312,7 @@ select
             'DiscountedUsage',
             'EdpDiscount',
             'Fee',
+            'FlatRateSubscription',
             'PrivateRateDiscount',
             'RIFee',
             'Refund',

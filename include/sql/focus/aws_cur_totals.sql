@@ -1,10 +1,6 @@
 -- What the exported lines themselves say, one row per payer, invoice and currency: the other side of every audit
 -- of sums. Lines of split cost allocation repeat the cost of the instance below them: they are stored, and count
--- nowhere else.
---
--- prepaid_use is the part of upfront fees, whenever they were paid, that this month uses up; it is null where the
--- export does not say. A discount line has no net cost of its own, so it may lack one. What is counted of net lines,
--- and of gross ones beside them, is of use on the net basis alone.
+-- nowhere else. A discount line has no net cost of its own, so it may lack one.
 
 select
     bill_payer_account_id as billing_account_id,
@@ -16,21 +12,10 @@ select
         0
     ) as billed_cost,
     coalesce(sum(line_item_unblended_cost) filter (where counts), 0) as gross_cost,
-    sum(
-        case
-            when line_item_line_item_type = 'SavingsPlanRecurringFee' and is_net
-                then savings_plan_net_amortized_upfront_commitment_for_billing_period
-            when line_item_line_item_type = 'SavingsPlanRecurringFee'
-                then savings_plan_amortized_upfront_commitment_for_billing_period
-            when line_item_line_item_type = 'RIFee' and is_net
-                then reservation_net_amortized_upfront_fee_for_billing_period
-            when line_item_line_item_type = 'RIFee'
-                then reservation_amortized_upfront_fee_for_billing_period
-        end
-    ) filter (where counts) as prepaid_use,
+    coalesce(sum(line_item_net_unblended_cost) filter (where counts), 0) as net_cost,
+    sum(line_item_unblended_cost) filter (where not counts) as split_cost,
     count(*) filter (where counts and line_item_line_item_type is distinct from 'SavingsPlanNegation') as line_items,
-    count(*) filter (where is_net and counts and line_item_unblended_cost <> 0) as gross_lines,
-    count(*) filter (where is_net and counts and line_item_net_unblended_cost <> 0) as net_lines,
+    count(*) filter (where counts and line_item_net_unblended_cost <> 0) as net_lines,
     count(*) filter (
         where
         is_net

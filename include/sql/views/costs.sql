@@ -5,7 +5,7 @@ select
     billing_period,
     billing_account_id,
     account_id,
-    account_name,
+    {name_of_account} as account_name,
     service,
     region,
     charge_category,

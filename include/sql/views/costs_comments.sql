@@ -6,8 +6,10 @@ Never sum over currencies.';
 comment on column {relation}.date is 'The day (UTC) on which the charge period began.';
 comment on column {relation}.billing_period is 'The first day of the billing month; filter by it to read one month.';
 comment on column {relation}.billing_account_id is 'The account that pays (FOCUS BillingAccountId).';
-comment on column {relation}.account_id is 'The account that used it; NULL for what belongs to none, such as a tax on the invoice (FOCUS SubAccountId).';
-comment on column {relation}.account_name is 'The name of that account where the export has it (FOCUS SubAccountName).';
+comment on column {relation}.account_id is
+'The account that used it; NULL for what belongs to none, such as a tax on the invoice (FOCUS SubAccountId).';
+comment on column {relation}.account_name is
+'The name of that account: the export''s (FOCUS SubAccountName), and in costs, where it has none, that of accounts.';
 comment on column {relation}.service is 'The service (FOCUS ServiceName); for Marketplace the product.';
 comment on column {relation}.region is 'The region (FOCUS RegionId).';
 comment on column {relation}.charge_category is

@@ -35,7 +35,7 @@ class Meter:
     quantum: Decimal = Decimal(1)
     weight: int = 1
     servicecode: str | None = None
-    public_rate: Decimal | None = None
+    is_listed: bool = True
     resource: str = ""
     billing_entity: str = "AWS"
     factor: int = 0
@@ -116,7 +116,8 @@ def database(kind: str, rate: str, factor: int, vcpu: int, memory: str, **more: 
 
 
 _SPOT: dict[str, Any] = {
-    "public_rate": Decimal("0.0960000000"),
+    # AWS exports no public price of Spot usage.
+    "is_listed": False,
     "usage": "SpotUsage:m5.large RunInstances:SV001 Hrs",
 }
 _TRANSFER: dict[str, Any] = {

@@ -10,7 +10,7 @@ transfer is in no document that we know of: a mapping that is compared with thes
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -40,6 +40,10 @@ _TYPES: dict[ColumnType, str] = {
         SubAccountName SubAccountType x_Operation x_ServiceCode""",
 }
 _COLUMNS: dict[str, ColumnType] = {name: kind for kind, names in _TYPES.items() for name in names.split()}
+_NORMALIZED = {
+    "Unused": "reservation_unused_normalized_unit_quantity",
+    "Used": "line_item_normalized_usage_amount",
+}
 _PRICE_DETAILS = {
     "product_instance_type": "InstanceType",
     "product_instance_type_family": "InstanceSeries",
@@ -92,7 +96,7 @@ def _common(bill: Bill, line: Line, tags: dict[str, str]) -> dict[str, Any]:
         "BillingPeriodEnd": values["bill_billing_period_end_date"],
         "BillingPeriodStart": values["bill_billing_period_start_date"],
         "ChargeDescription": get("line_item_line_item_description"),
-        "ChargePeriodEnd": values["line_item_usage_end_date"],
+        "ChargePeriodEnd": _exclusive(values["line_item_usage_end_date"]),
         "ChargePeriodStart": start,
         "InvoiceId": values["bill_invoice_id"],
         "InvoiceIssuerName": AWS_INVOICES,
@@ -119,6 +123,11 @@ def _common(bill: Bill, line: Line, tags: dict[str, str]) -> dict[str, Any]:
         "x_Operation": get("line_item_operation"),
         "x_ServiceCode": values["line_item_product_code"],
     }
+
+
+def _exclusive(end: datetime) -> datetime:
+    """Return the end as FOCUS has it; a Cost and Usage Report ends lines that span the month a second before."""
+    return end + timedelta(seconds=1) if end.second else end
 
 
 def _map(values: dict[str, Any], keys: dict[str, str]) -> dict[str, Any] | None:
@@ -152,15 +161,24 @@ def _commitment(bill: Bill, values: Values, charge: Charge) -> dict[str, Any]:
     row: dict[str, Any] = {"ChargeFrequency": frequency, "PricingCategory": pricing}
     if not plan and not reservation:
         return row
-    hours = "reservation_unused_quantity" if status == "Unused" else "line_item_usage_amount"
     return row | {
         "CommitmentDiscountCategory": "Spend" if plan else "Usage",
         "CommitmentDiscountId": plan or reservation,
-        "CommitmentDiscountQuantity": (charge.effective if plan else values[hours]) if status else None,
+        "CommitmentDiscountQuantity": _committed(values, plan is not None, status) if status else None,
         "CommitmentDiscountStatus": status,
         "CommitmentDiscountType": "Savings Plan" if plan else "Reservation",
-        "CommitmentDiscountUnit": (bill.currency if plan else "Hrs") if status else None,
+        "CommitmentDiscountUnit": (bill.currency if plan else "Normalized Hrs") if status else None,
     }
+
+
+def _committed(values: Values, is_plan: bool, status: str) -> Any:
+    """Return how much of a commitment is used or not: money before discounts of a plan, normalized units of others."""
+    if is_plan and status == "Used":
+        return values["savings_plan_savings_plan_effective_cost"]
+    if is_plan:
+        total, used = (values[f"savings_plan_{name}"] for name in ("total_commitment_to_date", "used_commitment"))
+        return total - used  # type: ignore[operator]
+    return values[_NORMALIZED[status]]
 
 
 def _status(values: Values, charge: Charge) -> str | None:

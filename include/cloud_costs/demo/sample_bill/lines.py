@@ -25,13 +25,20 @@ _DOUBLE = Context(prec=15)
 
 
 class Charge(NamedTuple):
-    """One FOCUS row; `lines` is 0 for the second row of a fee that is split in two."""
+    """One FOCUS row; `lines` is 0 for the second row of a fee that is split in two.
+
+    `public` is the cost at public on-demand prices. Where there is none, FOCUS 1.2 asks ListCost to be BilledCost.
+    """
 
     category: str
     billed: Decimal
     effective: Decimal
-    list_cost: Decimal = ZERO
+    public: Decimal | None = None
     lines: int = 1
+
+    @property
+    def list_cost(self) -> Decimal:
+        return self.billed if self.public is None else self.public
 
 
 class Line(NamedTuple):

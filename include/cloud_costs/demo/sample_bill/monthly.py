@@ -46,6 +46,7 @@ _ITEMS = (
     Item("Fee", "Purchase", ("AmazonRegistrar", "Amazon Registrar"), "13", "Registration of example.com"),
     Item("Fee", "Purchase", ("7kq2contosoannual", "Contoso Firewall “Pro”, annual"), "499",
          "Marketplace fee", 1, servicecode=False, marketplace=True),
+    Item("FlatRateSubscription", "Purchase", _CDN, "15", "CloudFront flat-rate plan", 1),
     Item("Refund", "Usage", _EC2, "-18.4271", "Refund for an interrupted instance", 1),
     Item("Refund", "Usage", _S3, "-0.0000123", "Refund of requests", 2, servicecode=False),
     Item("Credit", "Credit", _EC2, "-250", "AWS Activate credit", 1),
@@ -84,15 +85,15 @@ def _item_line(plan: Month, item: Item, number: int) -> Line:
             "bill_invoice_id": plan.marketplace_invoice,
             "line_item_legal_entity": "Contoso Security GmbH",
         }
-    cost, list_cost = Decimal(item.cost), ZERO
+    cost, public = Decimal(item.cost), None
     if item.product == _SUPPORT:
         cost = max(_LEAST_SUPPORT, sum(plan.taxable.values()) * _SUPPORT_RATE).quantize(_CENT)
     net = cost
     if item.line_type == "Usage":
-        list_cost = cost
+        public = cost
         discounts = plan.discount_columns(Product(code, product_name, account), cost)
         net += sum(discounts.values(), ZERO)
-        columns |= plan.hours(number * 7 % plan.days)[9] | {"pricing_public_on_demand_cost": list_cost, **discounts}
+        columns |= plan.hours(number * 7 % plan.days)[9] | {"pricing_public_on_demand_cost": public, **discounts}
     values = _values(plan, item.line_type, item.product, cost, f"m{number}", item.description)
     values |= (
         columns
@@ -103,7 +104,7 @@ def _item_line(plan: Month, item: Item, number: int) -> Line:
         }
     )
     billed = plan.basis(cost, net)
-    return Line(values, product_name, account, (Charge(item.category, billed, billed, list_cost),))
+    return Line(values, product_name, account, (Charge(item.category, billed, billed, public),))
 
 
 def _discount_lines(plan: Month) -> Iterator[Line]:

@@ -98,6 +98,7 @@ class Reservation:
         yield self._fee()
         if self._offer.upfront_hourly:
             yield self._upfront_fee()
+            yield self._upfront_refund()
 
     def _discount(self, hourly: Decimal) -> Decimal:
         return sum((discount.share(hourly) for discount in discounts_on(self._product.code)), ZERO)
@@ -190,3 +191,20 @@ class Reservation:
         }
         charge = Charge("Purchase", self._plan.basis(cost, net), ZERO)
         return Line(values, self._offer.meter.product_name, self._plan.bill.payer, (charge,))
+
+    def _upfront_refund(self) -> Line:
+        """Return what AWS gives back of another reservation's upfront fee: as the fee, it has no effective cost."""
+        key = UUID(int=self._rng.getrandbits(128))
+        cost = -(self._offer.upfront_hourly * 2190).quantize(Decimal("0.01"))
+        values = {
+            **self._fee_columns(),
+            **self._reservation_columns(key),
+            "identity_line_item_id": self._plan.line_id(f"{key}/refund"),
+            "bill_bill_type": "Refund",
+            "line_item_line_item_type": "Refund",
+            "line_item_line_item_description": f"Refund of the sign up charge for reservation {key}",
+            "line_item_usage_amount": Decimal(1),
+            **costs(cost),
+            "reservation_number_of_reservations": "1",
+        }
+        return Line(values, self._offer.meter.product_name, self._plan.bill.payer, (Charge("Purchase", cost, ZERO),))

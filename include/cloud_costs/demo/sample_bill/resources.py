@@ -70,7 +70,6 @@ def resource_of(bill: Bill, meter: Meter, rng: Random) -> Resource:
 
 def _priced(bill: Bill, meter: Meter, region: str, number: int) -> Values:
     code, location = REGIONS[region]
-    public = meter.rate if meter.public_rate is None else meter.public_rate
     usage_type = code + meter.usage_type
     values: Values = product_columns(meter.product_code, meter.product_name, meter.servicecode or "")
     values |= {
@@ -92,7 +91,7 @@ def _priced(bill: Bill, meter: Meter, region: str, number: int) -> Values:
         "product_location_type": "AWS Region",
         "product_sku": f"{number % 36**12:016X}",
         "pricing_currency": bill.currency,
-        "pricing_public_on_demand_rate": f"{public:.10f}",
+        "pricing_public_on_demand_rate": f"{meter.rate:.10f}" if meter.is_listed else "",
         "pricing_rate_id": str(number % 10**9),
         "pricing_rate_code": f"{number % 36**12:016X}.JRTCKXETXF.6YS6EN2CT7",
         "pricing_term": "" if "Spot" in meter.usage_type else "OnDemand",

@@ -2,8 +2,9 @@
 
 total commitment = recurring fee + amortized upfront commitment = effective cost of usage + unused
 
-On the net basis the enterprise discount is on the used part of what is paid month by month, so that the
-unused part is the same on both: the columns that it is read from have no net twins.
+On the net basis the enterprise discount is on what is paid month by month, so the used and the unused part cost
+the same share of what was committed to: net recurring fee + net amortized upfront commitment, of the total. What
+was paid upfront has no discount left to give.
 """
 
 from collections.abc import Iterator
@@ -65,7 +66,8 @@ class SavingsPlan:
         self._key = UUID(int=rng.getrandbits(128))
         dearest = max(rate for _, rate in offer.rates)
         self._hourly = (plan.busiest_share(self.percent) * dearest / 24).quantize(_THREE_PLACES, rounding=ROUND_UP)
-        self._upfront_hourly = (self._hourly * offer.upfront).quantize(_THREE_PLACES)
+        self._upfront_hourly = self._hourly * offer.upfront
+        self._net_share = 1 - _EDP.rate * (1 - offer.upfront)
         self._product = Product("ComputeSavingsPlans", "Savings Plans for AWS Compute usage", plan.bill.payer)
         self._columns = self._plan_columns(self._key)
         self._used_by = [
@@ -73,26 +75,33 @@ class SavingsPlan:
         ]
 
     def day_lines(self, day: int, count: int, hours: list[Values]) -> Iterator[Line]:
-        used = discount = ZERO
+        used = ZERO
         for number in range(count):
             resource, rate = self._used_by[int(self._rng.random() * len(self._used_by))]
             amount = (1 + int(self._rng.random() ** 0.25 * 4)) * Decimal("0.25")
             effective = money(amount * rate)
-            # What was paid upfront has no discount left to give.
-            given = self._plan.discount(self._product, effective * (1 - self._offer.upfront))
-            used, discount = used + effective, discount + given
+            used += effective
             hour = hours[number * 24 // count]
-            yield from self._pair(number, hour, resource, amount, rate, effective, effective - given)
-        yield self._recurring_fee(used, discount, hours)
+            yield from self._pair(number, hour, resource, amount, rate, effective)
+        yield self._recurring_fee(used, hours)
 
     def month_lines(self) -> Iterator[Line]:
-        """Yield this month's purchase of another plan of the offer, and a plan that was returned."""
+        """Yield this month's purchase of another plan of the offer, and a plan that was returned.
+
+        A refund of an upfront fee has no effective cost, as the fee has none. AWS gives that of an All Upfront plan
+        without its ARN. A refund of a recurring fee has one (AWS Cloud Intelligence Dashboards, summary_view.sql).
+        """
+        bought, returned = (UUID(int=self._rng.getrandbits(128)) for _ in range(2))
         if not self._offer.upfront:
+            fee = self._hourly * 24
+            yield self._one_time("Refund", returned, -fee, -fee, self._plan_columns(returned))
             return
         price = (self._hourly * 8760 * self._offer.upfront).quantize(Decimal("0.01")) + Decimal("0.37")
-        bought, returned = (UUID(int=self._rng.getrandbits(128)) for _ in range(2))
-        yield self._upfront("SavingsPlanUpfrontFee", bought, price)
-        yield self._upfront("Refund", returned, -price / 2)
+        yield self._one_time("SavingsPlanUpfrontFee", bought, price, ZERO, self._plan_columns(bought))
+        refund = self._plan_columns(returned)
+        if self._offer.upfront == 1:
+            refund = {"line_item_line_item_description": f"Refund for one-time fee for Savings Plan ID: {returned}"}
+        yield self._one_time("Refund", returned, -price / 2, ZERO, refund)
 
     def _plan_columns(self, key: UUID) -> Values:
         owner = self._plan.bill.payer
@@ -108,12 +117,11 @@ class SavingsPlan:
         }
 
     def _pair(
-        self, number: int, hour: Values, resource: Resource, amount: Decimal, rate: Decimal, effective: Decimal,
-        net_effective: Decimal,
+        self, number: int, hour: Values, resource: Resource, amount: Decimal, rate: Decimal, effective: Decimal
     ) -> tuple[Line, Line]:  # fmt: skip
         """Return covered usage at its on-demand cost, and the line that takes this cost back."""
         cost = money(amount * resource.meter.rate)
-        net = cost - _EDP.share(cost)
+        net, net_effective = cost - _EDP.share(cost), effective * self._net_share
         values = {
             **hour,
             **resource.values,
@@ -144,9 +152,10 @@ class SavingsPlan:
             Line(negation, resource.service, resource.account, ()),
         )
 
-    def _recurring_fee(self, used: Decimal, discount: Decimal, hours: list[Values]) -> Line:
+    def _recurring_fee(self, used: Decimal, hours: list[Values]) -> Line:
         total, upfront = self._hourly * 24, self._upfront_hourly * 24
-        fee, net_fee = total - upfront, total - upfront - discount
+        fee = total - upfront
+        net_fee = fee - self._plan.discount(self._product, fee)
         first, last = hours[0]["line_item_usage_start_date"], hours[-1]["line_item_usage_end_date"]
         values = {
             **self._plan.span(first, last),  # type: ignore[arg-type]
@@ -165,22 +174,22 @@ class SavingsPlan:
             "savings_plan_recurring_commitment_for_billing_period": fee,
             "savings_plan_net_recurring_commitment_for_billing_period": net_fee,
         }
-        billed = self._plan.basis(fee, net_fee)
-        charges = (Charge("Purchase", billed, ZERO), Charge("Usage", ZERO, total - used, lines=0))
+        unused = (total - used) * self._plan.basis(Decimal(1), self._net_share)
+        charges = (Charge("Purchase", self._plan.basis(fee, net_fee), ZERO), Charge("Usage", ZERO, unused, lines=0))
         return Line(values, self._product.name, self._plan.bill.payer, charges)
 
-    def _upfront(self, line_type: str, key: UUID, cost: Decimal) -> Line:
+    def _one_time(self, line_type: str, key: UUID, cost: Decimal, effective: Decimal, columns: Values) -> Line:
         values = {
             **self._plan.month_span(),
             **product_columns(self._product.code, self._product.name, self._product.code),
-            **self._plan_columns(key),
             "identity_line_item_id": self._plan.line_id(f"{key}/{line_type}"),
             "bill_bill_type": "Refund" if line_type == "Refund" else "Purchase",
             "line_item_line_item_type": line_type,
             "line_item_usage_type": f"ComputeSP:{self._offer.term}{self._offer.payment.replace(' ', '')}",
             "line_item_line_item_description": f"{line_type} of {self._offer.term} {self._offer.payment}",
             "line_item_usage_amount": Decimal(1),
+            **columns,
             **costs(cost),
         }
-        charge = Charge("Purchase", cost, ZERO)
+        charge = Charge("Purchase", cost, effective)
         return Line(values, self._product.name, self._plan.bill.payer, (charge,))

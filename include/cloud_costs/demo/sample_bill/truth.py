@@ -37,8 +37,8 @@ class TruthRow:
 class Truth:
     """One delivered month; `assembly_id` is the delivery's id, whatever the format calls it.
 
-    `raw_cost` is the sum of the exported cost on the bill's basis, without split-cost rows; `raw_lines` counts
-    every exported line.
+    `raw_cost` is the sum of the exported cost on the bill's basis, without split-cost rows; `split_cost` is what those
+    give shares of; `raw_lines` counts every exported line.
 
     `raw_lines` is the lines of `rows` plus `negation_lines` plus `split_lines`. `invoices` holds the billed
     cost by invoice id, under '' that of lines not invoiced yet.
@@ -120,8 +120,9 @@ class Tally:
         if not isinstance(cost, Decimal):
             raise TypeError(f"a cost must be a Decimal, not {cost!r}")
         if line.split:
+            share = line.values["split_line_item_split_cost"]
             self.split_lines += 1
-            self.split_cost += cost
+            self.split_cost += share if isinstance(share, Decimal) else ZERO
         else:
             self.cost += cost
             self.negation_lines += not line.charges

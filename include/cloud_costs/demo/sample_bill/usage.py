@@ -85,13 +85,12 @@ class Usage:
             if (slot + plan.version) % 41 == 0:
                 amount += amount * plan.version * Decimal("0.05")
         cost = money(amount * meter.rate)
-        public = cost if meter.public_rate is None else money(amount * meter.public_rate)
         values = {
             **hour,
             **resource.values,
             "identity_line_item_id": plan.line_id(f"u{number}"),
             "line_item_usage_amount": amount,
-            "pricing_public_on_demand_cost": public,
+            "pricing_public_on_demand_cost": cost if meter.is_listed else ZERO,
         }
         if meter.factor:
             values["line_item_normalized_usage_amount"] = amount * meter.factor
@@ -109,11 +108,16 @@ class Usage:
         if is_open:
             values["bill_invoice_id"] = ""
         billed = plan.basis(cost, net)
+        public = cost if meter.is_listed else None
         return Line(values, resource.service, resource.account, (Charge("Usage", billed, billed, public),))
 
 
 class Split:
-    """Split cost allocation: shares of instances that are on the bill already, so they count nowhere."""
+    """Split cost allocation: shares of instances that are on the bill already, so they count nowhere.
+
+    They cost nothing by themselves; the shares are in columns of their own (AWS CUR user guide,
+    `split-cost-allocation-data`).
+    """
 
     def __init__(self, plan: Month) -> None:
         self._plan = plan
@@ -134,8 +138,7 @@ class Split:
                 **pod.values,
                 "identity_line_item_id": self._plan.line_id(f"s{number}"),
                 "line_item_usage_amount": amount,
-                **costs(cost),
-                "pricing_public_on_demand_cost": cost,
+                **costs(ZERO),
                 "split_line_item_parent_resource_id": "i-0f00ba4000000cafe",
                 "split_line_item_actual_usage": amount / 2,
                 "split_line_item_reserved_usage": amount,

@@ -1,0 +1,136 @@
+"""The list of accounts in the database: `account_list`, the view `accounts` over it, and the names that it fills in.
+
+The names are looked up when a view is read. So a change of the list shows in published months at once, and nothing is
+loaded again.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from cloud_costs.config.accounts import Account
+from cloud_costs.database import sql_files
+from cloud_costs.database.postgres import Connection, Database, columns_of, comments_of
+from cloud_costs.messages import safe
+
+log = logging.getLogger(__name__)
+
+# The columns of the FOCUS views that are filled, and those that say whose names they are.
+NAMES = {"subaccountname": "subaccountid", "billingaccountname": "billingaccountid"}
+# The list is made one object, once a query, and only where the query reads the name: a join would cost every query.
+NAME = """
+    coalesce(
+        {name},
+        (
+            select jsonb_object_agg(listed.account_id, listed.name)
+            from {accounts} as listed
+            where listed.name is not null
+        ) ->> {account_id}
+    )
+"""
+NAMED_IN_LOG = 10
+COMMENT = (
+    "One row per account that the list of the configuration names, or that costs have and it does not (listed is "
+    "false). Empty without a list."
+)
+
+
+def write(database: Database, listed: Sequence[Account]) -> None:
+    """Bring the table to what the list holds, in one transaction; rows that are the same are not touched."""
+    table = database.table("account_list")
+    rows = [asdict(account) for account in listed]
+    with database.session() as connection, connection.transaction():
+        _lock(connection, database)
+        connection.execute(
+            sql.SQL("delete from {} where account_id <> all(%(ids)s) and (listed or %(none)s)").format(table),
+            {"ids": [account.account_id for account in listed], "none": not listed},
+        )
+        connection.execute(
+            sql.SQL(
+                """
+                insert into {} as known (account_id, name, attributes, listed)
+                select account_id, name, attributes, true
+                from jsonb_to_recordset(%s) as listed (account_id text, name text, attributes jsonb)
+                on conflict (account_id) do update set
+                    name = excluded.name, attributes = excluded.attributes, listed = true
+                where
+                    (known.name, known.attributes, known.listed)
+                    is distinct from (excluded.name, excluded.attributes, true)
+                """
+            ).format(table),
+            [Jsonb(rows)],
+        )
+
+
+def compare(database: Database) -> None:
+    """Note the months of each account, and warn of those that only the list or only costs have.
+
+    Reads `costs` once. Call it where there is a list.
+    """
+    with database.session() as connection, connection.transaction():
+        _lock(connection, database)
+        if columns_of(connection, database.table("costs")):
+            places = {name: database.table(name) for name in ("account_list", "costs")}
+            connection.execute(sql_files.compose(sql_files.read("views/account_months.sql"), **places))
+        unknown, unused = (
+            [one for (one,) in connection.execute(statement.format(database.table("account_list"))).fetchall()]
+            for statement in (
+                sql.SQL("select account_id from {} where not listed order by last_month desc, account_id"),
+                sql.SQL("select account_id from {} where last_month is null order by account_id"),
+            )
+        )
+    for accounts, what in ((unknown, "of costs are not in the list"), (unused, "of the list are in no costs")):
+        if accounts:
+            more = ", …" if len(accounts) > NAMED_IN_LOG else ""
+            named = ", ".join(accounts[:NAMED_IN_LOG]) + more
+            log.warning("accounts: %s account(s) %s: %s", len(accounts), what, safe(named))
+
+
+def select(connection: Connection, database: Database) -> sql.Composed:
+    """Return the select of the view `accounts`: the further columns of the list are columns of it."""
+    table = database.table("account_list")
+    rows = connection.execute(
+        sql.SQL(
+            "select distinct further.key from {} cross join jsonb_object_keys(attributes) as further (key) order by 1"
+        ).format(table)
+    ).fetchall()
+    further = [sql.SQL("attributes ->> {} as {}").format(sql.Literal(name), sql.Identifier(name)) for (name,) in rows]
+    columns = [sql.Identifier(name) for name in ("account_id", "name", "listed", "first_month", "last_month")]
+    return sql.SQL("select {} from {}").format(sql.SQL(", ").join([*columns, *further]), table)
+
+
+def comment(connection: Connection, database: Database) -> None:
+    """Write what the view `accounts` and its columns are."""
+    view = database.table("accounts")
+    connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(COMMENT)))
+    known = comments_of(connection, database.table("account_list"))
+    for name in columns_of(connection, view):
+        meaning = known.get(name, "As the list has it.")
+        connection.execute(
+            sql.SQL("comment on column {}.{} is {}").format(view, sql.Identifier(name), sql.Literal(meaning))
+        )
+
+
+def name_of(database: Database, name: sql.Composable, account_id: sql.Composable) -> sql.Composed:
+    """Return the expression of an account's name: what the export has, else what the list has."""
+    return sql.SQL(NAME).format(name=name, accounts=database.table("account_list"), account_id=account_id)
+
+
+def with_names(connection: Connection, database: Database, charges: sql.Composed) -> sql.Composed:
+    """Return the select of FOCUS charges with the names that the list has and the export does not."""
+    columns = []
+    for column in connection.execute(charges + sql.SQL("\nlimit 0")).description or ():
+        value: sql.Composable = sql.Identifier("charges", column.name)
+        if column.name in NAMES:
+            value = name_of(database, value, sql.Identifier("charges", NAMES[column.name]))
+        columns.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
+    return sql.SQL("select {} from ({}) as charges").format(sql.SQL(", ").join(columns), charges)
+
+
+def _lock(connection: Connection, database: Database) -> None:
+    connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"cloud_costs accounts {database.schema}"]
+    )

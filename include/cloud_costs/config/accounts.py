@@ -1,0 +1,99 @@
+"""The list of accounts that an operator keeps: names where an export has none, owners, cost centers.
+
+A CSV file: one line for each account, under the header `account_id,name` and any further columns.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud_costs.errors import ConfigError
+
+REQUIRED = ("account_id", "name")
+# Columns of the relation `accounts` that are not the list's.
+RESERVED = ("listed", "first_month", "last_month")
+MAX_COLUMNS = 100
+MAX_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account of the list; `attributes` are the further columns that it has a value in."""
+
+    account_id: str
+    name: str | None
+    attributes: Mapping[str, str]
+
+
+def read_accounts(path: Path) -> tuple[Account, ...]:
+    """Return the listed accounts; raises `ConfigError` naming the file, the line, the column and what is allowed."""
+    try:
+        text = path.read_bytes().removeprefix(BOM).decode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error}") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    accounts: dict[str, Account] = {}
+    lines: dict[str, int] = {}
+    try:
+        header = _header(path, next(reader, []))
+        for row in reader:
+            if not row:
+                continue
+            where = f"{path}: line {reader.line_num}"
+            account = _account(where, header, row)
+            if account.account_id in accounts:
+                first = lines[account.account_id]
+                raise ConfigError(f"{where}: account_id: {account.account_id!r} is on line {first} already")
+            accounts[account.account_id], lines[account.account_id] = account, reader.line_num
+    except csv.Error as error:
+        raise ConfigError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
+    return tuple(accounts.values())
+
+
+def column_name(name: str) -> str:
+    """Return the name of a column of the list as the relation `accounts` has it.
+
+    >>> column_name(" Cost Center")
+    'cost_center'
+    """
+    return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+
+
+def _header(path: Path, found: list[str]) -> list[str]:
+    where = f"{path}: line 1"
+    header = [column_name(name) for name in found]
+    if not set(REQUIRED) <= set(header):
+        said = ",".join(found)
+        raise ConfigError(f"{where}: the header is {said!r}; expected {','.join(REQUIRED)} and any further columns")
+    for number, name in enumerate(header):
+        if not name or len(name.encode()) > MAX_NAME_BYTES:
+            raise ConfigError(f"{where}: column {number + 1}: {found[number]!r} is no name of a column")
+        if name in RESERVED:
+            raise ConfigError(
+                f"{where}: column {name!r}: the relation accounts has one of its own; choose another name"
+            )
+        if name in header[:number]:
+            raise ConfigError(f"{where}: column {name!r} is there twice")
+    if len(header) > MAX_COLUMNS:
+        raise ConfigError(f"{where}: {len(header)} columns; {MAX_COLUMNS} are allowed")
+    return header
+
+
+def _account(where: str, header: list[str], row: list[str]) -> Account:
+    if len(row) != len(header):
+        raise ConfigError(f"{where}: {len(row)} values; the header names {len(header)}")
+    values = dict(zip(header, (value.strip() for value in row), strict=True))
+    for column, value in values.items():
+        if "\0" in value:
+            raise ConfigError(f"{where}: {column}: it holds a NUL character, which no text of PostgreSQL can")
+    account_id = values.pop("account_id")
+    if not account_id:
+        raise ConfigError(f"{where}: account_id: it is empty; write it as the bill does, with its leading zeros")
+    name = values.pop("name") or None
+    return Account(account_id, name, {column: value for column, value in values.items() if value})

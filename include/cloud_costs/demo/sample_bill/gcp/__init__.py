@@ -1,0 +1,16 @@
+"""A made-up Google billing account, exported as the shipped query writes it, with a truth of its own.
+
+- `bill`: what to make
+- `lines`, `plan`, `commitments`: the lines and what they mean
+- `files`: nested Parquet, JSON lines, CSV with dotted names
+- `delivery`: runs, their files and markers
+
+Columns and cost types follow Google's documentation of the detailed export, committed use discounts its documentation
+of both models of them.
+"""
+
+from cloud_costs.demo.sample_bill.gcp.bill import GoogleBill, Project
+from cloud_costs.demo.sample_bill.gcp.delivery import write_google_export, write_google_month
+from cloud_costs.demo.sample_bill.gcp.plan import plan_lines
+
+__all__ = ["GoogleBill", "Project", "plan_lines", "write_google_export", "write_google_month"]
