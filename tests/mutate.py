@@ -31,13 +31,13 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 sys.path[:0] = [str(TESTS), str(ROOT / "include")]
 
-import pytest  # noqa: E402
-from mutants import Mutant, mutants_of  # noqa: E402
+import pytest  # noqa: E402  after the path is set
+from mutants import Mutant, mutants_of  # noqa: E402  likewise
 
 # Forked processes share what is imported by now.
-from cloud_costs.database import sql_files  # noqa: E402
-from cloud_costs.demo import embedded_postgres  # noqa: E402
-from cloud_costs.publishing import load, sync  # noqa: E402, F401
+from cloud_costs.database import sql_files  # noqa: E402  likewise, to be shared
+from cloud_costs.demo import embedded_postgres  # noqa: E402  likewise, to be shared
+from cloud_costs.publishing import load, sync  # noqa: E402, F401  likewise, to be shared
 
 SQL = ROOT / "include" / "sql"
 STATE = ROOT / ".mutate" / "noticed.jsonl"

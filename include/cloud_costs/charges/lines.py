@@ -17,6 +17,9 @@ from cloud_costs.formats.mapping import LIST, LineColumn, line_columns
 # What `found_in` says of a sum over the entries of a list.
 OF_LIST = "list"
 NUMBER = r"^\s*[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,3})?\s*$"
+# PostgreSQL reads NaN and Infinity as numbers too; they begin with a letter. Before its version 16 it cannot be asked.
+IS_NUMBER = "({0} = '' or pg_input_is_valid({0}, 'numeric') and {0} collate \"C\" < 'A')"
+LOOKS_LIKE_NUMBER = "({0} = '' or {0} ~ {1})"
 NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
 
 IsNet = Callable[[sql.Composable], sql.Composable]
@@ -153,10 +156,9 @@ def unreadable(raw: RawLines, server_version: int) -> sql.Composed:
         for column in columns
         if column.type == "text" and column.daily and any(found_in(column, raw))
     ]
-    # Of what PostgreSQL reads as a number, NaN and Infinity begin with a letter.
-    test = "pg_input_is_valid({0}, 'numeric') and {0} collate \"C\" < 'A'" if server_version >= 160000 else "{0} ~ {1}"
     readable: list[sql.Composable] = [
-        sql.SQL(f"({{0}} = '' or {test})").format(value, sql.Literal(NUMBER)) for _, value in texts
+        sql.SQL(IS_NUMBER if server_version >= 160_000 else LOOKS_LIKE_NUMBER).format(value, sql.Literal(NUMBER))
+        for _, value in texts
     ]
     return sql.SQL(
         "select found.column_name, found.value, found.lines, line.line from ("

@@ -94,8 +94,8 @@ class Tags:
 
     A map is jsonb, or the text of a JSON object with its braces or without. A text that is no JSON object is kept whole
     under the key `UNREADABLE`. `as_object` is the SQL expression of a map as one object, where the export may write it
-    in another way: `{tags}` there is the jsonb of one of the `maps`. With `json_text`, a text is taken for any JSON that
-    `as_object` reads, and one that is no JSON is an error.
+    in another way: `{tags}` there is the jsonb of one of the `maps`. With `json_text`, a text may be any JSON that
+    `as_object` reads, and a text that is no JSON is an error.
     """
 
     prefix: str = ""
