@@ -107,12 +107,12 @@ def test_demo_loads_the_sample_bill_and_agrees_with_its_truth(
     copy: Copy, first: subprocess.CompletedProcess[str]
 ) -> None:
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "costs and truth agree to the last digit: USD " in first.stdout
-    assert "6 month(s) loaded" in first.stdout
-    plan = first.stdout.split("The plan of list_manifests\n")[1].split("6 month(s) loaded")[0].splitlines()
+    assert "costs and truth agree to the last digit: EUR " in first.stdout
+    assert "12 month(s) loaded" in first.stdout
+    plan = first.stdout.split("The plan of list_manifests\n")[1].split("12 month(s) loaded")[0].splitlines()
     assert plan[0].split() == ["source", "month", "version", "published", "decision"]
     assert [(line.split()[0], line.split()[1]) for line in plan[1:]] == [
-        (source, month) for month in ("2025-03", "2025-02", "2025-01") for source in ("ca", "cup")
+        (source, month) for month in ("2025-03", "2025-02", "2025-01") for source in ("azure", "ca", "cup", "google")
     ]
     assert all(line.endswith("load (new)") for line in plan[1:])
     assert "Amazon Elastic Compute Cloud" in first.stdout
@@ -124,9 +124,9 @@ def test_demo_again_loads_nothing_new(copy: Copy, first: subprocess.CompletedPro
     again = copy.make()
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Nothing new: no delivery changed, and none was loaded" in again.stdout
-    assert again.stdout.count("  unchanged") == 6
+    assert again.stdout.count("  unchanged") == 12
     assert "costs and truth agree to the last digit" in again.stdout
-    assert len(before) == 6
+    assert len(before) == 12
     assert copy.history() == before
 
 
@@ -161,7 +161,7 @@ def test_demo_that_a_superuser_loaded_goes_on_with_the_roles(
     assert copy.owners() == {"cost_analytics_loader"}
     again = copy.make()
     assert again.returncode == 0, again.stdout + again.stderr
-    assert again.stdout.count("  unchanged") == 6
+    assert again.stdout.count("  unchanged") == 12
     assert copy.history() == before
     # The month is replaced by who did not load it.
     copy.administer(
@@ -202,7 +202,7 @@ def test_airflow_comes_up_over_the_demo_and_goes_down_again(
     demo = copy.make()
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "Nothing new" in demo.stdout
-    assert demo.stdout.count("  unchanged") == 6
+    assert demo.stdout.count("  unchanged") == 12
     ids = {run["dag_run_id"] for run in answer(f"{url}/api/v2/dags/cloud_costs/dagRuns", token=token)["dag_runs"]}
     assert any(run_id.startswith("demo__") for run_id in ids)
 

@@ -18,9 +18,8 @@ from roles import reading
 
 from cloud_costs.config.sources import load_sources
 from cloud_costs.database.postgres import Database
-from cloud_costs.demo import commands as demo
+from cloud_costs.demo.bills import EXPORTS, MONTHS, sources_yaml
 from cloud_costs.demo.embedded_postgres import Server
-from cloud_costs.demo.sample_bill import write_export
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/tables.md", "docs/operations.md")
@@ -32,11 +31,10 @@ EXAMPLE = re.compile(
 @pytest.fixture
 def run(postgres: Server, database: Database, bucket: Path, tmp_path: Path) -> Callable[[str], str]:
     """Load what the demo loads, and return a function that runs a reader's query on it and prints the result."""
-    folders = {name: f"file://{bucket / bill.prefix / bill.report}/" for name, bill in demo.BILLS.items()}
-    (tmp_path / "sources.yaml").write_text(demo.SOURCES.format(**folders))
+    (tmp_path / "sources.yaml").write_text(sources_yaml(bucket))
     for source in load_sources({"CLOUD_COSTS_CONFIG": str(tmp_path / "sources.yaml")}):
-        write_export(demo.BILLS[source.name], demo.MONTHS, bucket)
-        for month in demo.MONTHS:
+        EXPORTS[source.name].write(MONTHS, bucket)
+        for month in MONTHS:
             load_month(database, source, month)
 
     def run(query: str) -> str:

@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
@@ -28,8 +28,9 @@ from rich.table import Table
 
 from cloud_costs.config.sources import DEFAULT_SCHEMA
 from cloud_costs.demo import costs_database, embedded_postgres, local_airflow
+from cloud_costs.demo.bills import EXPORTS, MONTHS, sources_yaml
 from cloud_costs.demo.embedded_postgres import Server
-from cloud_costs.demo.sample_bill import Bill, Truth, read_truth, write_export, write_truth
+from cloud_costs.demo.sample_bill import Truth, read_truth, write_truth
 from cloud_costs.months import month_label
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -59,35 +60,6 @@ NOT_INHERITED = (
 PLAN_LOGGER = "cloud_costs.airflow.tasks.plan"
 PLAN_LINE = re.compile(rf"\S+ \[\w+ *\] (.*) \[{re.escape(PLAN_LOGGER)}\]")
 
-MONTHS = (date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1))
-BILLS = {
-    "cup": Bill(report="CUP-Cost-Usage-Report", prefix="cup", lines=6000),
-    # No prefix, so its keys begin with "/"; create-new, so an old delivery lies beside the newest one.
-    "ca": Bill(
-        report="CA-Cost-Usage-Report",
-        prefix="",
-        payer="004711223344",
-        accounts=("004711223344", "559900112233", "663300998877"),
-        lines=4000,
-        seed=2,
-        layout="create-new",
-    ),
-}
-SOURCES = """\
-# Written by `make demo`. Each uri names a report of the sample bill in .demo/bucket.
-sources:
-  - name: cup
-    format: aws_cur
-    uri: {cup}
-    tags: [user:team, user:environment]
-    stale_after_hours: 0
-  - name: ca
-    format: aws_cur
-    uri: {ca}
-    tags: [user:team]
-    stale_after_hours: 0
-"""
-
 app = typer.Typer(help=__doc__, invoke_without_command=True, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
 T = TypeVar("T")
@@ -102,7 +74,7 @@ def demo(context: typer.Context) -> None:
         return
     began = time.monotonic()
     server = _step("PostgreSQL 18 from its wheel", _start_postgres)
-    _step("Sample bill: two billing exports, three months each", _write_sample_bill)
+    _step("Sample bill: four billing exports of three clouds, three months each", _write_sample_bill)
     environment = _environment(server)
     _step("Airflow's own database", lambda: _migrate(environment, server))
     before = _count_loads(server)
@@ -133,7 +105,7 @@ def up(port: Port = 8080) -> None:
     if not running:
         _step(f"Port {port} is free", lambda: local_airflow.require_free(port))
     server = _step("PostgreSQL 18 from its wheel", _start_postgres)
-    _step("Sample bill: two billing exports, three months each", _write_sample_bill)
+    _step("Sample bill: four billing exports of three clouds, three months each", _write_sample_bill)
     environment = _environment(server)
     _step("Airflow's own database", lambda: _migrate(environment, server))
     if running:
@@ -192,13 +164,11 @@ def _start_postgres() -> Server:
 
 
 def _write_sample_bill() -> None:
-    """Write both exports once; the truth is written last, so an interrupted one is written again."""
-    for name, bill in BILLS.items():
+    """Write each export once; its truth is written last, so an interrupted one is written again."""
+    for name, export in EXPORTS.items():
         if not _truth_path(name).exists():
-            write_truth(_truth_path(name), write_export(bill, MONTHS, BUCKET))
-    uris = {name: f"file://{BUCKET / bill.prefix / bill.report}/" for name, bill in BILLS.items()}
-    quoted = {name: json.dumps(uri) for name, uri in uris.items()}
-    (DEMO / "sources.yaml").write_text(SOURCES.format(**quoted), encoding="utf-8")
+            write_truth(_truth_path(name), export.write(MONTHS, BUCKET))
+    (DEMO / "sources.yaml").write_text(sources_yaml(BUCKET), encoding="utf-8")
 
 
 def _truth_path(name: str) -> Path:
@@ -332,15 +302,15 @@ def _count_loads(server: Server) -> int:
 def _print_services(connection: psycopg.Connection) -> None:
     rows = connection.execute(
         """
-        select service, currency, sum(cost), sum(effective_cost), sum(list_cost)
-        from costs group by service, currency order by sum(cost) desc
+        select cloud_provider, service, currency, sum(cost), sum(effective_cost), sum(list_cost)
+        from costs group by cloud_provider, service, currency order by cloud_provider, sum(cost) desc
         """
     ).fetchall()
-    table = Table("service", "currency", title="costs, by service", title_justify="left")
+    table = Table("cloud", "service", "currency", title="costs, by cloud and service", title_justify="left")
     for name in ("cost", "effective cost", "list cost"):
         table.add_column(name, justify="right")
-    for service, currency, *amounts in rows:
-        table.add_row(service, currency, *(f"{amount:,.2f}" for amount in amounts))
+    for cloud, service, currency, *amounts in rows:
+        table.add_row(cloud, service, currency, *(f"{amount:,.2f}" for amount in amounts))
     console.print(table)
 
 
@@ -375,7 +345,7 @@ def _reconcile(connection: psycopg.Connection) -> bool:
 
 def _truth_totals() -> Totals:
     totals: Totals = {}
-    for name in BILLS:
+    for name in EXPORTS:
         for month in read_truth(_truth_path(name)):
             totals |= _month_totals(name, month)
     return totals

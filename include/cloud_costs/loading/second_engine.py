@@ -291,7 +291,7 @@ def _sums(form: Format, read: Mapping[str, _Read]) -> dict[str, _Sum]:
 
 def _lists(form: Format, read: Mapping[str, _Read]) -> Iterator[tuple[LineColumn, str]]:
     """Yield each amount that is the sum of a key over a list, and the list in DuckDB's own type."""
-    for column in (one for one in line_columns(form.mapping) if one.daily == "sum"):
+    for column in (one for one in line_columns(form.mapping) if one.daily == "sum" and one.raw_names):
         *plain, last = column.raw_names
         name, _, key = last.partition("->")
         found = read.get(name.removesuffix(LIST)) if name.endswith(LIST) else None
