@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from azure import azure_source, crafted_azure, usage, write_csv
+from azure_tenant import azure_source, crafted_azure, usage, write_csv
 from hostile import HOSTILE
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
 

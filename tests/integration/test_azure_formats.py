@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from azure import azure_source
+from azure_tenant import azure_source
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
 
 from cloud_costs.demo.sample_bill.azure import AzureBill, write_month

@@ -4,7 +4,7 @@ from collections import defaultdict
 from decimal import Decimal, localcontext
 from itertools import count
 
-from azure import crafted_azure, usage, write_csv
+from azure_tenant import crafted_azure, usage, write_csv
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pipeline import JANUARY, load_month

@@ -107,7 +107,7 @@ def test_demo_loads_the_sample_bill_and_agrees_with_its_truth(
     copy: Copy, first: subprocess.CompletedProcess[str]
 ) -> None:
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "costs and truth agree to the last digit: EUR " in first.stdout
+    assert "costs and truth agree to the last digit: USD " in first.stdout
     assert "12 month(s) loaded" in first.stdout
     plan = first.stdout.split("The plan of list_manifests\n")[1].split("12 month(s) loaded")[0].splitlines()
     assert plan[0].split() == ["source", "month", "version", "published", "decision"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure import azure_source
+from azure_tenant import azure_source
 from pipeline import JANUARY
 
 from cloud_costs.demo.sample_bill.azure import AzureBill, write_month

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from azure import azure_source
+from azure_tenant import azure_source
 from fuzzing import bounded
 from hypothesis import example, given
 from hypothesis import strategies as st
