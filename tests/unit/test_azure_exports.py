@@ -1,5 +1,6 @@
 """Azure exports: the newest run of a month is found in every layout, and a manifest is read exactly or refused."""
 
+import gzip
 import json
 import os
 import shutil
@@ -190,6 +191,21 @@ def test_file_of_another_size_names_both_numbers(bucket):
     with pytest.raises(
         DeliveryError, match=rf"part_1_0001.csv.gz' has {size} bytes, and file://{path} has {size + 4}; copy the file"
     ):
+        read(BILL, bucket)
+
+
+def test_size_of_a_gzip_file_may_be_that_of_its_content(bucket):
+    write_month(BILL, JANUARY, bucket)
+    folder = manifest_path(bucket).parent
+
+    def unpacked(blobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        sizes = [len(gzip.decompress((folder / blob["blobName"].rsplit("/", 1)[-1]).read_bytes())) for blob in blobs]
+        return [{**blob, "byteCount": size} for blob, size in zip(blobs, sizes, strict=True)]
+
+    change(bucket, blobs=unpacked, byteCount=None)
+    assert len(read(BILL, bucket).files) == 3
+    change(bucket, blobs=lambda blobs: [{**blob, "byteCount": blob["byteCount"] + 1} for blob in blobs])
+    with pytest.raises(DeliveryError, match="copy the file again"):
         read(BILL, bucket)
 
 

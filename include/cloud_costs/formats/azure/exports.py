@@ -12,6 +12,7 @@ run holds the whole month so far. Its manifest is written last, and says how man
 Sources: Microsoft's FinOps toolkit and Project Koku, which read such exports, and keys of real ones.
 """
 
+import io
 import re
 from calendar import monthrange
 from collections import Counter
@@ -31,6 +32,8 @@ from cloud_costs.storage.threads import in_threads
 
 FILE_TYPES = (".parquet", ".csv.gz", ".csv")
 MANIFEST = "manifest.json"
+# A gzip file ends with the size of its content, in so many bytes.
+GZIP_SIZE_BYTES = 4
 RUN_TIME = re.compile(r"[0-9]{12}")
 RANGE = re.compile(r"([12][0-9]{3})(0[1-9]|1[0-2])01-([0-9]{8})")
 
@@ -99,7 +102,7 @@ def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
         _refuse_names(keys, manifest)
     _refuse_counts(content, manifest)
     files = find_files(keys, (partial(_by_manifest, manifest), partial(_as_listed, manifest)), manifest, storage)
-    _refuse_sizes(content.files, files, manifest)
+    _refuse_sizes(content.files, files, manifest, storage)
     rows = {file.uri: blob.rows for blob, file in zip(content.files, files, strict=True) if blob.rows is not None}
     return Delivery(manifest, _version(content, manifest), files, rows, content.rows)
 
@@ -167,13 +170,26 @@ def _refuse_counts(content: _Content, manifest: Manifest) -> None:
             raise DeliveryError(f"{where} says {name} {total}, and {sum(known)} in all its files")
 
 
-def _refuse_sizes(blobs: Sequence[_Blob], files: Sequence[StoredFile], manifest: Manifest) -> None:
+def _refuse_sizes(blobs: Sequence[_Blob], files: Sequence[StoredFile], manifest: Manifest, storage: Storage) -> None:
+    """Raise `DeliveryError` for a file of another size than its manifest says.
+
+    Microsoft does not document whether the size of a gzip file is that of the blob or of the CSV in it: both count.
+    """
     for blob, file in zip(blobs, files, strict=True):
-        if blob.bytes not in (None, file.size):
+        if blob.bytes not in (None, file.size) and blob.bytes != _unpacked_size(file, storage):
             raise DeliveryError(
                 f"{_where(manifest)} says that {blob.name!r} has {blob.bytes} bytes, and {file.uri} has {file.size}; "
                 "copy the file again, or run the export of this month again"
             )
+
+
+def _unpacked_size(file: StoredFile, storage: Storage) -> int | None:
+    """Return the size that the end of a gzip file states, which is exact below 4 GiB (RFC 1952); None for others."""
+    if not file.name.endswith(".gz") or file.size < GZIP_SIZE_BYTES:
+        return None
+    with storage.open(file) as stored:
+        stored.seek(-GZIP_SIZE_BYTES, io.SEEK_END)
+        return int.from_bytes(stored.read(GZIP_SIZE_BYTES), "little")
 
 
 def _by_manifest(manifest: Manifest, key: str) -> str:
