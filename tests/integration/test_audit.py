@@ -51,9 +51,14 @@ LINES = {
         ),
     ],
 }
-# None: a test of its own.
+# None: a test of its own, here or in test_check_values.py, test_azure.py and test_gcp.py.
 STATEMENTS = {
+    "billed_cost_equals_manifest": None,
     "billed_cost_equals_raw": None,
+    "commitment_fees_are_spread": None,
+    "effective_cost_equals_billed": None,
+    "effective_cost_equals_raw": None,
+    "services_are_known": None,
     "gross_equals_net": None,
     "invoices_are_as_listed": None,
     "invoices_keep_their_amount": None,

@@ -20,12 +20,15 @@ RAW_TOTALS = {
     "stored_lines": "bigint",
     "billed_cost": "numeric",
     "gross_cost": "numeric",
-    "prepaid_use": "numeric",
+    "split_cost": "numeric",
+    "net_cost": "numeric",
+    "effective_cost": "numeric",
     "line_items": "bigint",
-    "gross_lines": "bigint",
     "net_lines": "bigint",
     "lines_without_net": "bigint",
     "is_net": "boolean",
+    "effective_is_billed": "boolean",
+    "usage_may_lack_account": "boolean",
 }
 FOCUS_TOTALS = {
     "billing_account_id": "text",
@@ -36,7 +39,12 @@ FOCUS_TOTALS = {
     "list_cost": "numeric",
     "line_items": "bigint",
     "prepaid_cost": "numeric",
+    "prepaid_use": "numeric",
     "commitment_charges": "bigint",
+    "open_commitment_charges": "bigint",
+    "charges_without_account": "bigint",
+    "charges_of_unknown_service": "bigint",
+    "fees_not_spread": "bigint",
     "charges_of_other_months": "bigint",
     "charges_without_dimensions": "bigint",
     "charges_of_unknown_type": "bigint",
@@ -88,6 +96,30 @@ def find(schema):
         return sorted(rows, key=repr)
 
     return run
+
+
+# --- effective_cost_equals_billed
+
+MONTHLY: Row = {"effective_is_billed": True}
+SPREAD = "effective_cost_equals_billed"
+
+
+def test_effective_cost_of_an_invoice_may_differ_where_its_account_agrees(find):
+    lower, higher = {"invoice_id": "1", "billed_cost": TWO, "effective_cost": ONE}, {"invoice_id": "2"}
+    higher |= {"billed_cost": ONE, "effective_cost": TWO}
+    assert find(SPREAD, raw=[WHO | MONTHLY], focus=[WHO | lower, WHO | higher]) == []
+
+
+@pytest.mark.parametrize("monthly", [{}, {"effective_is_billed": False}])
+def test_effective_cost_may_differ_where_commitments_are_prepaid(find, monthly):
+    assert find(SPREAD, raw=[WHO | monthly], focus=[WHO | {"billed_cost": TWO, "effective_cost": ONE}]) == []
+
+
+def test_effective_cost_that_is_not_what_an_account_is_billed_is_shown(find):
+    found = find(SPREAD, raw=[WHO | MONTHLY], focus=[WHO | {"billed_cost": TWO, "effective_cost": ONE}])
+    assert found == [
+        {"billing_account_id": "1", "currency": "EUR", "billed_cost": TWO, "effective_cost": ONE},
+    ]
 
 
 # --- billed_cost_equals_raw
@@ -266,7 +298,7 @@ GUARDED: list[tuple[str, Row, Row, Row]] = [
     (
         "savings_plan_usage_is_negated",
         {"adjustments": 1},
-        {"chargecategory": "Adjustment"},
+        {"chargecategory": "Adjustment", "x_lineitemtype": "SavingsPlanNegation"},
         {
             "invoice_id": "900",
             "currency": "EUR",
