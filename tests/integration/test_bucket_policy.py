@@ -17,7 +17,7 @@ from werkzeug.serving import make_server
 from cloud_costs.config.sources import Source
 from cloud_costs.demo.sample_bill import Bill, write_month
 from cloud_costs.errors import StorageDenied
-from cloud_costs.formats import FORMATS
+from cloud_costs.formats.aws import FORMATS
 from cloud_costs.storage.s3 import S3Storage
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
