@@ -311,7 +311,8 @@ def _print_services(connection: psycopg.Connection) -> None:
         table.add_column(name, justify="right")
     for cloud, service, currency, *amounts in rows:
         table.add_row(cloud, service, currency, *(f"{amount:,.2f}" for amount in amounts))
-    console.print(table)
+    # In a pipe or a log, no name is cut into pieces.
+    console.print(table, width=console.width if console.is_terminal else 160)
 
 
 def _reconcile(connection: psycopg.Connection) -> bool:
