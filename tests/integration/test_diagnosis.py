@@ -77,7 +77,9 @@ def test_database_in_another_encoding_is_told_and_left_alone(postgres, database,
     server(f"create database {name} encoding 'SQL_ASCII' locale 'C' template template0")
     try:
         ascii_only = replace(database, connect=lambda: psycopg.connect(postgres.uri(), dbname=name))
-        assert f"the database {name} has the encoding SQL_ASCII, which takes any bytes for text" in only(diagnose_database(ascii_only))
+        assert f"the database {name} has the encoding SQL_ASCII, which takes any bytes" in only(
+            diagnose_database(ascii_only)
+        )
         with psycopg.connect(postgres.uri(), dbname=name) as connection:
             made = connection.execute("select to_regnamespace(%s)", [database.schema]).fetchone()
         assert made == (None,)

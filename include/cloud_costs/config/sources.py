@@ -143,7 +143,8 @@ class Source(BaseModel):
     @field_validator("focus_version", mode="before")
     @classmethod
     def _known_version(cls, value: Any, info: ValidationInfo) -> Any:
-        if not (form := FORMATS.get(info.data.get("format", ""))):
+        form = FORMATS.get(info.data.get("format", ""))
+        if value is None or form is None:
             return None
         if not form.versions:
             allowed = ", ".join(name for name, other in FORMATS.items() if other.versions)

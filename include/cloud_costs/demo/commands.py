@@ -61,7 +61,8 @@ PLAN_LOGGER = "cloud_costs.airflow.tasks.plan"
 PLAN_LINE = re.compile(rf"\S+ \[\w+ *\] (.*) \[{re.escape(PLAN_LOGGER)}\]")
 
 app = typer.Typer(help=__doc__, invoke_without_command=True, pretty_exceptions_enable=False)
-console = Console(highlight=False, soft_wrap=True)
+# In a pipe or a log, the table is as wide as its names.
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 T = TypeVar("T")
 Totals = dict[tuple[Any, ...], tuple[Decimal, ...]]
 Port = Annotated[int, typer.Option(envvar="AIRFLOW_PORT", min=1, max=65535, help="Port of the Airflow UI.")]
@@ -311,8 +312,7 @@ def _print_services(connection: psycopg.Connection) -> None:
         table.add_column(name, justify="right")
     for cloud, service, currency, *amounts in rows:
         table.add_row(cloud, service, currency, *(f"{amount:,.2f}" for amount in amounts))
-    # In a pipe or a log, no name is cut into pieces.
-    console.print(table, width=console.width if console.is_terminal else 160)
+    console.print(table)
 
 
 def _reconcile(connection: psycopg.Connection) -> bool:
