@@ -118,6 +118,7 @@ def google_errors(uri: str, conn_id: str, missing: CloudCostsError | None = None
         from google.auth import exceptions as auth
         from google.cloud.storage.exceptions import DataCorruption
         from requests import RequestException
+        from urllib3.exceptions import HTTPError
 
     connection = f"connection {conn_id!r}"
     try:
@@ -133,7 +134,8 @@ def google_errors(uri: str, conn_id: str, missing: CloudCostsError | None = None
     except auth.GoogleAuthError as error:
         kind = StorageUnavailable if error.retryable else StorageDenied
         raise kind(f"{uri}: {connection} gives no Google credentials: {_words(error)}") from None
-    except (exceptions.GoogleAPIError, RequestException, DataCorruption, OSError) as error:
+    # Where a body breaks off, Google's library passes on what urllib3 raised.
+    except (exceptions.GoogleAPIError, RequestException, HTTPError, DataCorruption, OSError) as error:
         raise StorageUnavailable(f"{uri}: {_words(error)} ({connection})") from None
     except (ValueError, TypeError) as error:
         raise StorageDenied(f"{uri}: {_words(error)} ({connection})") from None
