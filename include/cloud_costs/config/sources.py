@@ -144,7 +144,7 @@ class Source(BaseModel):
     @classmethod
     def _known_version(cls, value: Any, info: ValidationInfo) -> Any:
         form = FORMATS.get(info.data.get("format", ""))
-        if value is None or form is None:
+        if form is None or (value is None and not form.versions):
             return None
         if not form.versions:
             allowed = ", ".join(name for name, other in FORMATS.items() if other.versions)
