@@ -36,7 +36,7 @@ psql: setup ## Open a shell on the demo's database
 test: setup ## Run all tests; make test ARGS="-k manifest -x" runs some
 	@$(PYTEST) $(ARGS)
 
-test-quick: setup ## Run the unit tests and the fast integration tests, in a minute
+test-quick: setup ## Run the unit tests and the fast integration tests, in a minute and a half
 	@$(PYTEST) $(QUICK) $(ARGS)
 
 mutate: setup ## Break every mapping and check, and list what no test notices; ARGS="--mapping aws_cur" for one
