@@ -7,9 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from deliveries import write_month
 from pipeline import JANUARY
 
-from cloud_costs.demo.sample_bill import Bill, Truth, write_month
+from cloud_costs.demo.sample_bill import Bill, Truth
 
 CUP = Bill(lines=120, files=2)
 # No prefix, so its keys begin with "/"; create-new, so deliveries lie beside one another.

@@ -15,13 +15,15 @@ import psycopg
 import pytest
 import side_by_side
 from clouds import azurite, cloud, google_server  # noqa: F401  fixtures
+from deliveries import write_month
 from pipeline import JANUARY
-from roles import own_schemas, reading
+from roles import reading
+from schemas import Schemas
 
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Database
 from cloud_costs.demo import embedded_postgres
-from cloud_costs.demo.sample_bill import Bill, Truth, write_month
+from cloud_costs.demo.sample_bill import Bill, Truth
 from cloud_costs.storage.s3 import S3Storage
 
 ROOT = Path(__file__).parents[1]
@@ -50,10 +52,18 @@ def pytest_report_header() -> str:
     return f"real month in ../shared/data: {'found' if SHARED_DATA.exists() else 'not there, its tests are skipped'}"
 
 
+@pytest.fixture(scope="session")
+def schemas(postgres: embedded_postgres.Server) -> Iterator[Schemas]:
+    """Schemas with the numbered DDL, for one test after the other."""
+    found = Schemas(postgres)
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def database(postgres: embedded_postgres.Server) -> Iterator[Database]:
+def database(schemas: Schemas) -> Iterator[Database]:
     """Schemas of this test's own with the numbered DDL, for the loader of `include/sql/schema/roles.sql`."""
-    with own_schemas(postgres) as found:
+    with schemas.borrowed() as found:
         yield found
 
 

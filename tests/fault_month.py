@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, cost_totals, staged_tables, truth_totals
 from processes import STEPS, Moments, take_step
 
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Database
-from cloud_costs.demo.sample_bill import Bill, Truth, write_month
+from cloud_costs.demo.sample_bill import Bill, Truth
 from cloud_costs.errors import CloudCostsError, TransientError
 from cloud_costs.months import MonthRange
 from cloud_costs.publishing.history import Load

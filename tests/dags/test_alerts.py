@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from deliveries import write_month
 from pipeline import JANUARY
 from side_by_side import free_port
 
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.months import next_month
 
 FEBRUARY = next_month(JANUARY)

@@ -24,9 +24,9 @@ from side_by_side import free_port
 from cloud_costs.demo.local_airflow import PROGRAM
 from cloud_costs.demo.sample_bill import Truth
 
-MONTHS = tuple(date(year, month, 1) for year in (2023, 2024) for month in range(1, 13))
+MONTHS = tuple(date(2024, month, 1) for month in range(1, 9))
 # So many lines that their COPY takes a second.
-BIG = date(2024, 8, 1)
+BIG = date(2024, 5, 1)
 POOL, SLOTS = "cloud_costs_loads", 3
 # What Airflow waits before it gives up on a task whose worker is silent; five minutes by default.
 SETTINGS = {
@@ -74,7 +74,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def delivered(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bucket, Mapping[date, Truth]]:
-    """A bucket with 24 months of one export, one of them much bigger, and their truths."""
+    """A bucket with eight months of one export, one of them much bigger, and their truths."""
     bucket = Bucket(
         s3, s3.new_bucket(), tmp_path_factory.mktemp("bucket"), {"cup": CUP, "big": replace(CUP, lines=60_000)}
     )

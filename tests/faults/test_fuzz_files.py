@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pyarrow.parquet as pq
 import pytest
+from deliveries import write_month
 from fuzzing import bounded
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Database
 from cloud_costs.database.schema import apply_schema
 from cloud_costs.demo import embedded_postgres
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import CloudCostsError
 from cloud_costs.publishing.load import load_raw
 from cloud_costs.storage.local import LocalStorage

@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import in_schema
+from deliveries import write_month
 from pipeline import JANUARY, load_month
 from roles import own_schemas
 
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 
 pytestmark = pytest.mark.values("aws_focus")
 

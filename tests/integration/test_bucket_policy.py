@@ -11,11 +11,12 @@ from urllib.parse import parse_qs
 
 import boto3
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, load_month
 from werkzeug.serving import make_server
 
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import StorageDenied
 from cloud_costs.formats.aws import FORMATS
 from cloud_costs.storage.s3 import S3Storage

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, cost_totals, truth_totals
 from roles import drop_roles, make_roles
 
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 
 ROOT = Path(__file__).parents[2]
 FEBRUARY = date(2025, 2, 1)

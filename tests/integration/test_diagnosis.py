@@ -9,10 +9,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY
 
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.publishing.diagnosis import Diagnosis, Server, diagnose_database, diagnose_source, server_problems
 from cloud_costs.storage.local import LocalStorage
 from cloud_costs.storage.s3 import S3Storage

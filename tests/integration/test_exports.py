@@ -12,10 +12,11 @@ from decimal import Decimal
 
 import pytest
 from conftest import SHARED_DATA
+from deliveries import write_month
 from pipeline import JANUARY, load_month
 
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import AuditFailed, DeliveryError, DeliveryNotReady
 from cloud_costs.publishing.load import load_raw
 from cloud_costs.storage.local import LocalStorage

@@ -13,10 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
 
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import AuditFailed, DeliveryError
 from cloud_costs.months import MonthRange
 from cloud_costs.publishing.diagnosis import diagnose_source

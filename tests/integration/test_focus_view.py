@@ -8,13 +8,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 from roles import own_schemas, reading
 
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import columns_of
-from cloud_costs.demo.sample_bill import Bill, plan_lines, write_month
+from cloud_costs.demo.sample_bill import Bill, plan_lines
 from cloud_costs.demo.sample_bill.columns import APPEARING_TAG
 from cloud_costs.demo.sample_bill.cur import tag_key
 from cloud_costs.demo.sample_bill.resources import COLLIDING_TAG, ODD_TAG_VALUES

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import pyarrow.parquet as pq
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, cost_totals, crafted_source, line, load_month, truth_totals, write_delivery
 
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 
 BILL = Bill(lines=300, files=2)
 FORMATS = {

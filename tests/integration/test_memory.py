@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from deliveries import write_month
 from roles import loader_uri
 
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 
 # Both fill row groups of 20,000 lines, as AWS's files do, and more batches than a stream ever holds at once.
 LINES = {"small": 80_000, "large": 240_000}

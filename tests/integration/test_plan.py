@@ -8,11 +8,12 @@ from datetime import date
 
 import boto3
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, load_month
 
 from cloud_costs.config import sources as config
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import ConfigError, DeliveryError, StorageDenied, StorageUnavailable
 from cloud_costs.formats.aws.cur import find_manifests
 from cloud_costs.months import MonthRange, next_month

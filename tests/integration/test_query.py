@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY
 from typer.testing import CliRunner
 
 from cloud_costs.cli import app
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import ConfigError
 from cloud_costs.loading.query import ask
 from cloud_costs.publishing.load import find_manifest

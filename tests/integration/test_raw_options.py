@@ -7,10 +7,11 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, cost_totals, crafted_source, line, load_month, truth_totals, write_delivery
 
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import DeliveryError
 from cloud_costs.formats import FORMATS
 from cloud_costs.formats.mapping import is_read

@@ -12,6 +12,8 @@ from cloud_costs.charges.views import refresh_views
 from cloud_costs.demo.sample_bill import Bill
 
 RELOADS = 50
+# Between two questions of a reader. Each takes several milliseconds.
+PAUSE = 0.005
 
 COSTS = "select count(*), sum(cost), sum(effective_cost), sum(line_items) from costs"
 JOINED = """
@@ -55,7 +57,7 @@ def test_fifty_reloads_under_readers(database, postgres, cup):
     assert answers[JOINED] == {
         (truth.billed_cost, truth.billed_cost, lines[version], lines[version]) for version, truth in truths.items()
     }
-    readers = [Reader(reading(postgres, database), question) for question in (COSTS, JOINED)]
+    readers = [Reader(reading(postgres, database), question, PAUSE) for question in (COSTS, JOINED)]
     with ThreadPoolExecutor(len(readers)) as pool:
         running = [pool.submit(reader.run) for reader in readers]
         try:

@@ -7,12 +7,13 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, cost_totals, load_month, staged_tables, truth_totals
 
 from cloud_costs.airflow import tasks as airflow_tasks
 from cloud_costs.charges.views import refresh_views
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import LoadLost
 from cloud_costs.months import MonthRange
 from cloud_costs.publishing.audit import audit

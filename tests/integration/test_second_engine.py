@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import AuditFailed, StorageUnavailable
 from cloud_costs.loading import binary_copy, parquet_files, second_engine
 from cloud_costs.publishing.audit import audit

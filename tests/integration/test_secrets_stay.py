@@ -8,12 +8,13 @@ import traceback
 import boto3
 import psycopg
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, load_month, staged_tables
 
 from cloud_costs import environment
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Database
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import CloudCostsError, DatabaseDenied, DatabaseUnavailable, StorageDenied
 from cloud_costs.storage.s3 import S3Storage
 

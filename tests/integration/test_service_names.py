@@ -5,10 +5,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 
 BILL = Bill(lines=600)
 FORMATS = ("aws_cur", "aws_cur2", "aws_focus")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from clouds import Azurite, GoogleServer, upload
+from deliveries import write_month
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
 from proxies import GoogleProxy, HttpProxy
 
 from cloud_costs import environment
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import ConfigError, DeliveryError, DeliveryNotReady, StorageDenied, StorageUnavailable
 from cloud_costs.formats.aws.cur import find_manifests, read_delivery
 from cloud_costs.months import MonthRange

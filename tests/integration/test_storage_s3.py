@@ -15,12 +15,13 @@ from datetime import date, datetime
 
 import boto3
 import pytest
+from deliveries import write_month
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
 from side_by_side import free_port
 
 from cloud_costs import environment
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageDenied, StorageUnavailable
 from cloud_costs.formats.aws.cur import find_manifests, read_delivery
 from cloud_costs.loading.parquet_files import read_shape

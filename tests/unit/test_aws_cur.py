@@ -5,8 +5,9 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from deliveries import write_month
 
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import DeliveryError, DeliveryNotReady, StorageDenied, StorageUnavailable
 from cloud_costs.formats import FORMATS
 from cloud_costs.formats.aws.cur import find_manifests, read_delivery, read_version

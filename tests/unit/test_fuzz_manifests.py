@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 from azure_tenant import azure_source
+from deliveries import write_month
 from fuzzing import bounded
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloud_costs.config.sources import Source, load_sources
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.demo.sample_bill.azure import AzureBill
 from cloud_costs.demo.sample_bill.azure import write_month as write_azure_month
 from cloud_costs.demo.sample_bill.gcp import GoogleBill, write_google_month

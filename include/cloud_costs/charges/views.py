@@ -259,6 +259,10 @@ def _create(
     dropped, and with it those of this package that read it; the rights on all of them are added to `grants`.
     """
     view = database.table(name)
+    before = list(columns_of(connection, view).items())
+    if not before:
+        connection.execute(sql.SQL("create view {} as {}").format(view, select))
+        return [name]
     # PostgreSQL stores a definition in a form of its own, so only two stored definitions can be compared.
     probe = database.staging_table("view_probe")
     connection.execute(sql.SQL("create view {} as {}").format(probe, select))
@@ -266,7 +270,7 @@ def _create(
         "select pg_get_viewdef(to_regclass(%s)) = pg_get_viewdef(to_regclass(%s))",
         [view.as_string(connection), probe.as_string(connection)],
     ).fetchone()
-    before, after = (list(columns_of(connection, relation).items()) for relation in (view, probe))
+    after = list(columns_of(connection, probe).items())
     connection.execute(sql.SQL("drop view {}").format(probe))
     if row and row[0]:
         return []
