@@ -37,7 +37,7 @@ def month(new_module_month: Any) -> Month:
     return found
 
 
-@pytest.mark.parametrize("attempt", range(5))
+@pytest.mark.parametrize("attempt", range(2))
 def test_loads_of_one_month_at_once(month, attempt):
     """The last that begins is done; the others are, too, or say that they made way."""
     month.deliver()

@@ -90,7 +90,7 @@ def stoppable(new_module_month: Any, own_server: embedded_postgres.Server) -> Mo
     return month
 
 
-STOPS = {"load_raw": 4, "normalize": 2, "audit": 2, "publish": 5}
+STOPS = {"load_raw": 3, "normalize": 2, "audit": 2, "publish": 4}
 
 
 @pytest.mark.parametrize(("step", "attempt", "tries"), attempts_of(STOPS))
@@ -133,18 +133,18 @@ def small(new_module_month: Any) -> Month:
     return month
 
 
-@pytest.mark.parametrize("attempt", attempts(8))
+@pytest.mark.parametrize("attempt", attempts(4))
 def test_connection_is_cut_in_the_stream_of_lines(large, proxy, attempt):
     """Half of a packet arrives, and then a reset."""
     size = sum(path.stat().st_size for path in large.bucket.rglob("*.parquet"))
     moment = large.moment("load_raw", 0, 2)
     # COPY is several times as large as Parquet.
-    error = meet(large, through(proxy), "load_raw", moment, lambda: proxy.cut_when(size * (1 + attempt) // 4))
+    error = meet(large, through(proxy), "load_raw", moment, lambda: proxy.cut_when(size * (1 + 2 * attempt) // 4))
     assert isinstance(error, DatabaseUnavailable)
     recover(large, "load_raw", attempt % 2 == 1)
 
 
-CUTS = {"load_raw": 4, "normalize": 3, "audit": 3, "publish": 8, "refresh_views": 3}
+CUTS = {"load_raw": 3, "normalize": 2, "audit": 2, "publish": 5, "refresh_views": 2}
 
 
 @pytest.mark.parametrize(("step", "attempt", "tries"), attempts_of(CUTS))
@@ -162,7 +162,7 @@ def test_answer_of_the_server_is_lost(small, proxy, step, attempt, tries):
 
 # --- the connection is forgotten
 
-FORGOTTEN = {"load_raw": 3, "normalize": 2, "publish": 3}
+FORGOTTEN = {"load_raw": 2, "publish": 2}
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def fill_up(connection: psycopg.Connection[Any], spare: int) -> None:
 
 @pytest.mark.parametrize(
     ("step", "spare"),
-    [("load_raw", 0), ("load_raw", 1), ("load_raw", 3), ("normalize", 0), ("audit", 0), ("publish", 0)],
+    [("load_raw", 0), ("load_raw", 3), ("normalize", 0), ("publish", 0)],
 )
 def test_disk_is_full(new_month, small_disk, step, spare):
     """PostgreSQL's own error, of a file system that is full."""
