@@ -5,7 +5,7 @@ set -euo pipefail
 
 airflow db migrate
 
-# What .env says is what holds, also after a change in the UI.
+# The value in .env counts, even after a change in the UI.
 airflow pools set "${LOAD_POOL}" "${LOAD_SLOTS}" "Steps of cloud_costs that work on PostgreSQL at once"
 
 # A user that exists is left as it is, password included.

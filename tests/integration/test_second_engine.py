@@ -291,7 +291,7 @@ def test_plain_csv_that_may_be_cut_is_noted(database, bucket, query):
 
 
 def test_plain_csv_that_was_cut_at_the_end_of_a_line_loads_and_is_noted(database, bucket, query, read, caplog):
-    """Nothing tells it from a shorter file: whoever reads the log or the history is told that."""
+    """Nothing tells it from a shorter file: the log, the history and `published_months` say so."""
     bill = Bill(lines=50, files=1, file_type="csv", compression="none")
     truth = write_month(bill, JANUARY, bucket)
     [path] = bucket.rglob("*.csv")
@@ -299,9 +299,10 @@ def test_plain_csv_that_was_cut_at_the_end_of_a_line_loads_and_is_noted(database
     path.write_bytes(b"".join(lines[:-5]))
     load_month(database, Source(name="cup", format=bill.format, uri=f"file://{bucket}/{bill.root}/"), JANUARY)
     words = "a plain CSV file that was cut at the end of a line would not be noticed"
-    [(rows, note)] = read("select rows, note from load_history where status = 'published'")
+    [(rows, note)] = read("select rows, note from published_months")
     assert rows == truth.raw_lines - 5
     assert note.startswith(words)
+    assert read("select note from load_history where status = 'published'") == [(note,)]
     assert [record.levelname for record in caplog.records if words in record.getMessage()] == ["WARNING"]
 
 
@@ -309,7 +310,7 @@ def test_compressed_csv_is_noted_of_nothing(database, bucket, query):
     bill = Bill(lines=50, files=1, file_type="csv")
     write_month(bill, JANUARY, bucket)
     load_month(database, Source(name="cup", format=bill.format, uri=f"file://{bucket}/{bill.root}/"), JANUARY)
-    assert query("select note from load_history") == [(None,)]
+    assert query("select note from load_history") == query("select note from published_months") == [(None,)]
 
 
 def test_facts_of_a_load_that_is_over_go_and_its_files_stay(database, cup, query):
