@@ -13,7 +13,7 @@ from pathlib import Path
 from cloud_costs.errors import ConfigError
 
 REQUIRED = ("account_id", "name")
-# Columns of the relation `accounts` that are not the list's.
+# Columns that the relation `accounts` has beside those of the list.
 RESERVED = ("listed", "first_month", "last_month")
 MAX_COLUMNS = 100
 MAX_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
@@ -22,7 +22,7 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Account:
-    """One account of the list; `attributes` are the further columns that it has a value in."""
+    """One account of the list. `attributes` has its values of the further columns; empty values are left out."""
 
     account_id: str
     name: str | None
@@ -37,6 +37,7 @@ def read_accounts(path: Path) -> tuple[Account, ...]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error}") from None
+    # `strict` refuses broken quotes, which would swallow the lines that follow.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     accounts: dict[str, Account] = {}
     lines: dict[str, int] = {}
