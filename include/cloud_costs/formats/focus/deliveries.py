@@ -1,4 +1,4 @@
-"""`focus`: where FOCUS files lie. The specification does not say, so what people have is read.
+"""`focus`: how FOCUS files are found. The specification does not say where they lie, so common layouts are read.
 
 Below a source's uri there is a folder for each billing month, under one of these names, or under `<anything>=` and
 one of them:
@@ -6,14 +6,17 @@ one of them:
     2025-01/  2025_01/  202501/  2025-01-01/  20250101-20250201/  20250101-20250131/
     2025/01/  year=2025/month=1/
 
-In a month's folder are its data files, all of which are its delivery. Instead of files it may hold a folder for each
-day, as Oracle's `FOCUS Reports/2025/01/15/` has: the files of all days are the delivery. Or it may hold a folder for
-each delivery, whose name is a UTC time or a GUID: of those the newest counts, by its name where that is a time, else by
-its newest file. Where one of them has the marker `_SUCCESS`, only those that have it are complete. What could be read
-in two ways is refused, because one of them would leave costs out or count them twice.
+A month's folder holds one of these:
 
-No manifest is known. The version of a delivery is a digest of the names, sizes and ETags of its files. Files and
-folders whose names begin with `_` or `.` are someone's work in progress, and are left alone.
+- data files: together they are the delivery.
+- a folder for each day, as in Oracle's `FOCUS Reports/2025/01/15/`: the files of all days are the delivery.
+- a folder for each delivery, whose name is a UTC time or a GUID: the newest is the delivery, by the time in its name or
+  else by its newest file. Where one of them has the marker `_SUCCESS`, only those that have it are complete.
+
+A folder that could be read in two ways is refused, because one of them would leave costs out or count them twice.
+
+There are no manifests. The version of a delivery is a digest of the names, sizes and ETags of its files. Files and
+folders whose names begin with `_` or `.` are someone's work in progress, and are not read.
 """
 
 import re
@@ -41,10 +44,10 @@ EXPECTED = "2025-01/, billing_period=2025-01-01/ or 2025/01/"
 
 
 def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
-    """Return what stands for the manifest of each month below `uri` that `months` holds, oldest month first.
+    """Return a made-up manifest for each month below `uri` that `months` holds, oldest month first.
 
-    Raises `DeliveryError` where no folder is that of a month, where two are of the same month, or where one holds
-    files in a way that could be two deliveries.
+    Raises `DeliveryError` where no folder is a month's, where two are of the same month, or where a folder may hold two
+    deliveries.
     """
     with labelled(source):
         top = storage.list_folder(uri)
@@ -57,14 +60,14 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
 
 
 def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
-    """Return the delivery: every data file of the folder that stands for it, and of its days."""
+    """Return the delivery: every data file of the manifest's folder, or of the folders of days in it."""
     with labelled(manifest.label):
         files = _files(storage.list_folder(manifest.file.uri), storage)
     return Delivery(manifest, version_of_listing(manifest, storage), tuple(files))
 
 
 def month_of(name: str) -> date | None:
-    """Return the billing month that the name of a folder says, or None.
+    """Return the billing month in the name of a folder, or None.
 
     >>> month_of("billing_period=2025-01-01"), month_of("20250101-20250131"), month_of("2025-01-15")
     (datetime.date(2025, 1, 1), datetime.date(2025, 1, 1), None)
@@ -76,7 +79,7 @@ def month_of(name: str) -> date | None:
         return None
     start, end = (part.replace("-", "") for part in match.groups())
     month = date(int(start[:4]), int(start[4:6]), 1)
-    # The end is exclusive at AWS, and inclusive at Azure.
+    # Some exports write an exclusive end (AWS), and others an inclusive one (Azure).
     after = next_month(month)
     return month if end in (f"{after:%Y%m%d}", f"{after - timedelta(days=1):%Y%m%d}") else None
 
@@ -119,9 +122,9 @@ def _find_manifest(source: str, month: date, uri: str, storage: Storage) -> Mani
 
 
 def _newest(label: str, month: Folder, storage: Storage) -> Folder:
-    """Return the folder of the newest delivery; the month's own where it does not hold one for each delivery.
+    """Return the folder of the newest delivery, or the month's own where that holds the files or days of one delivery.
 
-    Raises `DeliveryError` for folders that cannot be told to be deliveries.
+    Raises `DeliveryError` for several folders that may be parts of one delivery or several deliveries.
     """
     below = [uri for uri in month.folders if _is_visible(folder_name(uri))]
     holding = [folder for folder in in_threads(storage.list_folder, below) if _data_files(folder)]
