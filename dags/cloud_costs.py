@@ -66,9 +66,8 @@ PARAMS = {
 }
 
 NEVER_PASSES = RetryRule("cloud_costs.errors.PermanentError", RetryAction.FAIL, reason="trying again changes nothing")
-# The Airflow pool limits how many steps work on PostgreSQL at the same time. If the pool does not exist, Airflow never
-# starts them. The weight rule starts the next step of a month before the first step of another month, so that few
-# months are staged at the same time.
+# The Airflow pool limits how many steps use PostgreSQL at the same time. Without such a pool, they never start. The
+# weight rule starts the next step of a month before another month's first step, so that few months are staged at once.
 MONTHS_SHARE = {"pool": os.environ.get("LOAD_POOL") or "default_pool", "weight_rule": "upstream"}
 RETRIES = {
     "retries": 3,
@@ -82,7 +81,6 @@ RETRIES = {
 @task
 def list_manifests(params: dict[str, Any] | None = None, ti: Any = None) -> list[dict[str, str]]:
     """Compare every export's manifests with what is published, and return the months to load."""
-    # Airflow fails a mapped task group of more months than this.
     return airflow_tasks.list_manifests(params or {}, conf.getint("core", "max_map_length"), ti.xcom_push)
 
 

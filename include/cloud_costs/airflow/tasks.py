@@ -50,7 +50,8 @@ def list_manifests(params: Mapping[str, Any], limit: int, push: Callable[..., No
     """Return the months to load, at most `limit`, as JSON types.
 
     `push(key=…, value=…)` is called with the key `found`, whose value has the lines that `report` needs: `failures` and
-    `stale`. Raises `ConfigError` for a param that is not valid.
+    `stale`. Raises `ConfigError` for a param that is not valid. The DAG passes Airflow's `max_map_length` as `limit`,
+    because Airflow fails a task that returns more items for a mapped group.
     """
     # Pushed before anything is raised: a failed task returns nothing, and `report` tells the failures.
     try:

@@ -1,7 +1,7 @@
 """`make demo`, `make up`, `make down`, `make psql`: the whole package on a sample bill, on this machine alone.
 
-Everything it makes is in `.demo`: the bucket with the sample billing exports, the embedded PostgreSQL, which holds
-the cost tables and Airflow's own database, and Airflow's home. It needs no cloud account, no Docker and no root.
+Everything is in `.demo`: the bucket with the sample billing exports, the embedded PostgreSQL, which holds the cost
+tables and Airflow's own database, and Airflow's home. The demo needs no cloud account, no Docker and no root.
 """
 
 import json
@@ -44,7 +44,7 @@ RUNNING = DEMO / "airflow.json"
 AIRFLOW_DATABASE = "airflow"
 SEARCH_PATH = f"-c search_path={DEFAULT_SCHEMA}"
 SECONDS_TO_RUN = 600
-# What would change the demo when the shell that starts it has it set.
+# Beginnings of environment variables that would change the demo if the shell that starts it has set them.
 NOT_INHERITED = (
     "AIRFLOW",
     "CLOUD_COSTS_",
@@ -233,7 +233,8 @@ def _migrate(environment: dict[str, str], server: Server) -> None:
 def _run_dag(environment: dict[str, str], server: Server) -> str:
     """Run the DAG once and return the log of `list_manifests`.
 
-    In a process of its own; when the UI is up, its scheduler runs it, because two would take each other's tasks.
+    It runs in a process of its own. When the UI is up, the scheduler there runs it, because two would take each other's
+    tasks.
     """
     log = LOGS / "demo-run.log"
     if not local_airflow.find(RUNNING):
@@ -271,7 +272,7 @@ def _run_logged(command: list[str], environment: dict[str, str], log: Path) -> N
 
 
 def plan_lines(log: str) -> list[str]:
-    """Return the lines of the plan in a log: its logger logs nothing else.
+    """Return the lines of the plan in a log, which all lines of the plan's own logger are.
 
     `airflow dags test` writes `2026-01-01T… [info     ] <line> [<logger>] loc=…`; a task's log file is JSON lines.
     """
@@ -288,7 +289,7 @@ def plan_lines(log: str) -> list[str]:
 
 
 def _reader(server: Server) -> psycopg.Connection:
-    """Connect as the reader, who sees costs and the history alone."""
+    """Connect as the reader, who may see only costs and the history."""
     return psycopg.connect(costs_database.reader_uri(server), options=SEARCH_PATH)
 
 

@@ -1,7 +1,7 @@
-"""Airflow's processes on this machine, for `make up`: all in one session of their own, and gone when it ends.
+"""Airflow's processes on this machine, for `make up`. All are in one session, and end with its leader.
 
-`airflow standalone` would also start the servers of task logs, which listen on every interface of the machine, and
-its children outlive it when it is killed. Here the API server, on the loopback interface, reads the logs from disk.
+`airflow standalone` would also start servers for task logs, which listen on every interface of the machine, and its
+children survive when it is killed. Here the API server listens on the loopback interface and reads the logs from disk.
 """
 
 import json

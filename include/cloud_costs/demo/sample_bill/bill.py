@@ -66,16 +66,18 @@ class Bill:
 
 
 def month_start(month: date) -> datetime:
+    """Return the first instant of the month, in UTC."""
     return datetime(month.year, month.month, 1, tzinfo=UTC)
 
 
 def month_end(month: date) -> datetime:
-    """Return the first instant after the month."""
+    """Return the first instant after the month, in UTC."""
     years, index = divmod(month.month, 12)
     return datetime(month.year + years, index + 1, 1, tzinfo=UTC)
 
 
 def days_in(month: date) -> int:
+    """Return the number of days of the month."""
     return (month_end(month) - month_start(month)).days
 
 

@@ -1,4 +1,4 @@
-"""What is sold on the sample bill: services and the meters that price them.
+"""The services on the sample bill, and the meters that price them.
 
 Prices are near AWS's public ones, but nothing depends on that. A correct load calls the service of a line by the
 name of its product, which is what AWS's FOCUS exports write (see `services`). The names here are those of real bills:

@@ -32,6 +32,7 @@ def delivery_id(bill: Bill, month: date, version: int) -> str:
 
 
 def data_key(bill: Bill, month: date, version: int, number: int) -> str:
+    """Return the key of a data file. Parquet has AWS's Athena integration, with folders by year and month."""
     if bill.layout == "create-new":
         folder = f"{_range_key(bill, month)}/{delivery_id(bill, month, version)}"
     elif bill.file_type == "parquet":
@@ -51,6 +52,7 @@ def manifest_keys(bill: Bill, month: date, version: int) -> list[str]:
 
 
 def manifest(bill: Bill, month: date, version: int, columns: Sequence[Column], keys: list[str]) -> dict[str, Any]:
+    """Return the content of the manifest of the data files `keys`, as the AWS CUR user guide shows it."""
     instant = "%Y%m%dT%H%M%S.000Z"
     is_parquet = bill.file_type == "parquet"
     return {

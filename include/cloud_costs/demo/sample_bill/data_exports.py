@@ -23,6 +23,7 @@ def delivery_id(bill: Bill, month: date, version: int) -> str:
 
 
 def data_key(bill: Bill, month: date, version: int, number: int) -> str:
+    """Return the key of a data file; the first has the number 1."""
     folder = _folder(bill, month, "data")
     if bill.layout == "create-new":
         folder += f"/{_execution(bill, month, version)}"
@@ -38,6 +39,7 @@ def manifest_keys(bill: Bill, month: date, version: int) -> list[str]:
 
 
 def manifest(bill: Bill, month: date, version: int, columns: Sequence[Column], keys: list[str]) -> dict[str, Any]:
+    """Return the content of the manifest of the data files `keys`. AWS publishes no schema of it."""
     instant = "%Y-%m-%dT%H:%M:%S.000Z"
     export = uuid5(NAMESPACE_URL, f"{bill.bucket}/{bill.root}")
     is_parquet = bill.file_type == "parquet"

@@ -75,6 +75,7 @@ class SavingsPlan:
         ]
 
     def day_lines(self, day: int, count: int, hours: list[Values]) -> Iterator[Line]:
+        """Yield covered usage and its negation for each of `count` uses of a day, and then the day's fee."""
         used = ZERO
         for number in range(count):
             resource, rate = self._used_by[int(self._rng.random() * len(self._used_by))]

@@ -1,4 +1,4 @@
-"""What to make: the exports of one Azure billing account."""
+"""The settings of a sample bill: the exports of one Azure billing account."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -49,6 +49,7 @@ class AzureBill:
 
     @property
     def has_two_exports(self) -> bool:
+        """Whether there is an export of amortized costs beside that of actual ones."""
         return self.format == "azure_cost" and self.amortized
 
     @property

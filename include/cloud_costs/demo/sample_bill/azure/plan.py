@@ -1,4 +1,4 @@
-"""The lines of a month, and what each of them means.
+"""The lines of a month, and the meaning of each.
 
 A line may be in the data set of actual costs, in that of amortized costs, or in both, with a cost of its own in each:
 
@@ -63,16 +63,19 @@ class AzureLine:
 
     @property
     def is_of_commitment(self) -> bool:
+        """Whether the line belongs to a reservation or savings plan."""
         return self.benefit != ""
 
     @property
     def billed(self) -> Decimal:
+        """FOCUS BilledCost: a commitment is billed when it is bought, and its use costs nothing."""
         if self.is_bought:
             return self.actual or ZERO
         return ZERO if self.is_of_commitment else self.amortized or ZERO
 
     @property
     def effective(self) -> Decimal:
+        """FOCUS EffectiveCost: a commitment costs what is used of it or left unused, and nothing when it is bought."""
         return ZERO if self.is_bought else self.amortized or ZERO
 
 

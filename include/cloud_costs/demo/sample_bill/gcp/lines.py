@@ -98,6 +98,7 @@ class Month:
         return found | values
 
     def usage(self, amount: Decimal, unit: str, pricing: Decimal, pricing_unit: str) -> Values:
+        """Return the column `usage` of a line, as the object that the export has."""
         return {"amount": amount, "unit": unit, "amount_in_pricing_units": pricing, "pricing_unit": pricing_unit}
 
     def _project(self, project: Project | None) -> Values | None:
