@@ -194,10 +194,10 @@ def _drop(connection: Connection, database: Database, view: str) -> list[Grant]:
         connection.execute(sql.SQL("drop view if exists {}").format(database.table(view)))
     except psycopg.errors.DependentObjectsStillExist as error:
         raise DatabaseDenied(
-            f"{database.schema}.{view} has to be made anew, because its columns or their types change, and is not "
-            f"while others read it: {'; '.join((error.diag.message_detail or str(error)).splitlines())}. Keep their "
+            f"{database.schema}.{view} has to be created again, because its columns or their types change, but other "
+            f"views read it: {'; '.join((error.diag.message_detail or str(error)).splitlines())}. Save their "
             "definitions (select pg_get_viewdef('<view>'::regclass)), drop them, clear this task or run sync again, "
-            "and create them again; until then everything is as before"
+            "and create them again. Nothing has changed yet"
         ) from error
     return [Grant(view, *row) for row in rows]
 

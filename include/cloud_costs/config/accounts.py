@@ -74,13 +74,13 @@ def _header(path: Path, found: list[str]) -> list[str]:
         raise ConfigError(f"{where}: the header is {said!r}; expected {','.join(REQUIRED)} and any further columns")
     for number, name in enumerate(header):
         if not name or len(name.encode()) > MAX_NAME_BYTES:
-            raise ConfigError(f"{where}: column {number + 1}: {found[number]!r} is no name of a column")
+            raise ConfigError(f"{where}: column {number + 1}: {found[number]!r} is not a valid name of a column")
         if name in RESERVED:
             raise ConfigError(
                 f"{where}: column {name!r}: the relation accounts has one of its own; choose another name"
             )
         if name in header[:number]:
-            raise ConfigError(f"{where}: column {name!r} is there twice")
+            raise ConfigError(f"{where}: column {name!r} is given twice")
     if len(header) > MAX_COLUMNS:
         raise ConfigError(f"{where}: {len(header)} columns; {MAX_COLUMNS} are allowed")
     return header
@@ -92,7 +92,7 @@ def _account(where: str, header: list[str], row: list[str]) -> Account:
     values = dict(zip(header, (value.strip() for value in row), strict=True))
     for column, value in values.items():
         if "\0" in value:
-            raise ConfigError(f"{where}: {column}: it holds a NUL character, which no text of PostgreSQL can")
+            raise ConfigError(f"{where}: {column}: it holds a NUL character, which PostgreSQL cannot store")
     account_id = values.pop("account_id")
     if not account_id:
         raise ConfigError(f"{where}: account_id: it is empty; write it as the bill does, with its leading zeros")

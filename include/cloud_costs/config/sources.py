@@ -180,7 +180,7 @@ class Source(BaseModel):
             return value
         if form.find_amortized is None:
             taking = ", ".join(name for name, one in FORMATS.items() if one.find_amortized)
-            raise ValueError(f"{info.data['format']} takes none, for its exports hold all costs; {taking} does")
+            raise ValueError(f"it is not for {info.data['format']}, whose exports hold all costs; only for {taking}")
         value, uri = address(value), info.data.get("uri", "")
         if value == uri:
             raise ValueError("it is the same as uri, which names the export of actual costs")

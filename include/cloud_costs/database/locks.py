@@ -53,7 +53,7 @@ def patiently(
                 names = " or ".join(f"{database.schema}.{name}" for name in relations)
                 raise PublishBlocked(
                     f"{label}: a reader held a lock on {names} for {patience:g} s ({_holders(database, relations)}); "
-                    "what readers see is as before, and it will be tried again"
+                    "readers see the same as before, and it will be tried again"
                 ) from None
         # A random pause keeps two publishers, or a publisher and a periodic reader, from meeting again each time.
         time.sleep(random.uniform(0.2, 1.0))  # noqa: S311  no secret depends on it

@@ -50,7 +50,7 @@ def apply_schema(database: Database) -> list[str]:
         if newer := sorted(seen - set(files)):
             raise SchemaTooNew(
                 f"a newer version of this package made the tables of {database.schema} ({', '.join(newer)}): "
-                "bring this one up to it; an older one would write what the newer one does not expect"
+                "update this installation, because an older version would write what the newer one does not expect"
             )
         missing = [file for file in files if file not in seen]
         connection.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(DDL_LOCK_TIMEOUT)))
@@ -134,7 +134,7 @@ def _create_schema(connection: Connection, name: str) -> None:
         connection.execute(sql.SQL("create schema {}").format(sql.Identifier(name)))
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseDenied(
-            f"the schema {name} is not there, and this role may not create it ({error.diag.message_primary}): let an "
+            f"the schema {name} does not exist, and this role may not create it ({error.diag.message_primary}): let an "
             "administrator run include/sql/schema/roles.sql"
         ) from error
 

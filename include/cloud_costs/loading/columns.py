@@ -72,7 +72,7 @@ def merge_types(where: str, files: Mapping[str, Mapping[str, str]], published: M
             joined = wider(known, found)
             if joined is None:
                 raise ColumnTypeError(
-                    f"{where}: column {name!r} is {found} in {file}, and {known} in {known_from}; neither holds both"
+                    f"{where}: column {name!r} is {found} in {file}, and {known} in {known_from}; no type holds both"
                 )
             merged[name] = (joined, file if joined != known else known_from)
     return {

@@ -58,7 +58,7 @@ def read_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> 
     first, *others = headers
     for name in others:
         if headers[name] != headers[first]:
-            raise DeliveryError(f"{where}: {name}: other columns than {first} has")
+            raise DeliveryError(f"{where}: {name}: its columns are not those of {first}")
     return FileShape(file, {name: form.csv_type(form.raw_name(name)) for name in headers[first]})
 
 

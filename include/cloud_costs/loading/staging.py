@@ -97,7 +97,7 @@ def read_shape(
     }
     for uri, columns in by_file.items():
         if not columns:
-            raise DeliveryError(f"{where}: {uri}: no column of it is one that the FOCUS mapping {form.mapping} reads")
+            raise DeliveryError(f"{where}: {uri}: the FOCUS mapping {form.mapping} reads none of its columns")
         if billed_columns(form).isdisjoint(columns):
             billed = (form.billed,) if isinstance(form.billed, str) else form.billed
             raise DeliveryError(

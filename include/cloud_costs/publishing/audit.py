@@ -91,9 +91,7 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
         found = find_relations(connection, database, load)
         if found is None or (found.normalized is None and not load.raw_only):
             task = "load_raw" if found is None else "normalize"
-            raise LoadLost(
-                f"{load.label}: load {load.load_id} has nothing to audit any more; clear {task} of this month"
-            )
+            raise LoadLost(f"{load.label}: load {load.load_id} has no tables left to audit; clear {task} of this month")
         # Compiling the large expression of a mapping takes longer than running it on a month's daily sums.
         connection.execute("set jit to off")
         parts = _parts(connection, database, source, load, found)
@@ -123,7 +121,7 @@ def _reject(database: Database, load: Load, found: Relations, failed: list[Resul
     """Keep the load from being published, and raise `AuditFailed`."""
     # `renew`, or a cleared `normalize`, derived a published month again. Its published rows stay; the new ones go.
     if found.status == "published":
-        fate = "is published already and stays so, but does not pass its checks"
+        fate = "is published and stays published, but it does not pass its checks"
         if found.normalized_is_staged and found.normalized:
             with database_errors_of(load.label), database.session() as connection:
                 connection.execute(
@@ -132,7 +130,7 @@ def _reject(database: Database, load: Load, found: Relations, failed: list[Resul
                     )
                 )
     else:
-        fate = "is rejected and what was published before stays"
+        fate = "is rejected, and readers keep what was published before"
     error = AuditFailed(f"{load.label}: load {load.load_id} {fate}. " + " | ".join(str(result) for result in failed))
     history.fail_load(database, load, "rejected", error)
     raise error

@@ -123,11 +123,11 @@ def diagnose_database(database: Database) -> Diagnosis:
 def server_problems(server: Server) -> Iterator[str]:
     """Yield why this server or database cannot hold the tables, whatever the role's rights."""
     if server.version_num < OLDEST_SERVER * 10_000:
-        yield f"PostgreSQL {server.version} is older than what was tried; use {OLDEST_SERVER} or newer"
+        yield f"PostgreSQL {server.version} is older than the tested versions; use {OLDEST_SERVER} or newer"
     if server.encoding != "UTF8":
         yield (
-            f"the database {server.database} has the encoding {server.encoding}, and names on bills need UTF8; "
-            "make another: create database … encoding 'UTF8' template template0"
+            f"the database {server.database} has the encoding {server.encoding}, but names on bills need UTF8; "
+            "create another one: create database … encoding 'UTF8' template template0"
         )
     if server.is_replica:
         yield "this server is a replica, which nobody can write to; name the primary in the connection"
@@ -175,8 +175,8 @@ def _lock_problems(first: Connection, database: Database) -> Iterator[str]:
         first.execute("select pg_advisory_unlock_all()")
     if held != [(True,), (False,)]:
         yield (
-            "two connections share one session, as through a pooler in transaction mode, and a load could not hold its "
-            "month; connect to PostgreSQL itself, or let the pooler work in session mode"
+            "two connections share one session, as through a pooler in transaction mode, so a load could not keep the "
+            "lock on its month; connect to PostgreSQL itself, or set the pooler to session mode"
         )
 
 
@@ -240,7 +240,7 @@ def _find(source: Source, storage: Storage) -> list[Manifest]:
         and source.form.find_months
         and _finds(without_manifests(source.form), source, storage)
     ):
-        words += "; it holds data files, so if nothing copies its manifests: manifest: none"
+        words += "; it holds data files, so if nothing copies the manifests, set manifest: none"
     raise DeliveryError(words)
 
 

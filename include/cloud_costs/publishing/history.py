@@ -158,7 +158,7 @@ def mark_staged(connection: Connection, database: Database, load: Load) -> None:
     )
     if not marked.rowcount:
         raise LoadLost(
-            f"{load.label}: load {load.load_id} made way for a newer one; clear load_raw of this month if it fails"
+            f"{load.label}: a newer load replaced load {load.load_id}; clear load_raw of this month if that one fails"
         )
 
 
@@ -242,8 +242,8 @@ def recorded_errors(database: Database, load: Load) -> Iterator[None]:
         # Another load of the month began, and dropped the tables of this one while it was read.
         if isinstance(error.__cause__, psycopg.errors.UndefinedTable) and database.staging_schema in str(error):
             raise LoadLost(
-                f"{load.label}: the staging tables of load {load.load_id} went, because a newer one began; clear "
-                "load_raw of this month if that one fails"
+                f"{load.label}: a newer load dropped the staging tables of load {load.load_id}; clear load_raw of this "
+                "month if that one fails"
             ) from None
         try:
             with database.session() as connection:

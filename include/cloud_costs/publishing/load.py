@@ -188,7 +188,7 @@ def _refuse_changed(
     try:
         newest = find_manifest(storage, source, delivery.manifest.billing_month)
     except DeliveryError as error:
-        raise DeliveryNotReady(f"{label}: the delivery went while it was read: {error}{because}") from None
+        raise DeliveryNotReady(f"{label}: the delivery disappeared while it was read: {error}{because}") from None
     if newest.file != delivery.manifest.file:
         raise DeliveryNotReady(f"{label}: a newer delivery came while {delivery.version} was read{because}")
     with labelled(label):

@@ -52,9 +52,9 @@ def _lines_of_month(connection: Connection, database: Database, load: Load) -> R
         published = published_load(connection, database, load)
         found = find_relations(connection, database, published) if published else None
     if found is None:
-        others = "those that were published are kept no longer" if published else "no load of the month is published"
+        others = "the published lines were dropped too" if published else "no load of the month is published"
         raise LoadLost(
-            f"{load.label}: the lines of load {load.load_id} are gone and {others}; clear load_raw of this month to "
+            f"{load.label}: the lines of load {load.load_id} are gone, and {others}; clear load_raw of this month to "
             "load it"
         )
     if found.load.load_id != load.load_id:

@@ -107,7 +107,7 @@ class AzureStorage:
                 )
                 piece = bytes(found.readall())
             if len(piece) != end - start:
-                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
+                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came of the {end - start} requested")
             return piece
 
         return Ranges(read, file.size)
@@ -122,7 +122,7 @@ class AzureStorage:
         # The client asks the account of its connection, whatever the uri says. A container of the same name there would
         # be another bill. A client for an emulator or a custom domain may have no name.
         if mine and account != mine:
-            raise ConfigError(f"{uri}: is in the account {account!r}, and connection {self._conn_id!r} is for {mine!r}")
+            raise ConfigError(f"{uri}: the account is {account!r}, but connection {self._conn_id!r} is for {mine!r}")
         return container, key
 
     def _errors(self, uri: str) -> AbstractContextManager[None]:

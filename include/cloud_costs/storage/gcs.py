@@ -76,7 +76,7 @@ class GoogleStorage:
                     **self._limits(),
                 )
             if len(piece) != end - start:
-                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
+                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came of the {end - start} requested")
             return bytes(piece)
 
         return Ranges(read, file.size)

@@ -97,7 +97,7 @@ class S3Storage:
                 piece = bytes(found["Body"].read())
             # A proxy may end a body early and call it complete. A short piece would shift all bytes after it.
             if len(piece) != end - start:
-                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
+                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came of the {end - start} requested")
             return piece
 
         return Ranges(read, file.size)

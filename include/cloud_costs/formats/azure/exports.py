@@ -155,7 +155,7 @@ def _refuse_names(keys: Sequence[str], manifest: Manifest) -> None:
     refuse_keys(keys, "blobs", manifest, FILE_TYPES)
     name, times = Counter(key.rsplit("/", 1)[-1] for key in keys).most_common(1)[0]
     if times > 1:
-        raise DeliveryError(f"{_where(manifest)} lists {times} files of the name {name!r}, where a run has one of each")
+        raise DeliveryError(f"{_where(manifest)} lists {times} files of the name {name!r}, but a run has only one")
 
 
 def _refuse_counts(content: _Content, manifest: Manifest) -> None:

@@ -132,7 +132,7 @@ def _newest(label: str, month: Folder, storage: Storage) -> Folder:
         if holding:
             raise DeliveryError(
                 f"{label}: {month.uri} holds data files ({files[0].name}) and folders with data files "
-                f"({folder_name(holding[0].uri)}/): costs could count twice or be left out; keep either"
+                f"({folder_name(holding[0].uri)}/): costs could count twice or be left out; keep one of the two"
             )
         return month
     if all(_is_day(folder.uri) for folder in holding):
