@@ -64,6 +64,7 @@ def azure_storage(connection: AirflowConnection | None, conn_id: str, uri: str) 
             client = azure.blob_service(connection_string=connection_string)
         else:
             url, credential = _account_url(connection, field("tenant_id"), uri), _azure_credential(connection, field)
+            # The provider also takes a whole SAS URL as the token. It holds the account and the token.
             if isinstance(credential, str) and credential.startswith("https://"):
                 url, credential = credential, None
             client = azure.blob_service(url, credential)
@@ -123,6 +124,7 @@ def _google_credentials(field: Fields) -> Any:
     scopes = [scope.strip() for scope in str(field("scope") or gcs.READ_ONLY).split(",")]
     chain = _chain(field("impersonation_chain"))
     found = _own_credentials(given, field, scopes)
+    # The accounts before the last one only pass the right to impersonate on.
     if chain:
         found = found or gcs.default_credentials(scopes)
         found = impersonated_credentials.Credentials(found, chain[-1], target_scopes=scopes, delegates=chain[:-1])

@@ -147,6 +147,7 @@ def report(
         label = f"{month['source']} {month['billing_month']}"
         step = _failed_step(states, index)
         if step:
+            # Recorded errors begin with the source and month, which stand before the step already.
             reason = errors.get(index, "its log says why").removeprefix(f"{label}: ")
             problems.append(f"{label}: {step} failed: {reason}")
         else:
@@ -210,6 +211,7 @@ def _tell(facts: Sequence[str], problems: Sequence[str]) -> None:
 
 
 def _failed_step(states: Mapping[str, str | None], index: int) -> str | None:
+    """Return the first step of a month that failed. Those after it are `upstream_failed`."""
     for step in ("load_raw", "normalize", "audit", "publish"):
         if states.get(f"billing_month.{step}_{index}") in FAILED:
             return step
@@ -217,7 +219,7 @@ def _failed_step(states: Mapping[str, str | None], index: int) -> str | None:
 
 
 def _errors_of_run(dag_run_id: str) -> dict[int, str]:
-    """Return the newest recorded error of each mapped month of a run."""
+    """Return the newest recorded error of each mapped month of a run, or none where PostgreSQL does not answer."""
     database = _database()
     try:
         with database.session() as connection:

@@ -50,6 +50,7 @@ def stored_facts_by_file(raw: RawLines, files: sql.Composable) -> sql.Composed:
     expressions = [
         (one, values[one.name] if one.daily == "key" else sql_files.compose(one.daily, **values)) for one in keys
     ]
+    # PostgreSQL casts a transaction id to a number only by way of a text.
     lines = sql.SQL("(select *, xmin::text::bigint as stored_by from {}) as lines").format(raw.relation)
     of_files = sql.SQL("{} inner join {} as files on stored_by = any(files.transactions)").format(lines, files)
     uri = (sql.SQL("files.uri"),)
@@ -103,6 +104,7 @@ def _columns(raw: RawLines) -> tuple[list[LineColumn], list[LineColumn]]:
 def _totals(
     totals: Sequence[tuple[str, str, sql.Composable]], relation: sql.Composable, by: Sequence[sql.Composable]
 ) -> sql.Composed:
+    """Return the select of the facts, a row for each, from one pass over the relation, grouped `by` the uri or not."""
     names = [sql.Identifier(f"total_{number}") for number in range(len(totals))]
     selected = [sql.SQL("{} as {}").format(one, name) for (_, _, one), name in zip(totals, names, strict=True)]
     rows = [

@@ -103,7 +103,11 @@ def _tag_lists(raw: RawLines) -> Iterator[tuple[str, sql.Composable]]:
 
 
 def _of_lists(raw: RawLines) -> list[sql.Composable]:
-    """Return the object of the tags of all lists."""
+    """Return the SQL expression of the object of the tags of all lists, or nothing where there are no lists.
+
+    `dense_rank` numbers the lists that have a key. The first of them keeps the key as it is, and the others get their
+    prefix before it.
+    """
     lists = [
         sql.SQL("({}, {}, {})").format(sql.Literal(number), sql.Literal(prefix), entries_of(value))
         for number, (prefix, value) in enumerate(_tag_lists(raw))
@@ -130,6 +134,7 @@ def _of_lists(raw: RawLines) -> list[sql.Composable]:
 
 
 def _objects(pairs: Sequence[tuple[str, sql.Composable]]) -> list[sql.Composable]:
+    """Return SQL expressions of objects of these keys and values, without the keys whose value is NULL."""
     items = [sql.SQL("{}::text, {}").format(sql.Literal(key), value) for key, value in pairs]
     return [
         sql.SQL("jsonb_strip_nulls(jsonb_build_object({}))").format(

@@ -169,6 +169,8 @@ def grant(connection: Connection, database: Database, grants: list[Grant]) -> No
 
 def _drop(connection: Connection, database: Database, view: str) -> list[Grant]:
     """Drop a view if there is one, and return the rights that were granted on it."""
+    # Rights on the view are in pg_class, and rights on single columns in pg_attribute. The grantee 0 is everyone. The
+    # owner has all rights on the new view anyway.
     name = database.table(view).as_string(connection)
     rows = connection.execute(
         """
@@ -237,7 +239,10 @@ def _create_costs(connection: Connection, database: Database) -> list[str]:
 
 
 def _published(connection: Connection, database: Database, kind: str) -> list[tuple[str, str]]:
-    """Return the name and format of each source whose raw or normalized table exists."""
+    """Return the name and format of each source whose raw or normalized table exists.
+
+    The format is the one of the newest load, because a source may have changed its format.
+    """
     rows = connection.execute(
         sql.SQL(
             """

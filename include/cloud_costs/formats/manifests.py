@@ -33,6 +33,7 @@ def read_content(manifest: Manifest, storage: Storage, model: type[Content], wha
     where = f"{manifest.label}: manifest {manifest.file.uri}"
     with labelled(manifest.label):
         text = storage.read(manifest.file.uri)
+    # This read is not bound to a version. A newer manifest of the same size is noticed after the load.
     if len(text) != manifest.file.size:
         raise DeliveryNotReady(f"{where} changed while it was read, or was cut short")
     if not text:
@@ -56,6 +57,7 @@ def refuse_keys(keys: Sequence[str], name: str, manifest: Manifest, file_types: 
     repeated = sorted(key for key, count in Counter(keys).items() if count > 1)
     if repeated:
         raise DeliveryError(f"{where} lists {repeated[0]!r} twice")
+    # A crafted key must not make a load read files of another tenant or of the machine.
     outside = [key for key in keys if ".." in key.split("/")]
     if outside:
         raise DeliveryError(f"{where} lists {outside[0]!r}, outside its folder")

@@ -50,6 +50,7 @@ def _renamed(shape: FileShape, names: Mapping[str, str]) -> FileShape:
 
     Of several old names that have the same new one, the first that the file has is renamed.
     """
+    # Of names that differ only in case, the first one in the file stays in the dictionary.
     own = {name.lower(): name for name in reversed(list(shape.types))}
     renamed: dict[str, str] = {}
     for old, new in names.items():
@@ -104,6 +105,7 @@ def read_shape(
                 f"{where}: {uri}: it has no column {billed[0]!r}, which says what is billed; export it too"
             )
     merged = merge_types(where, by_file, published)
+    # The raw table keeps the columns of all months, and each of its partitions has them all.
     together = len({*merged, *published} - {RESERVED})
     if together > MAX_COLUMNS:
         raise DeliveryError(
@@ -182,6 +184,7 @@ def _copy_file(copy: Copy) -> Copied:
 
 
 def _by_file(shape: Shape, copied: Sequence[tuple["_Part", Copied]]) -> tuple[StagedFile, ...]:
+    """Return what was stored of each file, in the order of the delivery. Its parts ended in any order."""
     staged = []
     for file in shape.files:
         own = [one for part, one in copied if part.shape is file]

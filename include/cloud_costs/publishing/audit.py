@@ -101,6 +101,7 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
             if not (load.raw_only and "normalized" in check.needs)
         ]
         _record(connection, database, load, results)
+        # The lines of a published load do not change, and neither does their sum.
         if found.raw_is_staged:
             _record_billed_cost(connection, database, load, parts["raw_totals"])
     broken = [result for result in results if not result.passed]
@@ -146,6 +147,7 @@ def _parts(
     """
     lines = lines_of(connection, database, source.form, found)
     daily = _daily_lines(connection, database, load, lines)
+    # `normalize` decided the basis of each payer from the same sums, so both read the same costs.
     lines = on_basis(lines, focus.net_accounts(connection, lines, daily))
     parts: dict[str, sql.Composable] = {
         "schema": sql.Identifier(database.schema),
@@ -170,6 +172,7 @@ def _parts(
         connection.execute(sql.SQL("create temp table {} as {}").format(sql.Identifier(name), select))
         parts[name] = sql.Identifier("pg_temp", name)
     connection.execute(sql.SQL(OPTIONAL_TOTALS).format(parts["raw_totals"]))
+    # The list is read now, so a corrected list counts when `audit` is cleared.
     if source.invoices:
         with connection.cursor() as cursor:
             cursor.executemany(

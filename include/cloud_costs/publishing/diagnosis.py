@@ -170,6 +170,7 @@ def _lock_problems(first: Connection, database: Database) -> Iterator[str]:
     """
     lock = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
     key = [f"cloud_costs check {uuid4()}"]
+    # The first connection gets the lock, so the second must not.
     with database.session() as second:
         held = [connection.execute(lock, key).fetchone() for connection in (first, second)]
         first.execute("select pg_advisory_unlock_all()")
@@ -198,6 +199,7 @@ def diagnose_source(source: Source, storage_of: Callable[[Source], Storage]) -> 
             return Diagnosis(
                 problems=(f"{source.name}: the columns of {month_label(newest.billing_month)} are {other}",)
             )
+        # A month may have hundreds of files. One is enough to see that the storage lets its files be read.
         first_file = replace(delivery, files=delivery.files[:1])
         shape = read_shape(storage, first_file, source.form, {}, mapped=source.raw == "mapped")
     except CloudCostsError as error:

@@ -74,7 +74,10 @@ class Load:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Load":
-        """Return the load that `to_dict` gave; other keys are left out."""
+        """Return the load that `to_dict` gave; other keys are left out.
+
+        The values come from XCom, where a task of an earlier version of this package may have put them.
+        """
         month = parse_month(values["billing_month"], "billing_month")
         rows, size = values.get("rows"), values.get("bytes")
         return cls(int(values["load_id"]), values["source"], month, bool(values["raw_only"]), rows, size)
@@ -120,6 +123,7 @@ def open_load(
         [source.name, source.format, month, raw_only, run.dag_run_id, run.map_index],
     ).fetchone()
     load = Load(row[0] if row else 0, source.name, month, raw_only)
+    # Ids come from a sequence, so a smaller id is an earlier load.
     abandoned = connection.execute(
         sql.SQL(
             """
@@ -207,6 +211,7 @@ def record_files(
                     for one in files
                 ],
             )
+            # There is a fact for each value of each key of each file, which is too many for inserts.
             with cursor.copy(sql.SQL("copy {} from stdin").format(database.table("file_facts"))) as copy:
                 for fact in facts:
                     copy.write_row((load.load_id, fact.uri, fact.column, fact.kind, fact.value, fact.number))
@@ -220,6 +225,7 @@ def fail_load(database: Database, load: Load, status: str, error: BaseException)
     """
     try:
         with database.session() as connection:
+            # A load that is published stays so, whatever fails after that.
             connection.execute(
                 sql.SQL(
                     """

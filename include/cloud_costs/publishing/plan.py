@@ -156,6 +156,7 @@ def list_manifests(
         if unread:
             log.error("%s", unread)
         planned.append(month)
+    # Newest first: people look at the current month, and it is the one that a limit must not leave for the next run.
     planned.sort(key=lambda month: (-month.billing_month.toordinal(), month.source))
     # A run that ends at an older month says nothing about what is newest.
     stale = () if months.last else tuple(_stale(sources, planned))
@@ -248,6 +249,7 @@ def _decide(
         manifest.file.uri,
         manifest.file.etag,
     )
+    # The same manifest pins the same files, so nothing has to be read to know the version.
     if published and same:
         month = replace(month, version=published.version)
         if force:
@@ -263,6 +265,7 @@ def _decide(
 
 
 def _limited(planned: list[PlannedMonth], limit: int | None) -> list[PlannedMonth]:
+    """Leave the months to load that exceed the limit for the next run."""
     taken = 0
     months = []
     for month in planned:

@@ -76,6 +76,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
         name = load.normalized_table
         parent = database.table(source.normalized_table)
         _replace_partition(connection, database, parent, database.staging_table(name), load, name)
+        # A load of raw lines alone becomes a complete one when its daily totals are published.
         mark(connection, database, load, raw_only=False, mapping=focus.digest(source.form.mapping))
     if found.raw_is_staged:
         connection.execute(
@@ -85,6 +86,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
             [load.source, load.billing_month],
         )
         mark(connection, database, load, status="published", error=None)
+        # `now()` would be when this transaction began, before it waited for readers.
         connection.execute(
             sql.SQL("update {} set finished = clock_timestamp() where load_id = %s").format(
                 database.table("load_history")
@@ -143,6 +145,7 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
     parent = database.table(source.raw_table)
     staged = database.staging_table(load.raw_table)
     if not columns_of(connection, parent):
+        # `like` copies the columns, and not the CHECK constraint, which is about one month.
         connection.execute(
             sql.SQL("create table {} (like {}) partition by list ({})").format(parent, staged, sql.Identifier(RESERVED))
         )
@@ -157,6 +160,7 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
                 f"{load.label}: column {name!r} became {published} since this month was staged as {kind}; clear "
                 "load_raw of this month"
             )
+        # This rewrites the staged table, which nobody reads yet.
         if joined != kind:
             _alter_type(connection, staged, name, joined)
         if joined != published:
@@ -318,6 +322,7 @@ def _write_raw_columns(
 def _write_totals(connection: Connection, database: Database, load: Load) -> None:
     """Keep the totals of this version. The view `restatements` compares them with the next version's."""
     totals = database.table("published_totals")
+    # A month that is derived again replaces the totals of its load.
     connection.execute(sql.SQL("delete from {} where load_id = %s").format(totals), [load.load_id])
     connection.execute(
         sql.SQL(

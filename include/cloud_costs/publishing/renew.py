@@ -77,6 +77,7 @@ def renew(
         on_load(load)
         source = sources[load.source]
         try:
+            # The load is published, so all three steps work from its partitions. No bucket is read.
             again = normalize(database, source, load)
             audit(database, source, again)
             publish(database, source, again)

@@ -94,6 +94,7 @@ def load_months(
             on_step(month, "failed")
             failed[month.label] = error
             log.error("%s", error)
+    # Also after failures: readers are to see the months that were published.
     refresh_views(database, listed=listed)
     drop_old_raw(database, tuple(sources.values()))
     return Outcome(tuple(published), failed)

@@ -30,6 +30,7 @@ from cloud_costs.months import MonthRange, next_month
 from cloud_costs.storage.files import Folder, Storage, bucket_root, folder_name, is_root, labelled, parent_folder
 from cloud_costs.storage.threads import in_threads
 
+# 20250101-20250201
 RANGE = re.compile(r"([12][0-9]{3})(0[1-9]|1[0-2])01-([0-9]{6})01")
 # What follows the report folder in a data file's key: overwrite with Athena, then create-new.
 IN_REPORT = re.compile(

@@ -28,7 +28,9 @@ from cloud_costs.formats.manifests import find_files, listed_folders, read_conte
 from cloud_costs.months import MonthRange
 from cloud_costs.storage.files import Folder, Storage, bucket_root, folder_name, labelled, parent_folder
 
+# AWS writes BILLING_PERIOD. Tools that copy exports may write it in lower case.
 PERIOD = re.compile(r"(?i:billing_period)=([12][0-9]{3})-(0[1-9]|1[0-2])")
+# The end of a data file's key or uri, from the folder `data` on, where it is the same in every copy.
 IN_EXPORT = re.compile(r"(?:\A|/)(data/(?i:billing_period)=[0-9-]{7}/(?:[^/]+/)?[^/]+)\Z")
 # The keys under which an object of `dataFiles` may hold its uri or key; the first that is there counts.
 FILE_KEYS = ("uri", "path", "s3Uri", "key", "s3Key", "Key", "name")

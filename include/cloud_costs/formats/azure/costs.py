@@ -69,6 +69,7 @@ def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
 
 
 def _renamed(files: Sequence[StoredFile], name: str) -> dict[str, dict[str, str]]:
+    """Return the new name of the cost for each file. Only its header says which of the old names a file has."""
     return {file.uri: dict.fromkeys(COSTS, name) for file in files}
 
 

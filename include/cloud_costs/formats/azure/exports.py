@@ -39,6 +39,7 @@ RUN_TIME = re.compile(r"[0-9]{12}")
 RANGE = re.compile(r"([12][0-9]{3})(0[1-9]|1[0-2])01-([0-9]{8})")
 
 
+# `strict`: pydantic would otherwise take true for the number 1.
 class _Blob(BaseModel):
     name: str = Field(alias="blobName", min_length=1)
     bytes: int | None = Field(default=None, alias="byteCount", ge=0, strict=True)
@@ -77,6 +78,7 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
         wanted = {month: ranges[month] for month in sorted(ranges) if month in months}
         newest = in_threads(lambda month: _newest(wanted[month], storage), wanted)
     found = [Manifest(source, month, file) for month, file in zip(wanted, newest, strict=True) if file]
+    # Months outside of the range that was asked for show that the export is there.
     if not found and len(wanted) == len(ranges):
         raise DeliveryError(_nothing_found(source, export))
     return found

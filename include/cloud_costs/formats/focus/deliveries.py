@@ -31,12 +31,16 @@ from cloud_costs.months import MonthRange, month_label, next_month
 from cloud_costs.storage.files import Folder, Storage, StoredFile, folder_name, labelled
 from cloud_costs.storage.threads import in_threads
 
+# A folder of a month: 2025-01, 2025_01, 202501, 2025-01-01.
 MONTH = re.compile(r"([12][0-9]{3})[-_]?(0[1-9]|1[0-2])(?:[-_]?01)?")
+# 20250101-20250201, 2025-01-01_2025-01-31
 RANGE = re.compile(r"([12][0-9]{3}-?(?:0[1-9]|1[0-2])-?01)[-_]([12][0-9]{3}-?[0-9]{2}-?[0-9]{2})")
 YEAR = re.compile(r"[12][0-9]{3}")
 MONTH_OF_YEAR = re.compile(r"0?[1-9]|1[0-2]")
+# A folder of a day in a month's folder, 15 or 2025-01-15. `\1` wants the same divider twice.
 DAY = re.compile(r"(?:[12][0-9]{3}([-_]?)[0-9]{2}\1)?(0?[1-9]|[12][0-9]|3[01])")
 DATE = re.compile(r"[12][0-9]{3}([-_]?)[0-9]{2}\1[0-9]{2}")
+# A folder of a delivery: 20250203T120000Z, or 2025-02-03T12:00:00Z with anything behind it.
 DELIVERY_TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z?.*|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z?.*")
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 COMPLETE = "_SUCCESS"
@@ -135,6 +139,7 @@ def _newest(label: str, month: Folder, storage: Storage) -> Folder:
                 f"({folder_name(holding[0].uri)}/): costs could count twice or be left out; keep one of the two"
             )
         return month
+    # All files of all days are the delivery; so are none, where no folder holds data.
     if all(_is_day(folder.uri) for folder in holding):
         return month
     unclear = [folder_name(folder.uri) for folder in holding if not _is_delivery(folder.uri)]
@@ -144,6 +149,7 @@ def _newest(label: str, month: Folder, storage: Storage) -> Folder:
             "one delivery, or several deliveries? Put all files of the month into its folder, or name the folder of "
             "each delivery by its UTC time, such as 20250203T120000Z"
         )
+    # A provider that writes markers writes one last. A folder without it is still being written.
     complete = [folder for folder in holding if any(file.name == COMPLETE for file in folder.files)]
     return max(complete or holding, key=_age)
 
