@@ -102,7 +102,7 @@ class Month:
         rows = self.query("select status, error is null, error from load_history order by load_id")
         assert {status for status, *_ in rows} <= {"published", "superseded", "failed"}
         assert [status for status, *_ in rows].count("published") == 1
-        # What failed says why, and what did not fail does not.
+        # Failed loads, and only these, have an error.
         assert all((status == "failed") != is_silent for status, is_silent, _ in rows), rows
         plan = list_manifests(self.database, [self.source], lambda _: self.storage, MonthRange())
         assert [month.decision for month in plan.months] == ["unchanged"]

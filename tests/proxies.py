@@ -205,7 +205,7 @@ class HttpProxy:
         return status, headers, body
 
     def meet(self, kind: str) -> Fault | None:
-        """Return the fault of a request of this kind, or None, and call what has to happen before it."""
+        """Return the fault of a request of this kind, or None, and call `happen` where it is due."""
         with self._lock:
             if self._happen and self._happen[0] == kind:
                 self._left -= 1

@@ -175,7 +175,7 @@ def check_source(source: SourceOption = None) -> None:
 
 
 def _show(diagnoses: Iterable[Diagnosis]) -> None:
-    """Print the facts, each as soon as it is known, and end with the problems."""
+    """Print each fact as soon as it is known, and at the end all problems."""
     problems = []
     for diagnosis in diagnoses:
         for fact in diagnosis.facts:

@@ -44,7 +44,7 @@ class DeliveryNotReady(TransientError):
 
 
 class ColumnTypeError(PermanentError):
-    """A column's type cannot hold both what is published and what is delivered."""
+    """No type of a column holds both the published and the delivered values."""
 
 
 class DatabaseUnavailable(TransientError):

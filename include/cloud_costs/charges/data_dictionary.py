@@ -176,7 +176,7 @@ def _relation(connection: Connection, database: Database, name: str) -> Iterator
 
 
 def _version(view: str) -> Iterator[str]:
-    """Yield what a view of a version has, told by the difference to the one before."""
+    """Yield the description of a version's view: the columns that it adds to the version before, or leaves out."""
     version = VIEWS[view]
     named = {column.name: column for column in columns_of_version(version)}
     before = {
@@ -263,7 +263,7 @@ def _focus_expressions(expressions: Sequence[Expression]) -> Iterator[str]:
 
 
 def _expressions(head: tuple[str, str], named: list[tuple[str, Expression]]) -> Iterator[str]:
-    """Yield a table of the short expressions, and each long one by itself as it is written."""
+    """Yield a table of the short expressions, and then each long one as a block of SQL."""
     long = [(name, one) for name, one in named if len(one.in_a_row) > LONGEST_IN_A_ROW]
     short = [(f"`{name}`", f"`{one.in_a_row}`") for name, one in named if len(one.in_a_row) <= LONGEST_IN_A_ROW]
     yield from _table(head, short)

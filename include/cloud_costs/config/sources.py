@@ -203,7 +203,7 @@ class Source(BaseModel):
 
     @property
     def form(self) -> Format:
-        """How the source's deliveries are found and read: by their manifests, or by listing where there are none."""
+        """The format of the source, for two exports or for a bucket without manifests where it is configured so."""
         form = FORMATS[self.format]
         if self.amortized_uri:
             return with_amortized(form, self.amortized_uri)

@@ -26,7 +26,7 @@ REFUSED = re.compile(
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 10, 6
 # Milliseconds after which data that nobody acknowledges ends the connection.
 UNACKNOWLEDGED = 120_000
-# What holds in every session, whatever the role, the database or the environment sets.
+# Settings of every session. They win over those of the role, the database and the environment.
 SETTINGS = {
     # Partition bounds are read as text, and COPY sends UTF-8. Of dates that are not ISO, CSV has the American ones.
     "TimeZone": "UTC",
@@ -52,10 +52,10 @@ SET = """
     from unnest(%s::text[], %s::text[]) as wanted (name, setting)
     inner join pg_settings using (name)
 """
-# An encoding that takes any bytes for text: nothing would convert or refuse what is not UTF-8.
+# This encoding accepts any bytes as text. PostgreSQL would neither convert nor refuse text that is not UTF-8.
 NO_ENCODING = "SQL_ASCII"
-# Of a partition: it is written once, analyzed, and never changed. Autovacuum at work on it would keep `publish` waiting
-# for deadlock_timeout, with the parent locked.
+# For partitions, which are written once, analyzed and never changed. Autovacuum at work on the old partition would make
+# `publish` wait for deadlock_timeout, while it holds the lock of the partitioned table.
 NO_AUTOVACUUM = sql.SQL("autovacuum_enabled = false")
 # ANALYZE samples 300 rows for each unit. The default of 100 takes seconds on 155 columns, and plans the mapping no
 # better.
@@ -144,7 +144,7 @@ def _require_encoding(connection: Connection, name: str) -> None:
 
 @contextmanager
 def database_errors(name: str) -> Iterator[None]:
-    """Turn psycopg's errors into ours: what may pass when tried again, and what cannot."""
+    """Turn psycopg's errors into ours: `DatabaseUnavailable` for those that may pass, `DatabaseDenied` for others."""
     try:
         yield
     except CloudCostsError:

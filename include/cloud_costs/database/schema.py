@@ -88,7 +88,7 @@ def let_read(connection: Connection, database: Database, names: Sequence[str]) -
 
 
 def _fill_reference(connection: Connection, database: Database, name: str) -> None:
-    """Bring a reference table to what its file in `include/sql/focus` holds; rows that are the same are not touched.
+    """Make a reference table equal to its file in `include/sql/focus`. Rows that are the same are not touched.
 
     The first column of the file is the key. All columns are text.
     """

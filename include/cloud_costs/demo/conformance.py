@@ -38,7 +38,7 @@ REAL_MONTH = ROOT.parent / "shared" / "data" / "aws-workshop-2018"
 
 @dataclass(frozen=True)
 class Month:
-    """A month to check: what messages call it, and the export that holds it."""
+    """A month to check: its title in messages, and the export that holds it."""
 
     title: str
     source: Source

@@ -38,7 +38,7 @@ def prepare(server: Server) -> None:
     with psycopg.connect(server.uri(), autocommit=True) as connection:
         if not connection.execute("select 1 from pg_database where datname = %s", [NAME]).fetchone():
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(NAME)))
-        # What everyone may do by default would hide a right that a role lacks.
+        # Every role has the rights of `public`, which would hide a right that the loader or the reader lacks.
         connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(NAME)))
     _make_roles(server)
     if _hand_over(server):

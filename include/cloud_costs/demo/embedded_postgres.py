@@ -39,7 +39,7 @@ SYSTEM_USER = "pgserver"
 PORT = 5432  # part of the socket's name, nothing else
 LONGEST_SOCKET_PATH = 103  # bytes, on macOS; 107 on Linux
 SECONDS_TO_WAIT = 120
-# The builtin locale sorts alike on every machine, whatever locales that machine has.
+# The builtin locale sorts in the same way on every machine. Other locales depend on the machine's libraries.
 LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 

@@ -89,7 +89,7 @@ def api_settings(port: int) -> dict[str, str]:
 
 
 def find(file: Path) -> Airflow | None:
-    """Return the Airflow that `file` notes when it runs; what else has its process id since is not it."""
+    """Return the Airflow that `file` describes, if it still runs. Another process may have its process id by now."""
     with suppress(FileNotFoundError, ValueError, TypeError, psutil.NoSuchProcess):
         found = Airflow(**json.loads(file.read_text()))
         # psutil computes the time from the time of boot, which a corrected clock moves by a second.
@@ -114,7 +114,7 @@ def stop(file: Path) -> bool:
 
 
 def _session(leader: int) -> list[psutil.Process]:
-    """Return the live processes of a session; a running task is in it, but in a process group of its own."""
+    """Return the live processes of a session. Running tasks are in the session too, but have other process groups."""
     found = []
     for process in psutil.process_iter(["status"]):
         with suppress(ProcessLookupError, PermissionError):

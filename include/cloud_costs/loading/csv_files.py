@@ -42,7 +42,7 @@ BROKEN = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImpleme
 
 
 def is_csv(file: StoredFile) -> bool:
-    """Tell whether the file is CSV, whatever it is packed in."""
+    """Tell whether the file is CSV, plain, in gzip or in zip."""
     return re.search(r"\.(csv|csv\.gz|zip)$", file.name) is not None
 
 

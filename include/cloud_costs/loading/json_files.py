@@ -113,7 +113,7 @@ def _move(connection: Connection, copy: Copy) -> int:
 
 
 def _value(column: Column) -> sql.Composable:
-    """Return the SQL expression of a column's value. JSON's null and, but for texts, the empty text are NULL."""
+    """Return the SQL expression of a column's value. JSON's null is NULL, and so is the empty text for other types."""
     key = sql.Literal(column.original)
     if column.type == "jsonb":
         return sql.SQL("nullif(line -> {}, 'null')").format(key)

@@ -158,12 +158,12 @@ def _typed(part: Part, column: str, kind: str) -> str:
 
 
 def _without_huge_integers(connection: "duckdb.DuckDBPyConnection", statement: str) -> str:
-    described = connection.execute(f"select * from ({statement}) limit 0").description or []  # noqa: S608  whoever asks may
+    described = connection.execute(f"select * from ({statement}) limit 0").description or []  # noqa: S608  the operator's own SQL
     huge = [quoted(column[0]) for column in described if str(column[1]) in ("HUGEINT", "UHUGEINT")]
     if not huge:
         return statement
     replaced = ", ".join(f"{name}::decimal(38, 0) as {name}" for name in huge)
-    return f"select * replace ({replaced}) from ({statement})"  # noqa: S608  whoever asks may
+    return f"select * replace ({replaced}) from ({statement})"  # noqa: S608  the operator's own SQL
 
 
 @contextmanager

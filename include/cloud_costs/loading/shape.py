@@ -49,7 +49,7 @@ class FileShape:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a delivery holds: the raw columns that are kept, and each file's own."""
+    """The shape of a delivery: the raw columns that are kept, and the shape of each file."""
 
     columns: tuple[Column, ...]
     files: tuple[FileShape, ...]

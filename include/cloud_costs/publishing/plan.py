@@ -152,13 +152,13 @@ def list_manifests(
         raise passing[0] if passing else next(iter(failures.values()))
     planned = []
     for month, unread in in_threads(lambda one: _decide(one, published, force, raw_only), found):
-        # The month is loaded all the same: its own task then fails with this error and hinders no other month.
+        # The month is planned all the same. Its own task then fails with this error, and other months are loaded.
         if unread:
             log.error("%s", unread)
         planned.append(month)
     # Newest first: people look at the current month, and it is the one that a limit must not leave for the next run.
     planned.sort(key=lambda month: (-month.billing_month.toordinal(), month.source))
-    # A run that ends at an older month says nothing about what is newest.
+    # A run that ends at an older month does not see the newest one.
     stale = () if months.last else tuple(_stale(sources, planned))
     for line in stale:
         log.warning("%s", line)

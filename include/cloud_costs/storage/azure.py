@@ -119,8 +119,8 @@ class AzureStorage:
     def _split(self, uri: str) -> tuple[str, str]:
         container, account, key = split(uri)
         mine = self._client.account_name
-        # The client asks the account of its connection, whatever the uri says. A container of the same name there would
-        # be another bill. A client for an emulator or a custom domain may have no name.
+        # The client always asks the account of its connection, and not that of the uri. A container of the same name
+        # there would be another bill. A client for an emulator or a custom domain may have no name.
         if mine and account != mine:
             raise ConfigError(f"{uri}: the account is {account!r}, but connection {self._conn_id!r} is for {mine!r}")
         return container, key

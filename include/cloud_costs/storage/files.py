@@ -41,7 +41,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Folder:
-    """What one folder holds directly: the uris of its folders (they end with `/`), and its files."""
+    """The direct content of one folder: the uris of its folders, which end with `/`, and its files."""
 
     uri: str
     folders: tuple[str, ...]

@@ -1,7 +1,7 @@
 """Google Cloud Storage: `gs://bucket/prefix/`, through google-cloud-storage.
 
-What binds a read to what was listed is the object's generation, a number that Google gives every new content. Google's
-ETag changes with metadata too, so `StoredFile.etag` holds the generation.
+Reads are bound to the object's generation, a number that Google gives to each new content of an object. Google's ETag
+changes with metadata too, so `StoredFile.etag` holds the generation.
 """
 
 import io
@@ -102,8 +102,8 @@ def client(credentials: Any = None, project: str | None = None) -> Any:
     """
     with extra("google", "gs"):
         from google.cloud.storage import Client
-    # The library asks about the bucket itself beside every download, for traces that nobody here collects. That takes
-    # the right storage.buckets.get, and a refusal for each load in the audit log of a bucket that does not give it.
+    # The library also asks for the bucket's metadata with every download, for traces that nobody here collects. That
+    # needs the right storage.buckets.get. Without it, each load leaves a refusal in the bucket's audit log.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     if credentials is None and not os.environ.get("STORAGE_EMULATOR_HOST"):
         credentials = default_credentials()

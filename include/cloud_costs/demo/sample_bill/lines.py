@@ -1,10 +1,10 @@
 """A line of the bill, and the calendar, ids, rounding and discounts that all planners of a month share.
 
-A line carries its filled columns by Athena name (money and amounts as Decimal) and the FOCUS charges behind
-it. Renderers read the columns, the truth adds up the charges; neither derives one from the other.
+A line carries its filled columns by Athena name (money and amounts as Decimal) and the FOCUS charges behind it.
+Renderers read the columns, and the truth adds up the charges. Neither derives one from the other.
 
-Money has at most twelve decimal places and fifteen significant digits: what a DOUBLE keeps, and what
-PostgreSQL's float8-to-numeric cast gives back.
+Money has at most twelve decimal places and fifteen significant digits. A DOUBLE keeps these, and PostgreSQL's cast from
+float8 to numeric gives them back.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """The lines of one month with their true meaning, independent of any file format.
 
-Lines are planned day by day and never held: a month of ten million lines takes the memory of its resources.
-All randomness comes from (bill, month); a version changes the drawn lines by arithmetic on their position,
-so that a restated month is the same month but for the restatement.
+Lines are planned day by day and not kept, so a month of ten million lines needs memory only for its resources. All
+randomness comes from (bill, month). A version changes the drawn lines by arithmetic on their position, so a restated
+month differs from the first one only by the restatement.
 """
 
 from collections.abc import Iterator

@@ -127,7 +127,7 @@ class Reservation:
         }
 
     def _fee_columns(self) -> Values:
-        """Return what RIFee and upfront fees share; real ones have no service code."""
+        """Return the columns that RIFee and upfront fees share. Real ones have no service code."""
         meter = self._offer.meter
         return {
             **self._plan.month_span(),
@@ -195,7 +195,7 @@ class Reservation:
         return Line(values, self._offer.meter.product_name, self._plan.bill.payer, (charge,))
 
     def _upfront_refund(self) -> Line:
-        """Return what AWS gives back of another reservation's upfront fee: as the fee, it has no effective cost."""
+        """Return a refund of another reservation's upfront fee. Like the fee, it has no effective cost."""
         key = UUID(int=self._rng.getrandbits(128))
         cost = -(self._offer.upfront_hourly * 2190).quantize(Decimal("0.01"))
         values = {

@@ -17,9 +17,9 @@ from cloud_costs.demo.sample_bill.lines import ZERO, Line
 class TruthRow:
     """The totals of one (billing month, service, account, charge category, currency).
 
-    `account` is None where a charge belongs to none. `lines` counts exported lines: a fee that FOCUS splits in two
-    counts once, negations and split-cost rows never. A FOCUS export has charges for lines, so there the fee counts
-    twice.
+    `account` is None for charges that belong to no account. `lines` is the number of exported lines. A fee that FOCUS
+    splits in two counts once, and negations and split-cost rows do not count. The lines of a FOCUS export are charges,
+    so there the fee counts twice.
     """
 
     billing_month: date

@@ -139,7 +139,7 @@ def _newest(label: str, month: Folder, storage: Storage) -> Folder:
                 f"({folder_name(holding[0].uri)}/): costs could count twice or be left out; keep one of the two"
             )
         return month
-    # All files of all days are the delivery; so are none, where no folder holds data.
+    # The files of all days are the delivery. This is also true where no folder holds data.
     if all(_is_day(folder.uri) for folder in holding):
         return month
     unclear = [folder_name(folder.uri) for folder in holding if not _is_delivery(folder.uri)]

@@ -71,7 +71,7 @@ FOCUS_1_2 = (*(PROMOTED.get(name, name) for name in FOCUS_1_0), "ServiceSubcateg
 
 @dataclass(frozen=True)
 class DataSet:
-    """The columns of an export, and what a line is in it; None where the line is not in the data set."""
+    """The columns of an export. `row_of` makes a row of a line, or None where the data set does not have the line."""
 
     columns: Sequence[str]
     row_of: Callable[[AzureLine], Row | None]

@@ -1,6 +1,6 @@
-"""Delivers a planned month as Cost Management exports it: in parts, the manifest last, each run in a folder of its own.
+"""Deliver a planned month as Cost Management exports it: in parts and then a manifest, each run in its own folder.
 
-In overwrite mode the folder of the run before is gone. Without partitions there is one file and no manifest.
+In overwrite mode the folder of the run before is deleted. Without partitions there is one file and no manifest.
 """
 
 import csv
