@@ -87,7 +87,7 @@ def test_lines_that_break_a_check_are_caught(database, bucket, query, check):
     write_delivery(bucket, [line(), *LINES[check]])
     load = stage(database, source)
     if severity == "error":
-        with pytest.raises(AuditFailed, match=rf"2025-01: load 1 is rejected .*{check} \(error\): .*What to do"):
+        with pytest.raises(AuditFailed, match=rf"2025-01: load 1 is rejected, .*{check} \(error\): .*What to do"):
             audit(database, source, load)
         assert query("select status from load_history") == [("rejected",)]
     else:

@@ -165,7 +165,7 @@ def _start_postgres() -> Server:
 
 
 def _write_sample_bill() -> None:
-    """Write each export once; its truth is written last, so an interrupted one is written again."""
+    """Write each export once. Its truth is written last, so an export that was interrupted is written again."""
     for name, export in EXPORTS.items():
         if not _truth_path(name).exists():
             write_truth(_truth_path(name), export.write(MONTHS, BUCKET))
@@ -208,8 +208,8 @@ def _environment(server: Server) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(PASSWORDS),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{airflow_uri}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(LOGS),
-        # The API server answers its first task late, on a busy machine later than Airflow's own 5 s: the task
-        # would ask again, be told that it runs already, and spend a try.
+        # On a busy machine, the API server answers its first task after more than Airflow's own limit of 5 s. The task
+        # would ask again, get the answer that it runs already, and lose a try.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "NO_COLOR": "1",
         "NO_PROXY": "127.0.0.1,localhost",
@@ -272,7 +272,7 @@ def _run_logged(command: list[str], environment: dict[str, str], log: Path) -> N
 
 
 def plan_lines(log: str) -> list[str]:
-    """Return the lines of the plan in a log, which all lines of the plan's own logger are.
+    """Return the lines of the plan in a log: those of the plan's own logger.
 
     `airflow dags test` writes `2026-01-01T… [info     ] <line> [<logger>] loc=…`; a task's log file is JSON lines.
     """

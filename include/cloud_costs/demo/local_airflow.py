@@ -46,9 +46,9 @@ def require_free(port: int) -> None:
 
 
 def start(environment: Mapping[str, str], port: int, file: Path, log: Path, ready: Callable[[], bool]) -> Airflow:
-    """Start Airflow, note it in `file`, and return when it answers and `ready` says so.
+    """Start Airflow, write its process to `file`, and return when it answers and `ready` returns true.
 
-    Raises `RuntimeError` when it does not; nothing of it is left then.
+    Raises `RuntimeError` when that takes too long or a process ends, after it has ended all of them.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -75,10 +75,10 @@ def start(environment: Mapping[str, str], port: int, file: Path, log: Path, read
 
 
 def api_settings(port: int) -> dict[str, str]:
-    """Return where the API server listens and every task reaches it, as Airflow reads it from the environment.
+    """Return the environment variables with the address of the API server, for the server and for every task.
 
-    Its first answers take longer than the five seconds that a task waits by default when the machine is busy: the task
-    would fail, and be tried again a minute later.
+    On a busy machine, its first answers take longer than the five seconds that a task waits by default. The task would
+    fail, and be tried again a minute later.
     """
     return {
         "AIRFLOW__API__HOST": "127.0.0.1",
@@ -99,7 +99,7 @@ def find(file: Path) -> Airflow | None:
 
 
 def stop(file: Path) -> bool:
-    """End every process of the Airflow that `file` notes; tell whether there was any."""
+    """End every process of the Airflow that `file` describes; tell whether there was any."""
     running = find(file)
     if running:
         for end, seconds in ((psutil.Process.terminate, SECONDS_TO_STOP), (psutil.Process.kill, 5)):
@@ -124,7 +124,7 @@ def _session(leader: int) -> list[psutil.Process]:
 
 
 def _is_healthy(port: int) -> bool:
-    """Return whether the API server answers, and says that the others run."""
+    """Return whether the API server answers, and reports the other processes as healthy."""
     # No proxy: the environment may name one that does not know this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with suppress(urllib.error.URLError, ConnectionError, TimeoutError, ValueError):

@@ -1,7 +1,7 @@
-"""How a legacy Cost and Usage Report lies in its bucket: keys, manifest, and the litter around them.
+"""The layout of a legacy Cost and Usage Report in its bucket: keys, manifest, and the litter around them.
 
-A range is `YYYYMMDD-YYYYMMDD` with an exclusive end. Parquet in overwrite mode comes with the Athena integration,
-in Hive-style folders with an unpadded month; CSV lies in the range's folder. With an empty prefix AWS's keys
+A range is `YYYYMMDD-YYYYMMDD` with an exclusive end. Parquet in overwrite mode has the Athena integration: its files
+are in Hive-style folders with an unpadded month. CSV files are in the range's folder. With an empty prefix, AWS's keys
 begin with a slash.
 """
 
@@ -82,7 +82,7 @@ def manifest(bill: Bill, month: date, version: int, columns: Sequence[Column], k
 
 
 def write_month_litter(bill: Bill, month: date, columns: Sequence[Column], bucket_dir: Path) -> None:
-    """Write what the Athena integration leaves beside a month."""
+    """Write the files that the Athena integration leaves beside a month."""
     if _has_athena(bill):
         fields = ",\n".join(f"    {column.name} {column.type.upper()}" for column in columns)
         location = f"s3://{bill.bucket}/{bill.root}/{bill.report}/"
@@ -91,7 +91,7 @@ def write_month_litter(bill: Bill, month: date, columns: Sequence[Column], bucke
 
 
 def write_litter(bill: Bill, bucket_dir: Path) -> None:
-    """Write what the Athena integration leaves beside an export."""
+    """Write the files that the Athena integration leaves beside an export."""
     if not _has_athena(bill):
         return
     folder = f"{bill.root}/{bill.report}"

@@ -1,8 +1,8 @@
-"""How a Data Export (CUR 2.0 or FOCUS) lies in its bucket: data and metadata apart, one folder a billing
-period, in create-new mode one folder an execution below it.
+"""The layout of a Data Export (CUR 2.0 or FOCUS) in its bucket.
 
-With an empty prefix the keys begin with the export's name. AWS publishes no schema of the manifest: its
-members are those that public readers use.
+Data and metadata are in separate folders, with a folder for each billing period, and below it in create-new mode one
+for each execution. With an empty prefix, the keys begin with the export's name. AWS publishes no schema of the
+manifest, so it has the members that public readers use.
 """
 
 from collections.abc import Sequence

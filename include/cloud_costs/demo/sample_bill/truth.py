@@ -82,7 +82,7 @@ class _Sums:
 
 @dataclass
 class Tally:
-    """Adds up the truth of the lines that pass through it."""
+    """The sums of the lines that pass through it, which become the truth."""
 
     bill: Bill
     groups: defaultdict[tuple[str, str, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))
