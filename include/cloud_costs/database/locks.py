@@ -4,8 +4,8 @@ PostgreSQL's queue for a lock is first come, first served. While a transaction w
 that comes later waits behind it. So a transaction here waits for `LOCK_TIMEOUT` at most. Then it gives up, lets the
 readers pass, and tries again until its patience is over.
 
-Session locks and transaction locks of this package are advisory. Their keys are texts that name what is locked, and
-`hashtextextended` makes of each the number that PostgreSQL wants.
+Advisory locks, here and elsewhere in the package, have texts as keys, such as the schema and the source.
+`hashtextextended` makes of each text the number of 64 bits that PostgreSQL wants.
 """
 
 import random

@@ -114,7 +114,7 @@ class Database:
 def _keep_alive(connection: Connection) -> None:
     """Let the operating system notice a dead connection. A connection that sets shorter times keeps them.
 
-    The settings of libpq do the same, but an Airflow connection may not pass them on. A copy of the socket's descriptor
+    libpq has settings for the same, which the connection of an operator may lack. A copy of the socket's descriptor
     reaches the same socket, and closing the copy leaves libpq's own open.
     """
     with socket.socket(fileno=os.dup(connection.fileno())) as channel:
