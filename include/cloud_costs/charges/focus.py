@@ -93,6 +93,8 @@ def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
     # The basis of an account is decided from these sums, so they cannot depend on it.
     columns = [column for column in line_columns(raw.form.mapping) if column.type != "net"]
     values = {column.name: line_value(column, raw) for column in columns}
+    # `LineColumn.daily` says for each column whether it is a key of the groups, a sum, or left out as a typed NULL. The
+    # result has every column of the mapping, so that `daily_charges` reads it as it reads lines.
     for column in columns:
         value = values[column.name]
         if column.type == "count":

@@ -166,6 +166,8 @@ def unreadable(raw: RawLines, server_version: int) -> sql.Composed:
         sql.SQL(IS_NUMBER if server_version >= 160_000 else LOOKS_LIKE_NUMBER).format(value, sql.Literal(NUMBER))
         for _, value in texts
     ]
+    # One line of each text is enough to find it. `ctid` is the place of a row in its table: the smallest one is kept
+    # while the lines are counted, and its columns are read afterwards.
     return sql.SQL(
         "select found.column_name, found.value, found.lines, line.line from ("
         "select texts.column_name, texts.value, count(*) as lines, min(raw.ctid) as place from {raw} as raw "

@@ -111,8 +111,8 @@ def labelled(label: str) -> Iterator[None]:
 @contextmanager
 def changed_files(storage: Storage, where: str, file: StoredFile) -> Iterator[None]:
     """Raise `DeliveryNotReady` where an object cannot be read because it is no longer the one that was listed."""
-    # The clouds answer 412 or 404 for a version that is gone, which `PASSING` makes `StorageUnavailable`. A broken
-    # connection is the same error, so one question to the storage tells the two apart.
+    # The clouds answer 412 or 404 for a version that is gone, and both become `StorageUnavailable`. A broken connection
+    # is the same error, so one question to the storage tells the two apart.
     try:
         yield
     except StorageUnavailable as error:
