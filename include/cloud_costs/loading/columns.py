@@ -108,7 +108,7 @@ def raw_names(
     the file gets the plain name, whatever their order, and the others get a name with a digest.
 
     >>> raw_names(["line_item_usage_account_id", "Billing_Period"])
-    {'line_item_usage_account_id': 'line_item_usage_account_id', 'Billing_Period': 'billing_period_e1bbc1'}
+    {'line_item_usage_account_id': 'line_item_usage_account_id', 'Billing_Period': 'billing_period_90b1e9'}
     """
     wanted = list(originals)
     names = {original: known[original] for original in wanted if original in known}
