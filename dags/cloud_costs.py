@@ -15,7 +15,7 @@ every day and loads only the months that changed.
 | `refresh_views` | brings `costs` and the FOCUS views up to date, drops old raw lines, and raises the asset event |
 | `report` | lists what was published, sends alerts, and fails the run when a source or a month failed |
 
-**To load a month again**, clear its `load_raw` with its downstream tasks: it takes the delivery that is newest then.
+**To load a month again**, clear its `load_raw` with its downstream tasks. It loads the newest delivery.
 **To load what is unchanged, or a range of months**, trigger the DAG and fill in the form.
 """
 
@@ -66,9 +66,8 @@ PARAMS = {
 }
 
 NEVER_PASSES = RetryRule("cloud_costs.errors.PermanentError", RetryAction.FAIL, reason="trying again changes nothing")
-# The Airflow pool limits how many steps work on PostgreSQL at the same time. If the pool does not exist, Airflow never
-# starts them. The weight rule starts the next step of a month before the first step of another month, so that few
-# months are staged at the same time.
+# The Airflow pool limits how many steps use PostgreSQL at the same time. Without such a pool, they never start. The
+# weight rule starts the next step of a month before another month's first step, so that few months are staged at once.
 MONTHS_SHARE = {"pool": os.environ.get("LOAD_POOL") or "default_pool", "weight_rule": "upstream"}
 RETRIES = {
     "retries": 3,
@@ -81,31 +80,37 @@ RETRIES = {
 
 @task
 def list_manifests(params: dict[str, Any] | None = None, ti: Any = None) -> list[dict[str, str]]:
+    """Compare every export's manifests with what is published, and return the months to load."""
     return airflow_tasks.list_manifests(params or {}, conf.getint("core", "max_map_length"), ti.xcom_push)
 
 
 @task(map_index_template=LABEL, multiple_outputs=False)
 def load_raw(month: dict[str, str], params: Any = None, dag_run: Any = None, ti: Any = None) -> dict[str, Any]:
+    """Stream the newest delivery of the month into a staging table, and return the load."""
     return airflow_tasks.load_raw(month, params["raw_only"], dag_run.run_id, ti.map_index)
 
 
 @task(map_index_template=LABEL, multiple_outputs=False)
 def normalize(month: dict[str, str], load: Any) -> dict[str, Any]:
+    """Derive the daily totals from the staged lines, through the FOCUS mapping."""
     return airflow_tasks.normalize(month, load)
 
 
 @task(map_index_template=LABEL, multiple_outputs=False)
 def audit(month: dict[str, str], load: Any) -> dict[str, Any]:
+    """Run every check; a failed one keeps what was published before."""
     return airflow_tasks.audit(month, load)
 
 
 @task(map_index_template=LABEL, multiple_outputs=False)
 def publish(month: dict[str, str], load: Any) -> dict[str, Any]:
+    """Make the month visible in one transaction, and return what an asset event says of it."""
     return airflow_tasks.publish(month, load)
 
 
 @task_group(default_args=MONTHS_SHARE)
 def billing_month(month: dict[str, str]) -> Any:
+    """Load, derive, check and publish one month of one source."""
     load = load_raw(month=month)
     derived = normalize(month=month, load=load)
     audited = audit(month=month, load=derived)
@@ -114,6 +119,7 @@ def billing_month(month: dict[str, str]) -> Any:
 
 @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[PUBLISHED])
 def refresh_views(months: Any, params: Any = None, ti: Any = None, outlet_events: Any = None) -> None:
+    """Bring the views up to date, drop old raw lines, and raise the asset event for the published months."""
     if params["dry_run"] or ti.xcom_pull(task_ids="list_manifests") is None:
         raise AirflowSkipException("a dry run, or there is no plan: the views stay as they are")
     # Airflow hands over several months as a list, and a single one as itself.
@@ -125,6 +131,7 @@ def refresh_views(months: Any, params: Any = None, ti: Any = None, outlet_events
 
 @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
 def report(dag_run: Any = None, ti: Any = None) -> None:
+    """List what was published, send alerts, and fail the run when a source or a month failed."""
     states = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])[dag_run.run_id]
     planned = ti.xcom_pull(task_ids="list_manifests") or []
     found = ti.xcom_pull(task_ids="list_manifests", key="found") or {}
@@ -144,6 +151,7 @@ def report(dag_run: Any = None, ti: Any = None) -> None:
     doc_md=__doc__,
 )
 def cloud_costs() -> None:
+    """Plan the run, load each month in a mapped task group, then refresh the views and report."""
     planned = list_manifests()
     published = billing_month.expand(month=planned)
     refresh_views(published) >> report()

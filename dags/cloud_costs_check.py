@@ -28,21 +28,25 @@ PARAMS = {
 
 @task
 def check_database() -> None:
+    """Test the connection to PostgreSQL: version, encoding, rights and locks."""
     airflow_tasks.check_database()
 
 
 @task
 def list_sources() -> list[str]:
+    """Read the configuration, and return the names of its sources."""
     return airflow_tasks.list_sources()
 
 
 @task(map_index_template="{{ task.op_kwargs['source'] }}")
 def check_source(source: str) -> None:
+    """Test one source: its connection, manifests, the newest delivery's files, and its settings."""
     airflow_tasks.check_source(source)
 
 
 @task
 def check_alerts(params: Any = None, ti: Any = None) -> None:
+    """Test the connections that alerts go through, and send a test alert if the form asks for one."""
     airflow_tasks.check_alerts(params["send_test_alert"], ti.log_url)
 
 
@@ -57,6 +61,7 @@ def check_alerts(params: Any = None, ti: Any = None) -> None:
     doc_md=__doc__,
 )
 def cloud_costs_check() -> None:
+    """Test everything side by side, each source in a mapped task."""
     check_database()
     check_source.expand(source=list_sources())
     check_alerts()

@@ -1,8 +1,8 @@
 """Ask advisory services about every pinned dependency; `make audit` runs this.
 
-pip-audit alone calls it a success when a service knows none of the packages. Here the exit status is 1 for a known
-vulnerability, and where packages could not be asked about, that is said and never called good: a service that is out of
-reach is no fault of the change under test, so the status is then 0.
+The exit status is 1 for a known vulnerability. pip-audit alone reports success when a service knows none of the
+packages. Here, packages that no service could be asked about are listed as not audited. The status is then 0, because
+a service that is out of reach is no fault of the change under test.
 """
 
 import json
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PIP_AUDIT = "pip-audit==2.10.1"
 SERVICES = ("pypi", "osv")
 PINS = ("constraints.txt", "docker/constraints.txt", "docker/requirements.txt")
-# What every service that works knows.
+# A package that every working service knows.
 CANARY = "pip==23.2.1"
 SECONDS = 900
 
@@ -32,7 +32,7 @@ def pins() -> list[str]:
 
 
 def ask(service: str, wanted: Sequence[str]) -> list[dict[str, Any]] | None:
-    """Return what pip-audit reports of each package; None where it does not come to a report."""
+    """Return pip-audit's report of each package, or None where it makes no report."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("\n".join(wanted))
         file.flush()
@@ -53,7 +53,7 @@ def ask(service: str, wanted: Sequence[str]) -> list[dict[str, Any]] | None:
 
 
 def audit(wanted: Sequence[str], ask: Ask) -> tuple[int, list[str]]:
-    """Return the exit status, and the lines to say."""
+    """Return the exit status, and the lines to print."""
     service = next((name for name in SERVICES if _audited(ask(name, [CANARY]))), None)
     found = ask(service, wanted) if service else None
     if found is None:

@@ -1,4 +1,4 @@
-"""Helpers of the tests of Azure: the source that reads what the sample bill writes."""
+"""Helpers of the tests of Azure: sources over the sample bill, and crafted exports."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from cloud_costs.demo.sample_bill.azure import AzureBill
 
 
 def azure_source(bill: AzureBill, bucket: Path | str, **options: Any) -> Source:
-    """Return the source of a bill; a folder stands for the container, or the uri of one that is something else."""
+    """Return the source of a bill below a folder that stands for the container, or below the uri of a container."""
     root = f"file://{bucket}" if isinstance(bucket, Path) else bucket.rstrip("/")
     if bill.has_two_exports:
         options.setdefault("amortized_uri", f"{root}/{bill.amortized_root}/")
@@ -41,7 +41,7 @@ USAGE: dict[str, str] = {
 
 
 def usage(**values: str | None) -> dict[str, str]:
-    """Return a line of usage for 1.5 USD, but for `values`; a column whose value is None is not there."""
+    """Return a line of usage for 1.5 USD, changed by `values`; a column with the value None is left out."""
     return {name: value for name, value in {**USAGE, **values}.items() if value is not None}
 
 

@@ -61,33 +61,42 @@ def running(command: Sequence[str], port: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Azurite:
-    """Azure Blob Storage as Azurite speaks it; it refuses a conditional read of a blob that changed."""
+    """Azurite: Azure Blob Storage's protocol. It refuses a conditional read of a blob that changed.
+
+    `endpoint_url` of a method is for a proxy before the server.
+    """
 
     endpoint_url: str
     scheme = "abfss"
 
     def connection_string(self, endpoint_url: str = "") -> str:
+        """Return the connection string with the key of Azurite's account."""
         url = f"{endpoint_url or self.endpoint_url}/{ACCOUNT}"
         return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};BlobEndpoint={url};"
 
     def service(self, endpoint_url: str = "", **limits: Any) -> Any:
+        """Return a `BlobServiceClient`."""
         return blob_service(connection_string=self.connection_string(endpoint_url), **limits)
 
     def storage(self, endpoint_url: str = "", *, seconds: float = 10, attempts: int = 2) -> Storage:
+        """Return the storage, with limits that make a test of a fault short."""
         return AzureStorage(self.service(endpoint_url, seconds=seconds, attempts=attempts), "wasb_default")
 
     def new_root(self) -> str:
+        """Make a container and return its uri."""
         container = f"billing-{uuid.uuid4().hex[:12]}"
         self.service().create_container(container)
         return f"abfss://{container}@{ACCOUNT}.dfs.core.windows.net/"
 
     def put(self, uri: str, content: bytes, encoding: str | None = None) -> None:
+        """Write a blob, with a Content-Encoding if one is given."""
         from azure.storage.blob import ContentSettings
 
         settings = ContentSettings(content_encoding=encoding)
         self._blob(uri).upload_blob(content, overwrite=True, content_settings=settings)
 
     def delete(self, uri: str) -> None:
+        """Delete a blob."""
         self._blob(uri).delete_blob()
 
     def _blob(self, uri: str) -> Any:
@@ -104,6 +113,7 @@ class GoogleServer:
     scheme = "gs"
 
     def client(self, endpoint_url: str = "") -> Any:
+        """Return a google-cloud-storage `Client` without credentials."""
         from google.auth.credentials import AnonymousCredentials
         from google.cloud.storage import Client
 
@@ -111,20 +121,24 @@ class GoogleServer:
         return Client("cloud-costs-tests", AnonymousCredentials(), client_options=options)
 
     def storage(self, endpoint_url: str = "", *, seconds: float = 10, attempts: int = 2) -> Storage:
+        """Return the storage, with limits that make a test of a fault short."""
         client = self.client(endpoint_url)
         return GoogleStorage(client, "google_cloud_default", seconds=seconds, patience=attempts - 1)
 
     def new_root(self) -> str:
+        """Make a bucket and return its uri."""
         bucket = f"billing-{uuid.uuid4().hex[:12]}"
         self.client(self.emulator_url).create_bucket(bucket)
         return f"gs://{bucket}/"
 
     def put(self, uri: str, content: bytes, encoding: str | None = None) -> None:
+        """Write an object, with a Content-Encoding if one is given."""
         blob = self._blob(uri)
         blob.content_encoding = encoding
         blob.upload_from_string(content)
 
     def delete(self, uri: str) -> None:
+        """Delete an object."""
         self._blob(uri).delete()
 
     def _blob(self, uri: str) -> Any:

@@ -37,7 +37,7 @@ def postgres() -> Iterator[embedded_postgres.Server]:
     folder = Path(tempfile.mkdtemp(prefix="cloud-costs-tests-"))
     server = embedded_postgres.start(folder / "postgres", settings={"fsync": "off", "max_connections": "200"})
     with psycopg.connect(server.uri(), autocommit=True) as connection:
-        # What everyone may do by default would hide a right that a role lacks.
+        # Every role has the rights of `public`, which would hide a right that the loader or the reader lacks.
         connection.execute("revoke all on database postgres from public")
     yield server
     embedded_postgres.stop(folder / "postgres")
@@ -45,10 +45,12 @@ def postgres() -> Iterator[embedded_postgres.Server]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Register the hooks of this process when tests run in several."""
     side_by_side.register(config)
 
 
 def pytest_report_header() -> str:
+    """Say whether the real month is there, so that nobody takes skipped tests for passed ones."""
     return f"real month in ../shared/data: {'found' if SHARED_DATA.exists() else 'not there, its tests are skipped'}"
 
 
@@ -142,17 +144,21 @@ class S3Server:
     secret: str = "test-secret-key-that-no-log-may-show"
 
     def session(self) -> Any:
+        """Return a boto3 session with the server's credentials."""
         import boto3
 
         return boto3.Session(self.key_id, self.secret, region_name="us-east-1")
 
     def client(self) -> Any:
+        """Return a boto3 S3 client of the server."""
         return self.session().client("s3", endpoint_url=self.endpoint_url)
 
     def storage(self, conn_id: str = "aws_default") -> S3Storage:
+        """Return the storage, which names `conn_id` in its messages."""
         return S3Storage(self.client(), conn_id)
 
     def new_bucket(self) -> str:
+        """Make a bucket and return its name."""
         name = f"billing-{uuid.uuid4().hex[:12]}"
         self.client().create_bucket(Bucket=name)
         return name
@@ -190,7 +196,7 @@ def s3() -> Iterator[S3Server]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what the machine's own environment says about clouds, PostgreSQL and this package."""
+    """Remove the machine's own settings of clouds, PostgreSQL and this package from the environment."""
     theirs = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "PG")
     ours = ("POSTGRES_", "CLOUD_COSTS_", "S3_BUCKET", "CUR_PATHS", "ALERT_")
     for name in list(os.environ):

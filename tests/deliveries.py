@@ -11,7 +11,7 @@ from cloud_costs.demo import sample_bill
 from cloud_costs.demo.sample_bill import Bill, Truth
 from cloud_costs.demo.sample_bill.files import replacing
 
-# Larger months are written where they are wanted: no two tests want the same one.
+# Larger months are not kept, because no two tests use the same one.
 MOST_LINES = 20_000
 
 

@@ -1,4 +1,4 @@
-"""A month of which one delivery is published and the next one is there, to be loaded while something goes wrong."""
+"""A month with a published delivery and a newer one, which a test loads while something goes wrong."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -36,11 +36,11 @@ class Month:
     source: Source
     truths: dict[int, Truth] = field(default_factory=dict)
     delivered: int = 0
-    # How many moments each step of each version has, and what the steps were given.
+    # How many moments each step of each version has, and the load that each step got.
     counts: dict[tuple[int, str], int] = field(default_factory=dict)
     loads: dict[str, Load | None] = field(default_factory=dict)
     storage: Storage = field(default_factory=LocalStorage)
-    # Puts what is in `bucket` where the source reads it.
+    # Copies the files of `bucket` to where the source reads them.
     upload: Callable[[], None] = lambda: None
 
     def deliver(self) -> None:
@@ -54,6 +54,7 @@ class Month:
         return 1 + attempt * (self.counts[3 - self.delivered, step] - 1) // (tries - 1)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement in the month's schema."""
         with self.database.session() as connection:
             connection.execute(f'set search_path to "{self.database.schema}"')
             return connection.execute(statement, parameters or None).fetchall()
@@ -65,7 +66,7 @@ class Month:
             made = connection.execute("select to_regclass('costs') is not null and to_regclass('raw_cup') is not null")
             if made.fetchone() == (False,):
                 return 0
-            # What follows is seen in one moment, as by a reader of one statement.
+            # With this lock, no swap comes between the queries: they see the same, as a reader of one statement does.
             connection.execute("lock table only raw_cup, only cup_normalized in access share mode")
 
             def query(statement: str, *parameters: Any) -> Any:
@@ -81,11 +82,11 @@ class Month:
         return version
 
     def assert_whole(self, *versions: int) -> None:
-        """Readers see one of these versions, the same in every relation, and `load_history` says which."""
+        """Assert that readers see one of these versions, the same in every relation and in `load_history`."""
         assert self.published() in versions
 
     def next_run(self) -> None:
-        """Run as the next day does, and be whole: the new version, nothing staged, every load over and told."""
+        """Run as on the next day, and assert that everything is repaired (`assert_repaired`)."""
         for _ in patiently():
             plan = list_manifests(self.database, [self.source], lambda _: self.storage, MonthRange())
             outcome = load_months(self.database, {"cup": self.source}, lambda _: self.storage, plan)
@@ -95,24 +96,25 @@ class Month:
         self.assert_repaired()
 
     def assert_repaired(self) -> None:
+        """Assert that the newest version is published, nothing is staged, and every load is over with its reason."""
         self.assert_whole(self.delivered)
         assert staged_tables(self.database) == []
         rows = self.query("select status, error is null, error from load_history order by load_id")
         assert {status for status, *_ in rows} <= {"published", "superseded", "failed"}
         assert [status for status, *_ in rows].count("published") == 1
-        # What failed says why, and what did not fail does not.
+        # Failed loads, and only these, have an error.
         assert all((status == "failed") != is_silent for status, is_silent, _ in rows), rows
         plan = list_manifests(self.database, [self.source], lambda _: self.storage, MonthRange())
         assert [month.decision for month in plan.months] == ["unchanged"]
 
 
 def attempts(number: int) -> list[Any]:
-    """Return the numbers of so many attempts; after every second one, the step is tried again as Airflow does it."""
+    """Return the params of this number of attempts. In every second one, the step is repeated as Airflow does it."""
     return [pytest.param(n, id=f"{n}-{'retry' if n % 2 else 'next run'}") for n in range(number)]
 
 
 def go_on(month: Month, steps: tuple[str, ...], load: Load | None = None) -> Load | None:
-    """Take steps as Airflow does, which tries again what may pass."""
+    """Take steps as Airflow does, and repeat a step whose error may pass."""
     for step in steps:
         for _ in patiently():
             try:
@@ -138,7 +140,7 @@ def count_moments(month: Month) -> None:
 
 
 def patiently() -> Iterator[None]:
-    """Yield until the caller is content, as Airflow's retries do, but sooner."""
+    """Yield for each try until the caller breaks, like Airflow's retries, but with shorter pauses."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         yield
@@ -147,6 +149,6 @@ def patiently() -> Iterator[None]:
 
 
 def assert_passes(*errors: CloudCostsError) -> None:
-    """These are errors after which Airflow tries again."""
+    """Assert that Airflow tries again after these errors."""
     for error in errors:
         assert isinstance(error, TransientError), error

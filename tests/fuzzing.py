@@ -1,4 +1,4 @@
-"""How many examples the fuzz tests try: few and always the same, or many and others each time with `FUZZ`."""
+"""The number of examples that fuzz tests try: few and always the same ones, or with `FUZZ` many random ones."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""Text that means something to somebody else: to SQL, a shell, a format string, a template, a terminal."""
+"""Hostile text: it has a meaning in SQL, a shell, a format string, a template or a terminal."""
 
 HOSTILE = (
     '"; drop table load_history; --',

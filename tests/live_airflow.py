@@ -39,7 +39,7 @@ SECONDS = 600
 
 @dataclass
 class Live:
-    """The Airflow that runs, what it reads and writes, and a client of its REST API."""
+    """A running Airflow, with its bucket, its folder and its databases, and a client of its REST API."""
 
     url: str
     password: str
@@ -75,6 +75,7 @@ class Live:
         return str(self.call(f"{DAG}/dagRuns", {"conf": params, "logical_date": None})["dag_run_id"])
 
     def state(self, run_id: str) -> str:
+        """Return the state of a run, such as `running` or `success`."""
         return str(self.call(f"{DAG}/dagRuns/{run_id}")["state"])
 
     def wait(self, run_id: str, done: Callable[[], bool] = lambda: True, seconds: float = SECONDS) -> str:
@@ -88,7 +89,7 @@ class Live:
         raise AssertionError(f"{run_id} is {state} after {seconds} s: {self.tasks(run_id)}\n{self.errors()}")
 
     def errors(self) -> str:
-        """Return what the task logs say of errors."""
+        """Return the lines of the task logs that are errors."""
         logs = (self.folder / "logs").glob("dag_id=*/**/attempt=*.log")
         lines = [line for path in logs for line in path.read_text().splitlines() if '"level":"error"' in line]
         return "\n".join(lines)
@@ -127,6 +128,7 @@ class Live:
         return self.wait(run_id, lambda: self.tasks(run_id)[task, map_index][1] > tries)
 
     def log(self, run_id: str, task: str, map_index: int = -1, attempt: int = 1) -> str:
+        """Return the log of a task as the UI gets it, as JSON text."""
         path = f"{DAG}/dagRuns/{run_id}/taskInstances/{task}/logs/{attempt}?map_index={map_index}&full_content=true"
         return json.dumps(self.call(path), ensure_ascii=False)
 
@@ -142,7 +144,7 @@ class Live:
         )
 
     def totals(self, source: str, month: Any) -> dict[Any, Any]:
-        """Return what `costs` sums to, in the shape of `pipeline.truth_totals`."""
+        """Return the sums of `costs`, in the shape of `pipeline.truth_totals`."""
         return {row[:4]: row[4:] for row in self.query(TOTALS, source, month)}
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:

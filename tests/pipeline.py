@@ -58,7 +58,7 @@ def truth_totals(truth: Truth) -> dict[tuple[str, ...], tuple[Decimal, ...]]:
 
 
 def cost_totals(query: Any, source: str, month: date) -> dict[tuple[str, ...], tuple[Decimal, ...]]:
-    """Return the same totals as `costs` has them."""
+    """Return the same totals from `costs`."""
     rows = query(TOTALS, source, month)
     return {tuple(row[:4]): tuple(Decimal(value) for value in row[4:]) for row in rows}
 
@@ -81,7 +81,7 @@ LINE = {
 
 
 def line(month: date = JANUARY, **values: Any) -> dict[str, Any]:
-    """Return one exported line: an hour of EC2 for 1.5 USD, but for `values`."""
+    """Return one exported line: an hour of EC2 for 1.5 USD, changed by `values`."""
     start = datetime(month.year, month.month, 1)
     dates = {
         "bill_billing_period_start_date": start,

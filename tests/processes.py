@@ -1,6 +1,6 @@
-"""Processes of their own that load a month, so that a test can kill one at any statement, and see one crash.
+"""Separate processes that load a month, so that a test can kill one at any statement.
 
-They are forked from a server that has imported all they need, and have no state of the tests.
+They are forked from a server process that has imported everything they need, and share no state with the tests.
 """
 
 import multiprocessing
@@ -31,7 +31,7 @@ STEPS = ("load_raw", "normalize", "audit", "publish", "refresh_views")
 
 
 def start(work: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Pipe]:
-    """Run `work(pipe, *arguments)` in a process of its own; return the process and this end of the pipe."""
+    """Run `work(pipe, *arguments)` in a new process; return the process and the caller's end of the pipe."""
     ours, theirs = CONTEXT.Pipe()
     process = CONTEXT.Process(target=work, args=(theirs, *arguments), daemon=True)
     process.start()
@@ -40,7 +40,7 @@ def start(work: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Pipe
 
 
 class Moments:
-    """Counts the moments of a load: each statement, each batch of rows, each commit. Something happens at one."""
+    """Counts the moments of a load: each statement, each batch of rows, each commit. `happen` is called at one."""
 
     def __init__(self, at: int = 0, happen: Callable[[], None] = lambda: None) -> None:
         self.seen, self._at, self._happen, self._lock = 0, at, happen, threading.Lock()
@@ -90,7 +90,7 @@ def take_step(
     moments: Moments | None = None,
     storage: Storage | None = None,
 ) -> Load | None:
-    """Take one step as the DAG does, with what the step before gave; return what the next one needs."""
+    """Take one step as the DAG does, with the load that the step before returned; return the load for the next one."""
     if step == "load_raw":
         return load_raw(database, storage or LocalStorage(), source, JANUARY, progress=moments)
     if step == "refresh_views":
@@ -106,9 +106,9 @@ def take_step(
 def stop_at_a_moment(
     pipe: Pipe, uri: str, schema: str, source: Source, step: str, load: Load | None, at: int, waits: bool
 ) -> None:
-    """Take one step, and say so when its moment `at` has come; then wait there for ever, or go on.
+    """Take one step, and send `there` when its moment `at` has come. Then wait there for ever, or go on.
 
-    After the step, say so, and wait.
+    After the step, send `done` and wait, so that the session of the step stays open until the test ends the process.
     """
 
     def happen() -> None:

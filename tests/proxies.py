@@ -19,7 +19,7 @@ RESET = struct.pack("ii", 1, 0)
 
 
 def reset(connection: socket.socket) -> None:
-    """Close a connection with a reset, as a router does that has forgotten it."""
+    """Close a connection with a reset, as a router does after it lost its state."""
     with suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         # Not only close: another thread may be reading from it.
@@ -34,16 +34,16 @@ KEEP_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
 def forget(connection: socket.socket) -> None:
-    """Let nothing reach this end any more, not even a question whether it is there: a firewall forgot the connection.
+    """Drop every packet to this end, keepalive probes too, as a firewall does that has forgotten the connection.
 
-    The other end hears nothing: no data, no acknowledgement, no reset.
+    The other end gets nothing: no data, no acknowledgement, no reset.
     """
     program = ctypes.create_string_buffer(KEEP_NOTHING, len(KEEP_NOTHING))
     connection.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
 
 
 class TcpProxy:
-    """Passes bytes on to a Unix socket, until told to cut all connections, or the next one that answers."""
+    """A TCP proxy before a Unix socket, which cuts or forgets its connections when a test tells it to."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -58,6 +58,7 @@ class TcpProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        """Stop listening, and cut every connection."""
         self._listener.close()
         self.cut()
 
@@ -70,18 +71,18 @@ class TcpProxy:
                 reset(end)
 
     def forget(self) -> None:
-        """Pass nothing on any more between those who are connected, and say nothing to the client."""
+        """Pass nothing on any more in the connections that there are, and send nothing to their clients."""
         with self._lock:
             for client, server in self._pairs:
                 self._forgotten.add(server)
                 forget(client)
 
     def cut_when(self, sent: int) -> None:
-        """Cut every connection in the middle of the packet with which so many more bytes are sent to the server."""
+        """Cut every connection after `sent` more bytes to the server, in the middle of the packet with the last one."""
         self._cut_at = self._sent + sent
 
     def keep_next_answer(self) -> None:
-        """Cut every connection when the server next answers, and keep the answer."""
+        """Cut every connection at the server's next answer, so that the client never gets it."""
         self._keeps_answer = True
 
     def _accept(self) -> None:
@@ -117,7 +118,7 @@ class TcpProxy:
 
 
 def kind_of(method: str, path: str) -> str:
-    """Tell a look at an object, a listing, a manifest and data apart."""
+    """Return the kind of a request: `list`, `head`, `manifest` or `data`."""
     where, _, asked = path.partition("?")
     google = where.startswith(("/storage/v1/b/", "/download/storage/v1/b/"))
     if "list-type" in asked or "comp=list" in asked or (google and where.endswith("/o")):
@@ -133,7 +134,7 @@ Fault = Callable[[http.server.BaseHTTPRequestHandler, int, Headers, bytes], None
 
 @dataclass
 class Faults:
-    """Requests of one kind, as many as are left, meet a fault."""
+    """A fault for requests of one kind: `left` counts those that still get it, and `met` those that got it."""
 
     fault: Fault
     kind: str
@@ -142,7 +143,7 @@ class Faults:
 
 
 class HttpProxy:
-    """Passes requests on to a server, and the answers back unless they meet a fault."""
+    """An HTTP proxy before a server. It passes answers back, except those that a test gives a fault."""
 
     def __init__(self, endpoint_url: str) -> None:
         self.endpoint_url = endpoint_url
@@ -158,12 +159,13 @@ class HttpProxy:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def close(self) -> None:
+        """Stop the proxy."""
         self._server.shutdown()
         self._server.server_close()
 
     @contextmanager
     def faulty(self, fault: Fault, kind: str, times: int = sys.maxsize) -> Iterator[Faults]:
-        """Let the next requests of a kind meet a fault."""
+        """Give the next `times` requests of a kind a fault, within the block."""
         self._faults = Faults(fault, kind, times)
         try:
             yield self._faults
@@ -172,7 +174,7 @@ class HttpProxy:
 
     @contextmanager
     def before(self, kind: str, number: int, happen: Callable[[], object]) -> Iterator[None]:
-        """Let something happen before that request of a kind is passed on; the first is 1. It must come."""
+        """Call `happen` before request `number` of a kind is passed on, counted from 1; assert that it comes."""
         self._happen, self._left = (kind, happen), number
         yield
         assert self._left <= 0
@@ -199,11 +201,11 @@ class HttpProxy:
             connection.close()
 
     def amend(self, path: str, status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
-        """Return what the client gets, where it does not meet a fault."""
+        """Return the answer that the client gets when there is no fault."""
         return status, headers, body
 
     def meet(self, kind: str) -> Fault | None:
-        """Return the fault that a request of this kind meets."""
+        """Return the fault of a request of this kind, or None, and call `happen` where it is due."""
         with self._lock:
             if self._happen and self._happen[0] == kind:
                 self._left -= 1
@@ -218,7 +220,7 @@ class HttpProxy:
 
 
 class GoogleProxy(HttpProxy):
-    """Adds what the emulator of Google Cloud Storage lacks: conditional reads, and pages of a listing."""
+    """A proxy that adds conditional reads and pages of listings, which Google's emulator lacks."""
 
     def __init__(self, endpoint_url: str) -> None:
         super().__init__(endpoint_url)
@@ -226,6 +228,7 @@ class GoogleProxy(HttpProxy):
         self.page = 1000
 
     def amend(self, path: str, status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
+        """Return one page of a listing, and status 412 for a read of a generation that is gone."""
         where, _, asked = path.partition("?")
         query = dict(parse_qsl(asked))
         if status == http.HTTPStatus.OK and where.endswith("/o"):

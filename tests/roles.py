@@ -38,7 +38,7 @@ def drop_roles(server: Server, schema: str) -> None:
 
 @contextmanager
 def own_schemas(server: Server) -> Iterator[Database]:
-    """Make schemas and roles of a name of its own, with the numbered DDL; the loader is who connects."""
+    """Make schemas and roles with a name of their own, with the numbered DDL; the database connects as the loader."""
     schema = f"t_{uuid.uuid4().hex[:12]}"
     make_roles(server, schema)
     try:
@@ -50,9 +50,10 @@ def own_schemas(server: Server) -> Iterator[Database]:
 
 
 def loader_uri(server: Server, schema: str) -> str:
+    """Return the libpq URI of the loader of a schema."""
     return server.uri(user=f"{schema}_loader")
 
 
 def reading(server: Server, database: Database) -> Database:
-    """Return the same schemas as their reader sees them."""
+    """Return the same schemas, connected as their reader."""
     return Database(lambda: psycopg.connect(server.uri(user=database.reader)), database.schema, database.name)

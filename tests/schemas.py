@@ -1,8 +1,8 @@
-"""Schemas that tests take and give back: making them costs more than most of what is tested in them.
+"""Schemas that tests borrow and give back, because making them takes longer than most tests.
 
-What a test left in them is taken away, and then a fingerprint tells whether they are as they were made: relations,
-columns, constraints, triggers, functions, comments, rights, roles and the rows of the tables that come filled. Schemas
-that are not are dropped.
+After a test, its relations and rows are removed from its schemas. A fingerprint then tells whether the schemas are as
+they were made: relations, columns, constraints, triggers, functions, comments, rights, roles and the rows of tables
+that are made with rows. Schemas with another fingerprint are not lent again.
 """
 
 from collections.abc import Iterator
@@ -108,6 +108,7 @@ class Schemas:
                 self._free.append(made)
 
     def close(self) -> None:
+        """Drop all schemas and roles that were made."""
         self._all.close()
 
     def _make(self) -> Made:
@@ -138,7 +139,7 @@ def _filled(database: Database) -> list[sql.Identifier]:
 
 def _clean(connection: psycopg.Connection, made: Made) -> None:
     """Drop the relations that a test made, and delete the rows that it left."""
-    # Whoever is still connected shall not hold up the tests.
+    # A connection that a test left open must not hold up the tests.
     connection.execute("set local lock_timeout to '2s'")
     connection.execute("set local session_replication_role to replica")
     statements, emptied = [], []

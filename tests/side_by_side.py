@@ -1,8 +1,8 @@
-"""Tests in several processes at once: which of them stay together, and which have the machine to themselves.
+"""Run tests in several processes: which tests stay together, and which tests run alone on the machine.
 
-`make test` starts two processes. Each of them has a PostgreSQL and an S3 server of its own, so tests of one cannot see
-or slow down what tests of the other left there. What is expensive is made once for the tests that share it: all tests
-of a file stay in one process with the fixtures of that file, and all tests that start an Airflow with what it needs.
+`make test` starts two processes. Each of them has its own PostgreSQL and S3 server, so the tests of one do not see the
+data of the other. Expensive fixtures are made once for the tests that share them. So all tests of a file stay in one
+process, and so do all tests that share an Airflow.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ PORTS = range(20_000, 32_000)
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]
-    """Gives a process a whole file at a time, or all of `TOGETHER`, in the order of collection.
+    """A scheduler that gives a process a whole file at a time, or all of `TOGETHER`, in the order of collection.
 
     Slow folders come first in the alphabet, so the processes end at about the same time.
     """
@@ -50,13 +50,16 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker where the locks are."""
         node.workerinput["locks"] = self.folder
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Together | None:
+        """Replace xdist's scheduler for `--dist loadfile`."""
         return Together(config, log) if config.option.dist == "loadfile" else None
 
     def pytest_unconfigure(self) -> None:
+        """Remove the locks."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -68,20 +71,22 @@ class Worker:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Run one test under the lock of the machine, shared with other tests or alone."""
         with self._locked(alone=item.get_closest_marker("alone") is not None):
             return (yield)
 
     @contextmanager
     def _locked(self, alone: bool) -> Iterator[None]:
         with (self.folder / "queue").open("a") as queue, (self.folder / "machine").open("a") as machine:
-            # A test that waits for the machine holds up those behind it; else the other process would never leave it.
+            # A test that is marked `alone` waits for the machine while it holds the queue. So the other process cannot
+            # start its next test, and the wait ends.
             fcntl.flock(queue, fcntl.LOCK_EX)
             fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
             fcntl.flock(queue, fcntl.LOCK_UN)
             try:
                 yield
             finally:
-                # Not only closed: a process that a test forked may have the file open, too.
+                # Closing the file would not free the lock where a process that a test forked has the file open too.
                 fcntl.flock(machine, fcntl.LOCK_UN)
 
 

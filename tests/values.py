@@ -1,4 +1,4 @@
-"""Rows that are written down by hand, as a statement of `include/sql` reads them in the place of a load's."""
+"""Hand-written rows, which a statement of `include/sql` reads in the place of a load's rows."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ CHARGE_TYPES = {column.name: column.type for column in focus_columns()}
 
 
 def rows_of(rows: list[Row], types: dict[str, str]) -> sql.Composed:
-    """Return the select of rows as PostgreSQL would hold them; what a row does not state is NULL."""
+    """Return the select of rows in the types that PostgreSQL has; a column that a row does not state is NULL."""
     columns = sql.SQL(", ").join(
         sql.SQL("null::{} as {}").format(sql.SQL(kind), sql.Identifier(name)) for name, kind in types.items()
     )
@@ -31,7 +31,7 @@ def rows_of(rows: list[Row], types: dict[str, str]) -> sql.Composed:
 
 
 def relation_of(rows: list[Row], types: dict[str, str]) -> sql.Composed:
-    """Return the same as a relation that a statement reads from by its place."""
+    """Return the same rows as a relation, for a `{place}` in the `from` of a statement."""
     return sql.SQL("({})").format(rows_of(rows, types))
 
 

@@ -1,7 +1,7 @@
-"""Cloud Costs: billing exports to cost tables in PostgreSQL that people can trust.
+"""Cloud Costs loads billing exports into cost tables in PostgreSQL.
 
-The library behind the DAG and the command line. Nothing here imports Airflow but
-`cloud_costs.airflow.connections`.
+This is the library behind the DAG and the command line. Only the room `cloud_costs.airflow` imports Airflow, so that
+the rest starts quickly and runs from a shell.
 """
 
 __version__ = "0.1.0"

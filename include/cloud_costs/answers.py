@@ -28,9 +28,9 @@ class OutputFormat(StrEnum):
 
 
 def write_answer(answer: "Answer", form: OutputFormat, output: Path | None, console: Console) -> None:
-    """Write an answer to a file, or to standard output where none is named.
+    """Write an answer to a file, or to standard output where none is named. Parquet needs a file.
 
-    Raises `ConfigError` for a file that cannot be written.
+    CSV and Parquet keep every digit of a number. Raises `ConfigError` for a file that cannot be written.
     """
     try:
         with ExitStack() as stack:
@@ -55,9 +55,9 @@ def write_answer(answer: "Answer", form: OutputFormat, output: Path | None, cons
 def _print_table(answer: "Answer", console: Console) -> None:
     table = Table(*answer.names)
     for row in answer.rows():
-        # A bill holds anyone's text: no escape sequence of it reaches the terminal.
+        # The text of a bill comes from outside. No escape sequence in it may reach the terminal.
         table.add_row(*(safe(_text(value)) for value in row))
-    # As wide as it is: a terminal wraps it, a file does not.
+    # In a file or a pipe, rich would wrap lines at 80 columns. A program that reads the table needs one line a row.
     console.print(table, width=console.width if console.is_terminal else 10_000, markup=False)
 
 
@@ -73,4 +73,5 @@ def _write_parquet(answer: "Answer", output: Path) -> None:
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    # `str` would write a small Decimal with an exponent, such as 1E-9.
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

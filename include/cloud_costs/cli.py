@@ -117,7 +117,7 @@ def renew(
     force: Annotated[bool, typer.Option("--force", help="Derive months again that today's rules derived.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the months and derive none.")] = False,
 ) -> None:
-    """Derive published months again, from their raw lines, that an earlier version of this package derived."""
+    """Derive published months again from their raw lines, where an earlier version of this package derived them."""
     with _errors():
         database = environment.database()
         sources = {one.name: one for one in pick_sources(load_sources(), source)}
@@ -161,7 +161,7 @@ def query(
 
 @app.command("test-connection")
 def check_connection() -> None:
-    """Connect to PostgreSQL, try all that loads need of it, and make sure that the tables are there."""
+    """Connect to PostgreSQL, try everything that loads need of it, and make sure that the tables are there."""
     with _errors():
         _show([diagnose_database(environment.database())])
 
@@ -175,7 +175,7 @@ def check_source(source: SourceOption = None) -> None:
 
 
 def _show(diagnoses: Iterable[Diagnosis]) -> None:
-    """Print the facts, each as soon as it is known, and end with the problems."""
+    """Print each fact as soon as it is known, and at the end all problems."""
     problems = []
     for diagnosis in diagnoses:
         for fact in diagnosis.facts:
@@ -216,6 +216,8 @@ class _Bars:
         if step == "load_raw":
             self.task = self.progress.add_task(month.label, total=None, step=step)
         elif self.task is not None:
+            # How many rows a delivery has is known only when they are loaded. From then on the bar takes loading for
+            # one of four steps of equal length.
             done = self.progress.tasks[self.task].completed
             over = step in ("published", "failed")
             self.progress.update(self.task, step=step, total=done if over else 4 * done)

@@ -15,14 +15,19 @@ from cloud_costs.storage.files import Storage, labelled
 from cloud_costs.storage.local import LocalStorage
 from cloud_costs.storage.s3 import S3Storage, s3_errors
 
+# Seconds. A host that drops packets never answers, and psycopg itself waits for more than two minutes.
 CONNECT_TIMEOUT = 10
+# What error messages call the connection, where Airflow would give its id.
 CONNECTION = "AWS_* environment variables"
 AZURE_CONNECTION = "AZURE_* environment variables"
 GOOGLE_CONNECTION = "Google's default credentials"
 
 
 def database(environ: Mapping[str, str] | None = None) -> Database:
-    """Return the database that `POSTGRES_*` names; raises `ConfigError` when the host is not set."""
+    """Return the database that `POSTGRES_*` names, without connecting to it.
+
+    Raises `ConfigError` when the host, the database or the user is not set, or the port or the schema is not valid.
+    """
     environ = os.environ if environ is None else environ
     missing = [name for name in ("POSTGRES_HOST", "POSTGRES_DB", "POSTGRES_USER") if not environ.get(name)]
     if missing:
@@ -47,7 +52,10 @@ def _port(text: str) -> str:
 
 
 def storage(source: Source, environ: Mapping[str, str] | None = None) -> Storage:
-    """Return the storage of a source, with the credentials that the environment has for its cloud."""
+    """Return the storage of a source, with the credentials that the environment has for its cloud.
+
+    Raises `ConfigError` when the cloud's library is not installed, and `StorageDenied` when there are no credentials.
+    """
     environ = os.environ if environ is None else environ
     scheme = source.uri.partition("://")[0]
     if scheme == "file":
@@ -60,6 +68,7 @@ def _s3(uri: str, environ: Mapping[str, str]) -> Storage:
     """Take the credentials from `AWS_*`, as boto3 does."""
     import boto3
 
+    # boto3 reads both variables too, but from the process's own environment. Here the environment may be another.
     endpoint_url = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     with s3_errors(uri, CONNECTION):
         session = boto3.Session(region_name=environ.get("AWS_REGION") or None)

@@ -1,4 +1,4 @@
-"""What can go wrong, in two kinds: what may pass when tried again, and what cannot.
+"""The errors of this package, in two kinds: those that may pass when tried again, and those that cannot.
 
 Airflow retries a task that raises a `TransientError` and fails one that raises a `PermanentError` at once
 (`dags/cloud_costs.py` sets the retry policy). Every message names the source, the month and the file or
@@ -44,7 +44,7 @@ class DeliveryNotReady(TransientError):
 
 
 class ColumnTypeError(PermanentError):
-    """A column's type cannot hold both what is published and what is delivered."""
+    """No type of a column holds both the published and the delivered values."""
 
 
 class DatabaseUnavailable(TransientError):
@@ -56,7 +56,7 @@ class DatabaseDenied(PermanentError):
 
 
 class SchemaTooNew(PermanentError):
-    """A newer version of this package has been at the tables: this one no longer knows what they mean."""
+    """A newer version of this package made the tables; this version does not know what they mean."""
 
 
 class LoadBusy(TransientError):
@@ -64,12 +64,12 @@ class LoadBusy(TransientError):
 
 
 class LoadLost(PermanentError):
-    """What a step needs is no longer there; the message says which task to clear."""
+    """The tables that a step needs are gone; the message says which task to clear."""
 
 
 class AuditFailed(PermanentError):
-    """A check of severity `error` found violations; what was published before stays."""
+    """A check of severity `error` found violations; the month stays as it was published before."""
 
 
 class PublishBlocked(TransientError):
-    """A reader held its lock for longer than publishing may wait."""
+    """A reader held a lock for longer than publishing may wait."""

@@ -1,8 +1,8 @@
-"""What may be said aloud: the text of others, made fit for a log line.
+"""Text from outside, made safe for a log line or a terminal.
 
-File names, column names and values come from a bucket, and error texts from programs that were handed secrets. In a log
-a line break would begin a line that nobody wrote, an escape sequence would speak to the reader's terminal, and a
-password would stay for ever.
+File names, column names and values come from a bucket. Error texts come from programs that were handed secrets. A line
+break in them would forge a log line, an escape sequence would control the reader's terminal, and a password would stay
+in the log for ever.
 """
 
 import re
@@ -13,16 +13,18 @@ NAMES = (
     r"|(?:shared_?)?(?:account|access)_?key|shared_?access_?signature|sas_token|client_?secret|client_assertion"
     r"|private_key|refresh_token|access_token|id_token"
 )
+# Each pattern matches a secret and keeps the group `before` it, so that a reader still sees which setting it was. The
+# patterns match too much rather than too little: a masked word costs a second look, a secret in a log a rotation.
 SECRETS = (
     # scheme://user:password@host
     re.compile(r"(?P<before>://[^\s/:@]*:)[^\s/]*(?=@)"),
     # libpq's password=x, JSON's "password": "x", SQL's secret 'x'
     re.compile(rf"(?i)(?P<before>\b(?:{NAMES})(?:[\"']?\s*[=:]\s*|\s+(?=')))(?:'[^']*'|\"[^\"]*\"|[^\s,;&)]+)"),
-    # the whole secret of a Slack webhook is its path
+    # a Slack webhook has no other secret than its path
     re.compile(r"(?P<before>/services/)[A-Z]\w+/\w+/\w+"),
     # presigned URLs
     re.compile(r"(?i)(?P<before>\bX-(?:Amz|Goog)-(?:Signature|Security-Token|Credential)=)[^\s&'\"]+"),
-    # the signature of an Azure SAS token, the whole of it where it follows its name
+    # the signature of an Azure SAS token
     re.compile(r"(?i)(?P<before>\bsig=)[^\s&'\";,)]+"),
     # HTTP's Authorization header, and a key of a service account
     re.compile(r"(?i)(?P<before>\bbearer\s+)[\w.~+/-]{16,}=*"),
@@ -31,7 +33,7 @@ SECRETS = (
 
 
 def safe(text: str) -> str:
-    """Return the text on one line, without secrets; what is not printable is escaped as Python writes it.
+    """Return the text on one line, with secrets masked and unprintable characters escaped as Python writes them.
 
     >>> safe("a\\nb \\x1b[31m postgresql://loader:geheim@db/costs")
     'a\\\\nb \\\\x1b[31m postgresql://loader:***@db/costs'

@@ -14,7 +14,7 @@ def parse_month(text: str, what: str = "month") -> date:
     >>> parse_month("2025-01")
     datetime.date(2025, 1, 1)
 
-    Raises `ConfigError` naming `what` when the text is not `YYYY-MM`.
+    Raises `ConfigError` when the text is not `YYYY-MM`; its message begins with `what`, the name of the setting.
     """
     if not isinstance(text, str) or not re.fullmatch(MONTH_PATTERN, text):
         raise ConfigError(f"{what}: {str(text)!r} is not a month; write YYYY-MM, for example 2025-01")
@@ -40,7 +40,10 @@ def next_month(month: date) -> date:
 
 
 class MonthRange:
-    """The months from `first` to `last`, both included; `None` leaves an end open."""
+    """The months from `first` to `last`, both included; `None` leaves an end open.
+
+    Raises `ConfigError` when `first` is after `last`.
+    """
 
     def __init__(self, first: date | None = None, last: date | None = None) -> None:
         if first and last and first > last:
@@ -49,7 +52,7 @@ class MonthRange:
 
     @classmethod
     def parse(cls, first: str | None, last: str | None) -> "MonthRange":
-        """Return the range that two params give; empty and `None` leave an end open."""
+        """Return the range of the params `from_month` and `to_month`; empty and `None` leave an end open."""
         return cls(
             parse_month(first, "from_month") if first else None,
             parse_month(last, "to_month") if last else None,

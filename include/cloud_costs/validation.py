@@ -1,4 +1,4 @@
-"""Say what pydantic found in words that an operator can act on."""
+"""Turn pydantic's findings into words that an operator can act on."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ Location = tuple[int | str, ...]
 def explain(error: ValidationError, allowed_keys: Callable[[Location], str] = lambda location: "none") -> str:
     """Return the findings as `key: reason` phrases.
 
-    `allowed_keys` names, for the location of an unknown key, the keys that are known there.
+    `allowed_keys` gets the location of an unknown key, and returns the keys that are allowed there, as text.
     """
     phrases = []
     for found in error.errors(include_url=False, include_context=False):

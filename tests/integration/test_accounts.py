@@ -148,10 +148,10 @@ def test_configuration_names_the_list_beside_it(tmp_path):
     [
         ("", "line 1: the header is ''; expected account_id,name and any further columns"),
         ("account_id;name\n1;a\n", "line 1: the header is 'account_id;name'"),
-        ("account_id,name,name\n", "line 1: column 'name' is there twice"),
-        ("account_id,name,Cost Center,cost_center\n", "line 1: column 'cost_center' is there twice"),
+        ("account_id,name,name\n", "line 1: column 'name' is given twice"),
+        ("account_id,name,Cost Center,cost_center\n", "line 1: column 'cost_center' is given twice"),
         ("account_id,name,listed\n", "line 1: column 'listed': the relation accounts has one of its own"),
-        ("account_id,name,\n", "line 1: column 3: '' is no name of a column"),
+        ("account_id,name,\n", "line 1: column 3: '' is not a valid name of a column"),
         (GOOD + "1,a\n2,b,c\n", "line 3: 3 values; the header names 2"),
         (GOOD + "1,a\n\n1,b\n", "line 4: account_id: '1' is on line 2 already"),
         (GOOD + " ,a\n", "line 2: account_id: it is empty; write it as the bill does"),

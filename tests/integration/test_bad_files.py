@@ -170,7 +170,7 @@ def test_manifest_that_vanishes_while_its_files_are_read_is_tried_again(database
     write_delivery(bucket, [line()])
     manifest = next(bucket.glob("crafted/*/crafted-Manifest.json"))
     message = refuse(database, query, published, DeliveryNotReady, Interfering(manifest.unlink, 2))
-    assert "the delivery went while it was read" in message
+    assert "the delivery disappeared while it was read" in message
 
 
 def test_month_without_a_manifest_is_named(database, bucket, query):

@@ -370,4 +370,4 @@ def test_renew_derives_published_months_again(cli, cup, query):
     assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
     assert cli.lines("renew", "--force", "--from-month", "2025-02")[-1] == "0 month(s) derived again, 0 failed"
     query("drop table raw_cup cascade")
-    assert "kept no longer" in cli.error("renew", "--force")
+    assert "the published lines were dropped too" in cli.error("renew", "--force")

@@ -61,7 +61,7 @@ def test_server_that_does_not_answer_is_told_what_to_look_at(database):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"version": "14.2", "version_num": 140002}, "PostgreSQL 14.2 is older than what was tried; use 15 or newer"),
+        ({"version": "14.2", "version_num": 140002}, "PostgreSQL 14.2 is older than the tested versions; use 15 or"),
         ({"encoding": "LATIN1"}, "the database costs has the encoding LATIN1"),
         ({"is_replica": True, "is_read_only": True}, "this server is a replica, which nobody can write to"),
         ({"is_read_only": True}, "default_transaction_read_only is on for loader: alter role"),
@@ -215,7 +215,7 @@ def test_bucket_without_manifests_is_told_the_setting(bucket):
     for manifest in bucket.rglob("*-Manifest.json"):
         manifest.unlink()
     problem = only(diagnose(source_of(TINY, bucket)))
-    assert problem.endswith("; it holds data files, so if nothing copies its manifests: manifest: none")
+    assert problem.endswith("; it holds data files, so if nothing copies the manifests, set manifest: none")
     assert diagnose(source_of(TINY, bucket, manifest="none")).problems == ()
 
 

@@ -378,7 +378,7 @@ def test_newest_complete_delivery_of_a_month_counts_and_a_new_file_is_a_new_vers
     ("paths", "said"),
     [
         (["2025-01/a.csv", "202501/a.csv"], "both .* and .* are folders of this month; keep one"),
-        (["2025-01/a.csv", "2025-01/15/a.csv"], "holds data files .* and folders with data files .*keep either"),
+        (["2025-01/a.csv", "2025-01/15/a.csv"], "holds data files .* and folders with .*keep one of the two"),
         (["2025-01/region=eu/a.csv", "2025-01/region=us/a.csv"], "parts of one delivery, or several deliveries"),
         (["2025-01-15/a.csv"], "is the folder of a day, and a delivery is a month"),
         (["a.csv"], "no billing month below .*; expected folders such as 2025-01/.*; found a.csv"),

@@ -129,7 +129,7 @@ def test_type_that_holds_neither_is_refused_by_name(database, bucket, query):
         load_month(database, source, FEBRUARY)
     assert "crafted 2025-02: column 'n' is text in file://" in str(raised.value)
     assert paths[0].name in str(raised.value)
-    assert "and bigint in the published months; neither holds both" in str(raised.value)
+    assert "and bigint in the published months; no type holds both" in str(raised.value)
     assert query("select status, error from load_history order by load_id")[1] == ("failed", str(raised.value))
     assert staged_tables(database) == []
     assert query("select count(*) from costs") == [(1,)]

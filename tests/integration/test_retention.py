@@ -173,8 +173,8 @@ def test_months_that_stay_keep_their_basis(database, query, bucket):
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        (normalize, "the lines of load 1 are gone and those that were published are kept no longer; clear load_raw of"),
-        (audit, "load 1 has nothing to audit any more; clear load_raw of"),
+        (normalize, "the lines of load 1 are gone, and the published lines were dropped too; clear load_raw of"),
+        (audit, "load 1 has no tables left to audit; clear load_raw of"),
     ],
 )
 def test_step_by_itself_says_at_once_to_clear_load_raw(database, cup, query, truths, step, told):

@@ -210,9 +210,7 @@ def test_file_that_fails_leaves_nothing_of_itself_or_the_others(first_version, t
 
 def test_older_package_refuses_a_newer_database(database, cup, query):
     query("insert into schema_versions (name) values ('998_ahead.sql'), ('999_far_ahead.sql')")
-    with pytest.raises(
-        SchemaTooNew, match=rf"{database.schema} \(998_ahead\.sql, 999_far_ahead\.sql\): bring this one"
-    ):
+    with pytest.raises(SchemaTooNew, match=rf"{database.schema} \(998_ahead\.sql, 999_far_ahead\.sql\): update this"):
         apply_schema(database)
 
 

@@ -83,7 +83,7 @@ def test_failed_audit_of_rows_derived_again_keeps_what_is_published(database, cu
     truth = cup.deliver()
     loaded = normalize(database, cup.source, load_month(database, cup.source, JANUARY))
     query(f'update "{database.staging_schema}".{loaded.normalized_table} set cost = cost + 1')
-    with pytest.raises(AuditFailed, match="is published already and stays so, but does not pass its checks"):
+    with pytest.raises(AuditFailed, match="is published and stays published, but it does not pass its checks"):
         audit(database, cup.source, loaded)
     publish(database, cup.source, loaded)
     assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
@@ -93,12 +93,12 @@ def test_failed_audit_of_rows_derived_again_keeps_what_is_published(database, cu
 def test_nothing_left_names_the_task_to_clear(database, cup, query):
     cup.deliver()
     staged = load_raw(database, LocalStorage(), cup.source, JANUARY)
-    with pytest.raises(LoadLost, match="cup 2025-01: load 1 has nothing to audit any more; clear normalize"):
+    with pytest.raises(LoadLost, match="cup 2025-01: load 1 has no tables left to audit; clear normalize"):
         audit(database, cup.source, staged)
     query(f'drop table "{database.staging_schema}".{staged.raw_table}')
-    with pytest.raises(LoadLost, match=r"cup 2025-01: the lines of load 1 are gone .*; clear load_raw"):
+    with pytest.raises(LoadLost, match=r"cup 2025-01: the lines of load 1 are gone, .*; clear load_raw"):
         normalize(database, cup.source, staged)
-    with pytest.raises(LoadLost, match="cup 2025-01: load 1 has nothing to audit any more; clear load_raw"):
+    with pytest.raises(LoadLost, match="cup 2025-01: load 1 has no tables left to audit; clear load_raw"):
         audit(database, cup.source, staged)
     with pytest.raises(LoadLost, match="cup 2025-01: load 1 is staged and cannot be published; clear load_raw"):
         publish(database, cup.source, staged)
@@ -192,7 +192,7 @@ def test_load_that_made_way_while_it_was_normalized_stays_failed(database, cup, 
         connection.cursor_factory = Cursor
         return connection
 
-    with pytest.raises(LoadLost, match="cup 2025-01: load 1 made way for a newer one"):
+    with pytest.raises(LoadLost, match="cup 2025-01: a newer load replaced load 1"):
         normalize(type(database)(meanwhile, database.schema, database.name), cup.source, first)
     assert query("select status, error from load_history") == [("failed", "abandoned")]
     assert staged_tables(database) == [first.raw_table]

@@ -348,7 +348,7 @@ def test_sas_token_that_may_list_and_read_is_enough(azurite):
 def test_another_account_than_the_connections_is_told(azurite):
     uri = azurite.new_root().replace("devstoreaccount1", "otheraccount")
     with pytest.raises(
-        ConfigError, match=r"in the account 'otheraccount', and connection 'wasb_default' is for 'devst"
+        ConfigError, match=r"the account is 'otheraccount', but connection 'wasb_default' is for 'devst"
     ):
         azurite.storage().list_folder(uri)
 

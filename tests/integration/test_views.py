@@ -103,7 +103,7 @@ def test_view_of_a_user_is_not_dropped_but_named(database, crafted, query, view)
     with pytest.raises(DatabaseDenied) as raised:
         refresh_views(database)
     message = str(raised.value)
-    assert f"{database.schema}.{view} has to be made anew" in message
+    assert f"{database.schema}.{view} has to be created again" in message
     assert "view by_team depends on" in message.replace(f"{database.schema}.", "")
     assert "pg_get_viewdef" in message
     assert oids(query) == before
@@ -129,7 +129,7 @@ def test_user_is_told_of_a_view_that_holds_up_a_wider_column(database, bucket, q
     load_month(database, source, JANUARY)
     query("create view by_team as select sum(billedcost) as cost from focus_costs")
     write_delivery(bucket, [line(february, n=2**40)], month=february)
-    with pytest.raises(DatabaseDenied, match=r"crafted 2025-02: .*focus_costs has to be made anew.*view .*by_team"):
+    with pytest.raises(DatabaseDenied, match=r"crafted 2025-02: .*focus_costs has to be created again.*view .*by_team"):
         load_month(database, source, february)
     assert query("select cost from by_team") == [(1.5,)]
     assert query("select count(*) from focus_costs") == [(1,)]

@@ -90,7 +90,7 @@ def test_wider_is_symmetric_and_never_text():
 def test_clash_between_files_names_column_types_and_both_files():
     with pytest.raises(ColumnTypeError) as raised:
         merge_types("cup 2025-01", {"f1": {"c": "text"}, "f2": {"c": "boolean"}}, {})
-    assert str(raised.value) == "cup 2025-01: column 'c' is boolean in f2, and text in f1; neither holds both"
+    assert str(raised.value) == "cup 2025-01: column 'c' is boolean in f2, and text in f1; no type holds both"
 
 
 def test_clash_with_what_is_published_says_so():

@@ -323,8 +323,8 @@ def test_amortized_costs_may_be_an_export_of_their_own(written):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (ONE + "    amortized_uri: s3://b/k/\n", "amortized_uri: aws_cur takes none, for its exports hold all costs"),
-        (ONE + "    amortized_uri: s3://b/k/\n", "azure_cost does"),
+        (ONE + "    amortized_uri: s3://b/k/\n", "amortized_uri: it is not for aws_cur, whose exports hold all costs"),
+        (ONE + "    amortized_uri: s3://b/k/\n", "only for azure_cost"),
         (AZURE + "    amortized_uri: s3://billing/exports/actual\n", "amortized_uri: it is the same as uri"),
         (
             AZURE + "    amortized_uri: file:///exports/\n",

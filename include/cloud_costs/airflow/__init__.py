@@ -1,1 +1,1 @@
-"""Airflow: what its tasks call, its connections, and alerts. Nothing outside this room imports Airflow."""
+"""Airflow: the functions that tasks call, connections, and alerts. No other room imports Airflow."""

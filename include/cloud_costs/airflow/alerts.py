@@ -1,7 +1,8 @@
-"""Alerts: one message a run, to Slack and by e-mail, with what failed and which sources are stale.
+"""Alerts: one message for each run with problems, to Slack and by e-mail, with failures and stale sources.
 
 They go through Airflow's notifiers, where a connection or an address is set (`ALERT_SLACK_CONN_ID`, `ALERT_EMAIL_TO`),
-and say what the log of the task `report` says. A message that cannot be sent is logged as an error and fails nothing.
+and have the lines that the log of the task `report` has. A message that cannot be sent is logged as an error, and no
+task fails because of it.
 """
 
 import html
@@ -18,14 +19,14 @@ from cloud_costs.messages import safe
 log = logging.getLogger(__name__)
 
 DEFAULT_SMTP = "smtp_default"
-# Slack shows 40,000 characters of a message. A year of broken months must fit into them.
+# Slack cuts a message after 40,000 characters. These two limits multiply to less than half of that.
 MAX_LINES = 24
 MAX_CHARACTERS = 800
 
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent: a subject, a line for each thing to know, and the address of the task that says more."""
+    """A message: its subject, a line for each problem, and the address of a task's log."""
 
     subject: str
     lines: Sequence[str]
@@ -37,6 +38,7 @@ class Message:
         return "\n".join([f"*{_slack(self.subject)}*", *lines, f"<{self.link}|Log in Airflow>"])
 
     def as_html(self) -> str:
+        """Return the body of an e-mail, with everything that comes from outside escaped."""
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in self.lines)
         link = f'<a href="{html.escape(self.link)}">Log in Airflow</a>'
         return f"<p>{html.escape(self.subject)}</p><ul>{lines}</ul><p>{link}</p>"
@@ -46,23 +48,23 @@ class Notifier(Protocol):
     """The part of Airflow's notifiers that this module uses.
 
     Airflow renders the text of a notifier as a Jinja template when the notifier is called as a function. The text holds
-    names of files and words of errors, so only `notify` is called.
+    names of files and words of errors, which must not be run as a template. So only `notify` is called.
     """
 
     def notify(self, context: Any) -> None:
-        """Send it; raises whatever goes wrong."""
+        """Send the message; raises whatever goes wrong."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One way to send a message; `notifier` raises `ConfigError` for one that is not set up."""
+    """One way to send a message. `notifier` raises `ConfigError` where its connection is not set up."""
 
     name: str
     notifier: Callable[[Message], Notifier]
 
 
 def compose(subject: str, lines: Sequence[str], link: str) -> Message:
-    """Return a message that is short enough to be shown whole."""
+    """Return a message that is short enough to be shown whole: at most 24 lines of 800 characters."""
     short = [line if len(line) <= MAX_CHARACTERS else line[: MAX_CHARACTERS - 1] + "…" for line in lines[:MAX_LINES]]
     if len(lines) > MAX_LINES:
         short.append(f"and {len(lines) - MAX_LINES} more")
@@ -70,7 +72,7 @@ def compose(subject: str, lines: Sequence[str], link: str) -> Message:
 
 
 def channels(environ: Mapping[str, str] | None = None) -> list[Channel]:
-    """Return where alerts go; nowhere, unless a connection or an address is set."""
+    """Return the channels of alerts: one for each connection or address that is set."""
     environ = os.environ if environ is None else environ
     found = []
     if slack := environ.get("ALERT_SLACK_CONN_ID"):
@@ -82,9 +84,10 @@ def channels(environ: Mapping[str, str] | None = None) -> list[Channel]:
 
 
 def send(message: Message) -> list[str]:
-    """Send the message on every channel. Log what goes wrong, and return it, a line for each channel."""
+    """Send the message on every channel. Log the errors, and return them, a line for each channel."""
     problems = []
     for channel in channels():
+        # Any exception: the report of a run must not fail because Slack or a mail server does.
         try:
             channel.notifier(message).notify({})
         except Exception as error:
@@ -96,7 +99,7 @@ def send(message: Message) -> list[str]:
 
 
 def check(message: Message) -> list[str]:
-    """Return for each channel why the message could not be sent, as far as this shows without sending it."""
+    """Return an error for each channel that is not set up. Nothing is sent, so a wrong password is not noticed."""
     problems = []
     for channel in channels():
         try:
@@ -107,7 +110,7 @@ def check(message: Message) -> list[str]:
 
 
 def _to_slack(conn_id: str, message: Message) -> Notifier:
-    """Return Airflow's notifier; the connection is of type Slack Incoming Webhook."""
+    """Return Airflow's notifier for a connection of type Slack Incoming Webhook."""
     from cloud_costs.airflow import connections
 
     connections.require(conn_id, "Slack Incoming Webhook")
@@ -119,7 +122,7 @@ def _to_slack(conn_id: str, message: Message) -> Notifier:
 
 
 def _to_email(conn_id: str, addresses: str, message: Message) -> Notifier:
-    """Return Airflow's notifier; commas stand between addresses, and the connection of type SMTP names the sender."""
+    """Return Airflow's notifier for a connection of type SMTP, which names the sender. Commas separate addresses."""
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     from cloud_costs.airflow import connections

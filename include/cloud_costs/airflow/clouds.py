@@ -1,7 +1,7 @@
-"""Airflow connections of the types `wasb` and `google_cloud_platform`, as their providers document the fields.
+"""Airflow connections of the types `wasb` and `google_cloud_platform`, with the fields that their providers document.
 
-The fields are read here and not by the providers' hooks: Microsoft's provider brings the libraries of every Azure
-service, Google's those of every Google service, and a load lists and reads objects
+This module reads the fields itself and does not use the providers' hooks. Microsoft's provider brings the libraries of
+every Azure service, and Google's those of every Google service, while a load only lists and reads objects
 (docs/adr/0010-clouds-as-extras.md). A connection that works with the hooks works here.
 """
 
@@ -16,7 +16,7 @@ from cloud_costs.storage import azure, gcs
 from cloud_costs.storage.extras import extra
 
 AZURE, GOOGLE = "wasb", "google_cloud_platform"
-# What the Google provider knows besides, and reading a bucket does not need.
+# Fields that the Google provider knows and this module does not, and what to use instead.
 NOT_READ = {
     "key_secret_name": "put the key into keyfile_dict, or the whole connection into an Airflow secrets backend",
     "idp_issuer_url": "use credential_config_file",
@@ -25,7 +25,7 @@ KEYS = ("key_path", "keyfile_dict", "credential_config_file")
 
 
 class AirflowConnection(Protocol):
-    """What is read of an Airflow connection."""
+    """The fields of an Airflow connection that this module reads."""
 
     conn_type: str
     host: str | None
@@ -33,12 +33,13 @@ class AirflowConnection(Protocol):
     password: str | None
 
     @property
-    def extra_dejson(self) -> dict[str, Any]: ...
+    def extra_dejson(self) -> dict[str, Any]:
+        """The extra of the connection, as a dictionary."""
 
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields of a connection's extra; forms of older provider versions saved them with a prefix."""
+    """The fields of a connection's extra. Older versions of the providers saved them with a prefix."""
 
     extra: Mapping[str, Any]
     conn_type: str
@@ -51,9 +52,10 @@ class Fields:
 
 
 def azure_storage(connection: AirflowConnection | None, conn_id: str, uri: str) -> azure.AzureStorage:
-    """Return the storage behind a `wasb` connection; None is the machine's own identity.
+    """Return the storage behind a `wasb` connection; None means the machine's own identity.
 
-    Where the connection names no account, the source's uri does.
+    A connection that names no account is for the account in the source's uri. Raises `ConfigError` for a connection of
+    another type, or whose fields make no credentials.
     """
     if connection is None:
         return azure.AzureStorage(azure.blob_service(azure.account_url(uri), azure.default_credential()), conn_id)
@@ -62,6 +64,7 @@ def azure_storage(connection: AirflowConnection | None, conn_id: str, uri: str) 
             client = azure.blob_service(connection_string=connection_string)
         else:
             url, credential = _account_url(connection, field("tenant_id"), uri), _azure_credential(connection, field)
+            # The provider also takes a whole SAS URL as the token. It holds the account and the token.
             if isinstance(credential, str) and credential.startswith("https://"):
                 url, credential = credential, None
             client = azure.blob_service(url, credential)
@@ -69,7 +72,7 @@ def azure_storage(connection: AirflowConnection | None, conn_id: str, uri: str) 
 
 
 def _azure_credential(connection: AirflowConnection, field: Fields) -> Any:
-    """Return a service principal, a key, a SAS token or an identity: the first there is, in the provider's order."""
+    """Return a service principal, a key, a SAS token or an identity: the first that is given, in this order."""
     if tenant := field("tenant_id"):
         if not connection.login or not connection.password:
             raise ValueError("tenant_id needs the client id as login and the client secret as password")
@@ -94,7 +97,10 @@ def _account_url(connection: AirflowConnection, tenant: str | None, uri: str) ->
 
 
 def google_storage(connection: AirflowConnection | None, conn_id: str) -> gcs.GoogleStorage:
-    """Return the storage behind a `google_cloud_platform` connection; None is the machine's own identity."""
+    """Return the storage behind a `google_cloud_platform` connection; None means the machine's own identity.
+
+    Raises `ConfigError` for a connection of another type, or whose fields make no credentials.
+    """
     if connection is None:
         return gcs.GoogleStorage(gcs.client(), conn_id)
     with _fields(connection, conn_id, GOOGLE) as field:
@@ -118,6 +124,7 @@ def _google_credentials(field: Fields) -> Any:
     scopes = [scope.strip() for scope in str(field("scope") or gcs.READ_ONLY).split(",")]
     chain = _chain(field("impersonation_chain"))
     found = _own_credentials(given, field, scopes)
+    # The accounts before the last one only pass the right to impersonate on.
     if chain:
         found = found or gcs.default_credentials(scopes)
         found = impersonated_credentials.Credentials(found, chain[-1], target_scopes=scopes, delegates=chain[:-1])
@@ -141,13 +148,13 @@ def _own_credentials(given: list[str], field: Fields, scopes: list[str]) -> Any:
         if isinstance(config, str) and not config.lstrip().startswith("{"):
             with open(config, encoding="utf-8") as file:
                 config = file.read()
-        # Any kind of credential, as the provider takes it: who writes connections is trusted.
+        # Any kind of credential, as the provider accepts it. People who may write connections are trusted.
         return google.auth.load_credentials_from_dict(_mapping(config, "credential_config_file"), scopes=scopes)[0]
     return None
 
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:
-    """Return JSON as a mapping; what it holds is never said."""
+    """Return JSON as a mapping. Errors never quote it, because it holds a key."""
     try:
         found = json.loads(value) if isinstance(value, str) else value
     except ValueError:
@@ -158,14 +165,14 @@ def _mapping(value: Any, name: str) -> dict[str, Any]:
 
 
 def _chain(value: Any) -> list[str]:
-    """Return the service accounts to impersonate, the last of which reads."""
+    """Return the service accounts to impersonate, in order. The last one reads the bucket."""
     accounts = value.split(",") if isinstance(value, str) else value or []
     return [account.strip() for account in accounts if account.strip()]
 
 
 @contextmanager
 def _fields(connection: AirflowConnection, conn_id: str, conn_type: str) -> Iterator[Fields]:
-    """Give a connection's fields; raises `ConfigError` for another type, and for fields that make no credentials."""
+    """Give a connection's fields. Raises `ConfigError` for another type, and for fields that make no credentials."""
     where = f"the Airflow connection {conn_id!r}"
     if connection.conn_type != conn_type:
         raise ConfigError(f"{where} is of the type {connection.conn_type!r}; it has to be of the type {conn_type!r}")

@@ -1,10 +1,11 @@
-"""Airflow connections to credentials.
+"""The database and the storage behind Airflow connections.
 
-Tables are reached through `costs_db`, a Postgres connection; object storage through each source's `conn_id`: a
-connection of the type `aws`, `wasb` or `google_cloud_platform` with the fields that its provider documents.
+Tables are reached through `costs_db`, a connection of the type `postgres`. Object storage is reached through each
+source's `conn_id`, a connection of the type `aws`, `wasb` or `google_cloud_platform` with the fields that its provider
+documents.
 
-A connection that is not defined is the identity that the machine has, as the Amazon provider takes its default. That
-is meant for the default of each cloud; for any other name it would hide a typing error.
+Where the default connection of a cloud is not defined, the machine's own identity is used, as the Amazon provider does.
+Any other connection has to be defined, because otherwise a typing error would be hidden.
 """
 
 import os
@@ -30,11 +31,16 @@ from cloud_costs.storage.local import LocalStorage
 from cloud_costs.storage.s3 import S3Storage
 
 COSTS_DB = "costs_db"
+# HTTP statuses from here on are errors of the server, which pass.
 SERVER_ERROR = 500
 
 
 def database(conn_id: str = COSTS_DB) -> Database:
-    """Return the database behind an Airflow Postgres connection; raises `ConfigError` on connecting without one."""
+    """Return the database behind an Airflow Postgres connection, without connecting to it.
+
+    Connecting raises `ConfigError` when the Airflow connection is not defined.
+    """
+    # libpq reads it. A connection whose extra sets `connect_timeout` keeps its own.
     os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_TIMEOUT))
 
     @cache
@@ -50,7 +56,11 @@ def database(conn_id: str = COSTS_DB) -> Database:
 
 
 def storage(source: Source) -> Storage:
-    """Return the storage of a source, with the credentials of its Airflow connection."""
+    """Return the storage of a source, with the credentials of its Airflow connection.
+
+    Raises `ConfigError` for a connection that is not defined or makes no credentials, `StorageDenied` for credentials
+    that are refused, and `StorageUnavailable` where the cloud's token service does not answer.
+    """
     scheme = source.uri.partition("://")[0]
     if scheme == "file":
         return LocalStorage()
@@ -87,7 +97,7 @@ def _s3(source: Source) -> Storage:
 
 @contextmanager
 def _connection_errors(conn_id: str) -> Iterator[None]:
-    """Tell what a wrong AWS connection cannot pass from an STS that does not answer."""
+    """Turn errors of making credentials into ours. A wrong connection cannot pass; STS or a metadata service can."""
     where = f"the Airflow connection {conn_id!r} gives no access"
     try:
         yield

@@ -1,7 +1,7 @@
-"""What the tasks of the DAGs call: the library's steps and checks, from and to what XCom carries.
+"""The functions that the tasks of the DAGs call: the library's steps and checks, with arguments that XCom can carry.
 
-Every task is a process that reads the DAG file first. So that it is read fast, Airflow's hooks, and Arrow with
-`load`, are imported only where a task needs them.
+Every task is a process that imports the DAG file first. To keep that fast, Airflow's hooks, and Arrow with
+`publishing.load`, are imported only in the functions that need them.
 """
 
 import logging
@@ -27,7 +27,7 @@ from cloud_costs.publishing.history import Load, Run
 from cloud_costs.storage.files import Storage
 
 log = logging.getLogger(__name__)
-# The plan has a logger of its own, by which its lines are told from all others.
+# The plan has a logger of its own, so that its lines can be found among all others.
 plan_log = logging.getLogger(f"{__name__}.plan")
 
 Json = dict[str, Any]
@@ -37,7 +37,8 @@ FAILED = ("failed", "upstream_failed")
 def configured_names() -> list[str]:
     """Return the names of the configured sources for the trigger form.
 
-    A broken configuration gives none: the DAG stays there, and `list_manifests` says what is wrong.
+    Returns none for a broken configuration. The DAG is then still shown, and its task `list_manifests` says what is
+    wrong.
     """
     try:
         return [source.name for source in load_sources()]
@@ -46,10 +47,13 @@ def configured_names() -> list[str]:
 
 
 def list_manifests(params: Mapping[str, Any], limit: int, push: Callable[..., None]) -> list[dict[str, str]]:
-    """Return the months to load, at most `limit`.
+    """Return the months to load, at most `limit`, as JSON types.
 
-    `push(key=…, value=…)` is given what `report` has to tell of it: `found`, the lines of `failures` and `stale`.
+    `push(key=…, value=…)` is called with the key `found`, whose value has the lines that `report` needs: `failures` and
+    `stale`. Raises `ConfigError` for a param that is not valid. The DAG passes Airflow's `max_map_length` as `limit`,
+    because Airflow fails a task that returns more items for a mapped group.
     """
+    # Pushed before anything is raised: a failed task returns nothing, and `report` tells the failures.
     try:
         plan = _plan(params, limit)
     except CloudCostsError as error:
@@ -98,25 +102,25 @@ def load_raw(month: Mapping[str, str], raw_only: bool, dag_run_id: str, map_inde
 
 
 def normalize(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
-    """Derive the normalized rows and return the load that they belong to."""
+    """Derive the normalized rows, and return the load that they belong to, as JSON types."""
     return normalizing.normalize(_database(), _source(month), Load.from_dict(load)).to_dict()
 
 
 def audit(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
-    """Run the checks and return the load."""
+    """Run the checks, and return the load as it came."""
     audits.audit(_database(), _source(month), Load.from_dict(load))
     return dict(load)
 
 
 def publish(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
-    """Publish the load and return what it is: source, month, version, rows, bytes and billed cost per currency."""
+    """Publish the load, and return its source, month, version, rows, bytes and billed cost per currency."""
     database = _database()
     publishing.publish(database, _source(month), Load.from_dict(load))
     return _describe(database, Load.from_dict(load))
 
 
 def refresh_views() -> None:
-    """Bring the views up to what is published, and drop the raw lines that the sources keep no longer."""
+    """Bring the views up to date with the published months, and drop raw lines older than `raw_months`."""
     database = _database()
     views.refresh_views(database, listed=load_accounts())
     retention.drop_old_raw(database, load_sources())
@@ -129,10 +133,11 @@ def report(
     states: Mapping[str, str | None],
     link: str,
 ) -> None:
-    """Log what became of every month, and alert; raise `PermanentError` naming each source and month that failed.
+    """Log the outcome of every month, and send alerts for problems.
 
-    `found` is what `list_manifests` found. `states` are the states of the run's tasks by task id, with `_<map index>`
-    appended for mapped ones. `link` is the address of the log.
+    `found` is the value that `list_manifests` pushed. `states` are the states of the run's tasks by task id, with
+    `_<map index>` appended for mapped ones. `link` is the address of the log. Raises `PermanentError`, which names each
+    source and month that failed.
     """
     problems = list(found.get("failures", ()))
     if states.get("list_manifests") in FAILED and not problems:
@@ -142,6 +147,7 @@ def report(
         label = f"{month['source']} {month['billing_month']}"
         step = _failed_step(states, index)
         if step:
+            # Recorded errors begin with the source and month, which stand before the step already.
             reason = errors.get(index, "its log says why").removeprefix(f"{label}: ")
             problems.append(f"{label}: {step} failed: {reason}")
         else:
@@ -163,7 +169,7 @@ def report(
 
 
 def check_database() -> None:
-    """Log what the database is; raise `PermanentError` for what is wrong with it."""
+    """Log the facts about the database; raise `PermanentError` with its problems."""
     from cloud_costs.publishing.diagnosis import diagnose_database
 
     found = diagnose_database(_database())
@@ -171,7 +177,7 @@ def check_database() -> None:
 
 
 def check_source(name: str) -> None:
-    """Log what a source holds; raise `PermanentError` for what is wrong with it."""
+    """Log the facts about a source; raise `PermanentError` with its problems."""
     from cloud_costs.publishing.diagnosis import diagnose_source
 
     found = diagnose_source(pick_sources(load_sources(), [name])[0], _storage)
@@ -179,12 +185,12 @@ def check_source(name: str) -> None:
 
 
 def list_sources() -> list[str]:
-    """Return the names of the configured sources; raises `ConfigError`."""
+    """Return the names of the configured sources; raises `ConfigError` for a configuration that is not valid."""
     return [source.name for source in load_sources()]
 
 
 def check_alerts(send: bool, link: str) -> None:
-    """Log where alerts go, and send one if asked to; raise `PermanentError` for those that go nowhere."""
+    """Log the channels of alerts, and with `send` send a test message; raise `PermanentError` for a broken channel."""
     message = alerts.compose("Cloud costs: test", ["Alerts of the DAG cloud_costs arrive here."], link)
     found = alerts.channels()
     if found:
@@ -195,7 +201,7 @@ def check_alerts(send: bool, link: str) -> None:
 
 
 def _tell(facts: Sequence[str], problems: Sequence[str]) -> None:
-    """Log what a check found, each on a line of its own, and raise `PermanentError` for problems."""
+    """Log each fact and each problem on a line of its own, and raise `PermanentError` if there are problems."""
     for fact in facts:
         log.info("%s", safe(fact))
     for problem in problems:
@@ -205,6 +211,7 @@ def _tell(facts: Sequence[str], problems: Sequence[str]) -> None:
 
 
 def _failed_step(states: Mapping[str, str | None], index: int) -> str | None:
+    """Return the first step of a month that failed. Those after it are `upstream_failed`."""
     for step in ("load_raw", "normalize", "audit", "publish"):
         if states.get(f"billing_month.{step}_{index}") in FAILED:
             return step
@@ -212,7 +219,7 @@ def _failed_step(states: Mapping[str, str | None], index: int) -> str | None:
 
 
 def _errors_of_run(dag_run_id: str) -> dict[int, str]:
-    """Return the newest recorded error of each mapped month of a run."""
+    """Return the newest recorded error of each mapped month of a run, or none where PostgreSQL does not answer."""
     database = _database()
     try:
         with database.session() as connection:
@@ -229,7 +236,7 @@ def _errors_of_run(dag_run_id: str) -> dict[int, str]:
 
 
 def _describe(database: Database, load: Load) -> Json:
-    """Return the load as an asset event tells it; costs are text, so that no digit is lost."""
+    """Return the load for the extra of an asset event. Costs are texts, so that JSON does not make them floats."""
     with database.session() as connection:
         row = connection.execute(
             sql.SQL(

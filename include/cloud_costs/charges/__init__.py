@@ -1,1 +1,1 @@
-"""What exported lines mean: FOCUS charges, and the views that people query."""
+"""The meaning of exported lines: FOCUS charges, and the views that people query."""

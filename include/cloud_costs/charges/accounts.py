@@ -1,6 +1,6 @@
-"""The list of accounts in the database: `account_list`, the view `accounts` over it, and the names that it fills in.
+"""The list of accounts in the database: the table `account_list`, the view `accounts`, and the names in other views.
 
-The names are looked up when a view is read. So a change of the list shows in published months at once, and nothing is
+Views look the names up when they are read. So a change of the list shows in published months at once, and nothing is
 loaded again.
 """
 
@@ -18,9 +18,10 @@ from cloud_costs.messages import safe
 
 log = logging.getLogger(__name__)
 
-# The columns of the FOCUS views that are filled, and those that say whose names they are.
+# The columns of the FOCUS views that the list fills in, and the columns with the ids of these accounts.
 NAMES = {"subaccountname": "subaccountid", "billingaccountname": "billingaccountid"}
-# The list is made one object, once a query, and only where the query reads the name: a join would cost every query.
+# PostgreSQL computes the subselect once for a query, and only for a query that reads the name. A join with the list
+# would cost every query of the view.
 NAME = """
     coalesce(
         {name},
@@ -39,7 +40,10 @@ COMMENT = (
 
 
 def write(database: Database, listed: Sequence[Account]) -> None:
-    """Bring the table to what the list holds, in one transaction; rows that are the same are not touched."""
+    """Make the table equal to the list, in one transaction. Rows that are the same are not touched.
+
+    Accounts that only costs have stay while there is a list, marked as not listed.
+    """
     table = database.table("account_list")
     rows = [asdict(account) for account in listed]
     with database.session() as connection, connection.transaction():
@@ -66,9 +70,9 @@ def write(database: Database, listed: Sequence[Account]) -> None:
 
 
 def compare(database: Database) -> None:
-    """Note the months of each account, and warn of those that only the list or only costs have.
+    """Record the months in which each account has costs, and warn of accounts that only the list or only costs have.
 
-    Reads `costs` once. Call it where there is a list.
+    Reads all of `costs` once, so it is called only where there is a list.
     """
     with database.session() as connection, connection.transaction():
         _lock(connection, database)
@@ -90,7 +94,7 @@ def compare(database: Database) -> None:
 
 
 def select(connection: Connection, database: Database) -> sql.Composed:
-    """Return the select of the view `accounts`: the further columns of the list are columns of it."""
+    """Return the select of the view `accounts`. Each further column of the list is a column of the view."""
     table = database.table("account_list")
     rows = connection.execute(
         sql.SQL(
@@ -103,7 +107,7 @@ def select(connection: Connection, database: Database) -> sql.Composed:
 
 
 def comment(connection: Connection, database: Database) -> None:
-    """Write what the view `accounts` and its columns are."""
+    """Write comments on the view `accounts` and its columns."""
     view = database.table("accounts")
     connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(COMMENT)))
     known = comments_of(connection, database.table("account_list"))
@@ -115,13 +119,14 @@ def comment(connection: Connection, database: Database) -> None:
 
 
 def name_of(database: Database, name: sql.Composable, account_id: sql.Composable) -> sql.Composed:
-    """Return the expression of an account's name: what the export has, else what the list has."""
+    """Return the SQL expression of an account's name: the export's, or where it has none, the list's."""
     return sql.SQL(NAME).format(name=name, accounts=database.table("account_list"), account_id=account_id)
 
 
 def with_names(connection: Connection, database: Database, charges: sql.Composed) -> sql.Composed:
-    """Return the select of FOCUS charges with the names that the list has and the export does not."""
+    """Return the select of FOCUS charges, with names from the list where the export has none."""
     columns = []
+    # `limit 0` returns no row, but the names of the columns.
     for column in connection.execute(charges + sql.SQL("\nlimit 0")).description or ():
         value: sql.Composable = sql.Identifier("charges", column.name)
         if column.name in NAMES:
@@ -131,6 +136,7 @@ def with_names(connection: Connection, database: Database, charges: sql.Composed
 
 
 def _lock(connection: Connection, database: Database) -> None:
+    """Make other writers of the list wait: two that insert the same accounts in another order could deadlock."""
     connection.execute(
         "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"cloud_costs accounts {database.schema}"]
     )

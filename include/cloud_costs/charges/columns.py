@@ -1,7 +1,7 @@
 """The columns of the FOCUS views: those of all providers in `views/focus_columns.csv`, and each provider's own.
 
-A provider keeps what FOCUS has no column for in columns that begin with `x_`. It lists them in a file of its own in
-`include/sql/focus`, `<provider>_x_columns.csv`. In the views of other providers they are NULL.
+Where FOCUS has no column for something, a provider has a column of its own whose name begins with `x_`. Each provider
+lists these columns in `include/sql/focus/<provider>_x_columns.csv`. In the views of other providers they are NULL.
 """
 
 import csv
@@ -14,7 +14,7 @@ from cloud_costs.database import sql_files
 
 @dataclass(frozen=True)
 class FocusColumn:
-    """A column of the FOCUS views: its type, its name in the specification ('' for this package's own), its meaning."""
+    """A column of the FOCUS views. `focus_name` is its name in the specification, or '' where that has none."""
 
     name: str
     type: str

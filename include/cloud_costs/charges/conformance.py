@@ -1,8 +1,8 @@
-"""A month of `focus_costs` against the rules of FOCUS 1.2, with focus-validator, which has an environment of its own.
+"""Check a month of `focus_costs` against the rules of FOCUS 1.2, with focus-validator in an environment of its own.
 
 The month is exported under the specification's own column names. The validator exits with 0 even when rules fail, so
-what it prints decides: a failing rule is one that fails on conformant data too (KNOWN), one that
-`docs/focus-conformance.md` gives the reason of (GAPS), or new.
+its output is read. A failing rule is either known to fail on conformant data too (KNOWN), or a gap that
+`docs/focus-conformance.md` explains (GAPS), or new.
 """
 
 import os
@@ -36,7 +36,7 @@ Verdict = Literal["known", "gap", "NEW"]
 
 @dataclass(frozen=True)
 class Failure:
-    """A failing rule as the validator reports it; `children` are the rules that a compound one failed by."""
+    """A failing rule as the validator reports it. `children` are the failing parts of a compound rule."""
 
     rule: str
     rows: int
@@ -45,11 +45,11 @@ class Failure:
 
 
 def export_month(database: Database, billing_month: date, path: Path) -> int:
-    """Write a month of `focus_costs` as Parquet under the specification's column names; return its rows.
+    """Write a month of `focus_costs` as Parquet under the specification's column names; return the number of its rows.
 
-    Numbers are decimals of the scale that the column has, so that none is rounded; it raises where that takes more
-    digits than Parquet's decimal128 holds. Parquet, because the validator guesses types in CSV: it takes account
-    ids for numbers.
+    Numbers are decimals of the column's largest scale, so none is rounded. Raises `pa.ArrowInvalid` where a number then
+    has more digits than Parquet's decimal128. The validator guesses types in CSV and takes account ids for numbers, so
+    the file is Parquet.
     """
     columns = [(column.focus_name, column.type) for column in focus_columns() if column.focus_name]
     focus_costs = database.table("focus_costs")
@@ -101,10 +101,9 @@ def _arrow_type(connection: psycopg.Connection, relation: sql.Identifier, name: 
 def validate(validator: Path, export: Path) -> tuple[str, list[Failure]]:
     """Run focus-validator on the export; return its summary and the rules that fail.
 
-    `validator` is the folder of the environment in which it is installed.
-
-    It reads its currency list relative to the working directory, and would ask the network for its rules.
+    `validator` is the folder of the environment in which it is installed. Raises `RuntimeError` when it does not run.
     """
+    # It reads its list of currencies relative to the working directory, and may not fetch rules from the network.
     [packages] = validator.glob("lib/python3*/site-packages")
     command = [
         *(str(validator / "bin" / "focus-validator"), "--data-file", str(export), "--validate-version", "1.2"),
@@ -119,7 +118,7 @@ def validate(validator: Path, export: Path) -> tuple[str, list[Failure]]:
 
 
 def read_report(report: str) -> tuple[str, list[Failure]]:
-    """Return the summary line and the failing rules of what focus-validator printed.
+    """Return the summary line and the failing rules from the output of focus-validator.
 
     Raises `ValueError` when not every failure that the summary counts is found.
     """
@@ -139,9 +138,9 @@ def _failure(match: re.Match[str]) -> Failure:
 
 
 def verdicts(failures: Sequence[Failure]) -> dict[str, Verdict]:
-    """Tell of each failing rule whether it is known, a documented gap or new.
+    """Return for each failing rule whether it is known, a documented gap or new.
 
-    A compound rule is what its failing parts are: new when one of them is.
+    A compound rule is new when one of its failing parts is new.
     """
     by_rule = {failure.rule: failure for failure in failures}
     gaps = {gap.rule for gap in GAPS if not gap.unseen}
@@ -158,7 +157,7 @@ def verdicts(failures: Sequence[Failure]) -> dict[str, Verdict]:
 
 
 def new_rules(failures: Sequence[Failure]) -> list[str]:
-    """Return the failing rules that are neither known nor documented."""
+    """Return the failing rules that are neither known nor documented gaps."""
     return [rule for rule, verdict in verdicts(failures).items() if verdict == "NEW"]
 
 

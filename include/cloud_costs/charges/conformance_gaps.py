@@ -1,4 +1,4 @@
-"""What is known of rules of FOCUS 1.2 that fail: the validator's own faults, and the gaps of each export."""
+"""The rules of FOCUS 1.2 that are known to fail: by the validator's own faults, or by gaps of each export."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ REAL = "real month"
 class Gap:
     """A rule that published data breaks, and why. `rows` counts the rows that break it, by month.
 
-    The validator does not see some: it compares ChargeClass with "Correction", which SQL does not answer where
-    ChargeClass is null, so it skips nearly every row. `unseen` is the condition, in SQL, that finds those rows.
+    The validator does not see some gaps. It compares ChargeClass with "Correction", and where ChargeClass is null, SQL
+    has no answer, so it skips nearly every row. `unseen` is the SQL condition that finds those rows.
     """
 
     rule: str

@@ -1,6 +1,6 @@
-"""The data dictionary, docs/data-dictionary.md: what every relation and column means, and how FOCUS columns come about.
+"""The data dictionary, docs/data-dictionary.md: the meaning of every relation and column, and how FOCUS columns arise.
 
-The first is said once, as comments in the database, and the second once, in the mappings of `include/sql/focus`. This
+The meanings are comments in the database, and the FOCUS columns are in the mappings of `include/sql/focus`. This module
 puts both on one page. `make dictionary` writes it, and a test fails when it is stale.
 """
 
@@ -42,10 +42,10 @@ RELATIONS = (
     *sql_files.reference_tables(),
     "schema_versions",
 )
-# A relation with the columns of one before it is told of without them.
+# Relations that have the columns of another one. The page lists these columns once.
 SAME_COLUMNS = {"cup_normalized": "costs", "cup_focus": "focus_costs"}
 LONGEST_IN_A_ROW = 90
-# The select of a mapping that takes the columns of the lines as they are.
+# The beginning of a mapping that passes the columns of the lines on as they are.
 PASSES_ON = re.compile(r"^select\n    lines\.\*", re.MULTILINE)
 
 TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\w+|\S")
@@ -75,7 +75,7 @@ def page(database: Database) -> str:
 
 
 def read_expressions(text: str) -> list[Expression]:
-    """Return every output column of every select of a mapping, but for `*` and columns passed on under their name.
+    """Return every output column of every select of a mapping, except `*` and columns that keep their names.
 
     >>> read_expressions("with a as (select *, b + 1 as c from d) select a.c as e, a.f from a")
     [Expression(step='a', name='c', text='b + 1'), Expression(step='', name='e', text='a.c')]
@@ -176,7 +176,7 @@ def _relation(connection: Connection, database: Database, name: str) -> Iterator
 
 
 def _version(view: str) -> Iterator[str]:
-    """Yield what a view of a version has, told by the difference to the one before."""
+    """Yield the description of a version's view: the columns that it adds to the version before, or leaves out."""
     version = VIEWS[view]
     named = {column.name: column for column in columns_of_version(version)}
     before = {
@@ -263,7 +263,7 @@ def _focus_expressions(expressions: Sequence[Expression]) -> Iterator[str]:
 
 
 def _expressions(head: tuple[str, str], named: list[tuple[str, Expression]]) -> Iterator[str]:
-    """Yield a table of the short expressions, and each long one by itself as it is written."""
+    """Yield a table of the short expressions, and then each long one as a block of SQL."""
     long = [(name, one) for name, one in named if len(one.in_a_row) > LONGEST_IN_A_ROW]
     short = [(f"`{name}`", f"`{one.in_a_row}`") for name, one in named if len(one.in_a_row) <= LONGEST_IN_A_ROW]
     yield from _table(head, short)

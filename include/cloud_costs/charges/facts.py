@@ -1,9 +1,9 @@
-"""What PostgreSQL says of the stored lines, for the audit to compare with what DuckDB says of the files.
+"""PostgreSQL's facts about the stored lines. The audit compares them with DuckDB's facts about the files.
 
-`loading/second_engine.py` says what the facts are. Of the lines as a whole they come from the sums of like lines of a
-day, which `normalize` has made anyway: that costs next to nothing, and proves those sums too. File by file they come
-from the lines, which takes a pass over them; the audit asks for that only where something differs. The transaction that
-stored a line tells its file.
+`loading/second_engine.py` defines the facts. The facts about all lines come from the sums of like lines of a day, which
+`normalize` has made already: that costs next to nothing, and proves these sums too. The facts about each file take a
+pass over the lines, so the audit asks for them only where something differs. A line's file is known by the transaction
+that stored the line.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from cloud_costs.charges.lines import OF_LIST, RawLines, coalesced, found_in, li
 from cloud_costs.database import sql_files
 from cloud_costs.formats.mapping import LineColumn, line_columns
 
-# As the second engine writes a time.
+# How the second engine writes a time.
 TIME = "YYYY-MM-DD HH24:MI:SS.US"
 
 
@@ -50,6 +50,7 @@ def stored_facts_by_file(raw: RawLines, files: sql.Composable) -> sql.Composed:
     expressions = [
         (one, values[one.name] if one.daily == "key" else sql_files.compose(one.daily, **values)) for one in keys
     ]
+    # PostgreSQL casts a transaction id to a number only by way of a text.
     lines = sql.SQL("(select *, xmin::text::bigint as stored_by from {}) as lines").format(raw.relation)
     of_files = sql.SQL("{} inner join {} as files on stored_by = any(files.transactions)").format(lines, files)
     uri = (sql.SQL("files.uri"),)
@@ -59,9 +60,9 @@ def stored_facts_by_file(raw: RawLines, files: sql.Composable) -> sql.Composed:
 
 
 def filled_amounts(raw: RawLines) -> sql.Composable:
-    """Return the expression of how many amounts the lines of a group have, each of them a value that is not NULL.
+    """Return the SQL expression of the number of amounts, which are not NULL, that the lines of a group have.
 
-    Sums over a list are not counted: the second engine has its entries, and not the lines.
+    Sums over a list are not counted, because the second engine sees the entries of the lists and not the lines.
     """
     amounts = [one for one in _columns(raw)[0] if not _is_of_list(one, raw)]
     values = [coalesced(_comparable(list(found_in(one, raw))), one.type) for one in amounts]
@@ -71,7 +72,7 @@ def filled_amounts(raw: RawLines) -> sql.Composable:
 
 
 def _comparable(found: Sequence[tuple[sql.Composable, str]]) -> list[sql.Composable]:
-    """Return values of one type where there are several of which some are text; an empty text is none."""
+    """Return the values as texts where some of them are text, so that they have one type; an empty text is NULL."""
     if len(found) == 1 or all(kind != "text" for _, kind in found):
         return [_filled(value, kind) for value, kind in found]
     return [_filled(sql.SQL("{}::text").format(value), "text") for value, _ in found]
@@ -103,6 +104,7 @@ def _columns(raw: RawLines) -> tuple[list[LineColumn], list[LineColumn]]:
 def _totals(
     totals: Sequence[tuple[str, str, sql.Composable]], relation: sql.Composable, by: Sequence[sql.Composable]
 ) -> sql.Composed:
+    """Return the select of the facts, a row for each, from one pass over the relation, grouped `by` the uri or not."""
     names = [sql.Identifier(f"total_{number}") for number in range(len(totals))]
     selected = [sql.SQL("{} as {}").format(one, name) for (_, _, one), name in zip(totals, names, strict=True)]
     rows = [
@@ -144,7 +146,8 @@ def _counts(
     )
     uri = sql.SQL("uri, ") if by else sql.SQL("")
     sets = sql.SQL(", ").join(sql.SQL("({}{})").format(uri, name) for name in names)
-    # Of a grouping set, `grouping` has the bit of every key that is not in it.
+    # Each key is a grouping set of its own, so one pass counts the values of all keys. `grouping` tells the sets apart:
+    # its bit for a key is 1 where the key is not in the set, and the first key has the highest bit.
     everything = (1 << len(keys)) - 1
     rows = sql.SQL(", ").join(
         sql.SQL("({}, {}, {})").format(
@@ -172,5 +175,5 @@ def _counts(
 def _text(column: LineColumn, value: sql.Composable) -> sql.Composable:
     if column.type == "timestamp":
         return sql.SQL("to_char({}, {})").format(value, sql.Literal(TIME))
-    # To the second engine, an empty text is none.
+    # The second engine takes an empty text for NULL.
     return sql.SQL("nullif(({})::text, '')").format(value)

@@ -1,6 +1,6 @@
 """The FOCUS mapping of a format, composed for one raw relation.
 
-What a provider's columns mean is in `include/sql/focus`, in files that begin with the mapping's name:
+The meaning of a provider's columns is in `include/sql/focus`, in files whose names begin with the mapping's name:
 
 - `<mapping>.sql` selects charges from `{lines}`, the exported lines as `lines.RawLines` hands them over
 - `<mapping>.<part>.sql` selects more charges from the same lines, such as adjustments; any number of such files
@@ -9,8 +9,8 @@ What a provider's columns mean is in `include/sql/focus`, in files that begin wi
 - `<mapping>_net.sql` selects the billing accounts of a month that are on the net basis, where a provider has two bases
 - `<mapping>_columns.csv` lists the columns that all of them read
 
-A select states only the columns that its provider fills. Here they are brought into the order and types of the FOCUS
-views, and the others become NULL.
+A select states only the columns that its provider fills. This module brings them into the order and types of the FOCUS
+views, and adds the other columns as NULL.
 """
 
 import hashlib
@@ -28,21 +28,22 @@ from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection
 from cloud_costs.formats.mapping import line_columns
 
-# The view `focus_costs` adds it.
+# Only the view `focus_costs` has this column: it adds the name of the source.
 OF_ALL_SOURCES = "x_source"
-# What sums lines to daily totals may use.
+# Memory for hashing lines into groups. PostgreSQL's default of 4 MB would make it write the groups to disk.
 WORK_MEM = sql.Literal("128MB")
 
 
 def charges(connection: Connection, raw: RawLines, tags: Sequence[str] | None = None) -> sql.Composed:
-    """Return the select of the FOCUS charges of a raw relation; `tags` are the tag keys to keep, None is all."""
+    """Return the select of the FOCUS charges of a raw relation. `tags` are the tag keys to keep; None keeps all."""
     return _charges(connection, raw, _lines(raw, tags))
 
 
 def daily_charges(connection: Connection, raw: RawLines, relation: sql.Composable) -> sql.Composed:
-    """Return the select of the charges of a relation of `daily_lines`, with what daily totals keep of them.
+    """Return the select of the FOCUS charges of a relation of `daily_lines`.
 
-    They sum to those of `charges` by day, because the mapping is linear in what was summed.
+    By day they have the same sums as those of `charges`. Like lines have the same value in every column that a mapping
+    asks about, and the mapping is linear in the amounts, so the sum can be taken before the mapping.
     """
     bases = [
         sql.SQL(", {} as {}").format(
@@ -55,9 +56,9 @@ def daily_charges(connection: Connection, raw: RawLines, relation: sql.Composabl
 
 
 def net_accounts(connection: Connection, raw: RawLines, daily: sql.Composable | None = None) -> list[str]:
-    """Return the billing accounts of a month that are on the net basis, from its lines or their sums of `daily_lines`.
+    """Return the billing accounts of a month that are on the net basis, from its lines, or from `daily_lines` of them.
 
-    Both give the same accounts: the sums of a payer's invoices decide, and they are exact.
+    Both give the same accounts, because the exact sums of a payer's invoices decide.
     """
     bases = [column for column in line_columns(raw.form.mapping) if column.type == "net"]
     if not bases or not raw.columns.keys() >= set(bases[0].raw_names):
@@ -70,9 +71,9 @@ def net_accounts(connection: Connection, raw: RawLines, daily: sql.Composable | 
 def create_daily_lines(connection: Connection, table: sql.Identifier, lines: RawLines, tags: Sequence[str]) -> None:
     """Create a table of the sums of like lines of a day, which `daily_charges` reads.
 
-    PostgreSQL expects a group for every ten lines, whatever they are, and would sort the lines of a month of some
-    millions on disk. To hash them takes a quarter of the time, and less than to sort even where no two lines are
-    alike.
+    PostgreSQL expects one group for every ten lines, and for some millions of lines would sort them on disk. Hashing
+    takes a quarter of the time. It is faster than sorting even where no two lines are alike, so sorting is off for this
+    statement (docs/performance.md).
     """
     connection.execute(sql.SQL("set work_mem to {}").format(WORK_MEM))
     connection.execute("set enable_sort to off")
@@ -84,13 +85,16 @@ def create_daily_lines(connection: Connection, table: sql.Identifier, lines: Raw
 def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
     """Return the select of the sums of like lines of a day, which `daily_charges` reads.
 
-    PostgreSQL groups by what the table holds, and types and names each group once.
+    PostgreSQL groups by the raw columns as they are stored. Casts and names are applied once to each group, and not to
+    each line.
     """
     wanted: list[sql.Composable] = [sql.SQL("billing_period")]
     keys: list[sql.Composable] = [sql.SQL("billing_period")]
-    # The sums decide on the basis, so it is none of theirs.
+    # The basis of an account is decided from these sums, so they cannot depend on it.
     columns = [column for column in line_columns(raw.form.mapping) if column.type != "net"]
     values = {column.name: line_value(column, raw) for column in columns}
+    # `LineColumn.daily` says for each column whether it is a key of the groups, a sum, or left out as a typed NULL. The
+    # result has every column of the mapping, so that `daily_charges` reads it as it reads lines.
     for column in columns:
         value = values[column.name]
         if column.type == "count":
@@ -117,21 +121,21 @@ def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
 
 
 def raw_totals(raw: RawLines) -> sql.Composed:
-    """Return the select of what the exported lines themselves sum to, by invoice and currency."""
+    """Return the select of the sums of the exported lines themselves, by invoice and currency, without the mapping."""
     return sql_files.compose(sql_files.read(f"focus/{raw.form.mapping}_totals.sql"), lines=_lines(raw, ()))
 
 
 def selects_of(mapping: str) -> list[str]:
-    """Return the texts of the selects of charges of a mapping, their `{places}` but for `{lines}` filled."""
+    """Return the texts of a mapping's selects of charges, with all `{places}` filled but `{lines}` and `{schema}`."""
     texts = [sql_files.read(path) for path in sql_files.parts(f"focus/{mapping}.sql")]
     return [re.sub(r"(?<!\{)\{(?!lines|schema)(\w+)\}", lambda place: _place(mapping, place[1]), one) for one in texts]
 
 
 @cache
 def digest(mapping: str) -> str:
-    """Return a digest of what daily totals are derived with: the SQL, the columns, the reference data that it joins.
+    """Return a digest of the rules that daily totals are derived by: the SQL, its columns and its reference data.
 
-    Comments and white space count for nothing.
+    Comments and white space do not change it. `load_history` keeps it, so that `renew` finds months of other rules.
     """
     files = sorted(path.name for path in (sql_files.FOLDER / "focus").glob(f"{mapping}[._]*sql"))
     selects = [sql_files.read(f"focus/{name}") for name in files if not name.endswith("_totals.sql")]
@@ -148,14 +152,15 @@ def _place(mapping: str, name: str) -> str:
 
 def _charges(connection: Connection, raw: RawLines, lines: sql.Composed) -> sql.Composed:
     schema = sql.Identifier(raw.schema)
-    # Every check and view holds these thousands of names again.
+    # Every check and view holds this select with its thousands of names.
     lines = sql_files.render(connection, lines)
     selects = [sql_files.compose(text, lines=lines, schema=schema) for text in selects_of(raw.form.mapping)]
     return sql_files.render(connection, sql.SQL("\nunion all\n").join(_typed(connection, select) for select in selects))
 
 
 def _typed(connection: Connection, select: sql.Composed) -> sql.Composed:
-    """Bring the columns of a select into the order and types of the FOCUS views; one it does not state is NULL."""
+    """Bring the columns of a select into the order and types of the FOCUS views; columns that it lacks are NULL."""
+    # `limit 0` returns no row, but the names of the columns.
     stated = {column.name for column in connection.execute(select + sql.SQL("\nlimit 0")).description or ()}
     columns = (
         sql.SQL("{}::{} as {}").format(

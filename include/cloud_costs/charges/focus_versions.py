@@ -1,7 +1,7 @@
 """The versions of FOCUS as views: `focus_costs_v1_0` to `focus_costs_v1_4`, each with exactly its version's columns.
 
-`focus_costs` is FOCUS 1.2. What a newer version adds is derived from the row where that holds the answer, else NULL:
-`include/sql/views/focus_versions.csv` lists the columns, the versions that have them, and those expressions.
+`focus_costs` is FOCUS 1.2. A column that a newer version adds is derived from the row, or NULL where the row does not
+tell. `include/sql/views/focus_versions.csv` lists the columns, the versions that have them, and these expressions.
 """
 
 import csv
@@ -18,9 +18,9 @@ from cloud_costs.formats.focus.versions import VERSIONS
 
 @dataclass(frozen=True)
 class VersionColumn:
-    """A column of the specification: its name there, its type, the versions that have it, and how it is derived.
+    """A column of the specification: its name there, its type, and the versions that have it.
 
-    `expression` reads a row of `focus_costs`.
+    `expression` is the SQL expression of its value, from the columns of a row of `focus_costs`.
     """
 
     name: str

@@ -1,7 +1,8 @@
-"""The exported lines, as a mapping reads them: each column under one name and one type, whatever the export has.
+"""The exported lines, as a mapping reads them: each column under one name and one type.
 
-An export has its columns under several names and types, and lacks some in some months. A mapping does not have to know:
-it reads what `include/sql/focus/<mapping>_columns.csv` lists, and a column that the export lacks is a typed NULL.
+Exports have the same column under several names and types, and lack some columns in some months. A mapping does not
+have to know that. It reads the columns that `include/sql/focus/<mapping>_columns.csv` lists, and a column that the
+export lacks is a typed NULL.
 """
 
 import re
@@ -14,10 +15,12 @@ from cloud_costs.database import sql_files
 from cloud_costs.formats.delivery import Format
 from cloud_costs.formats.mapping import LIST, LineColumn, line_columns
 
-# What `found_in` says of a sum over the entries of a list.
+# The type that `found_in` gives to a sum over the entries of a list.
 OF_LIST = "list"
+# A decimal number, with an exponent of at most three digits, which PostgreSQL's numeric can hold.
 NUMBER = r"^\s*[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,3})?\s*$"
-# PostgreSQL reads NaN and Infinity as numbers too; they begin with a letter. Before its version 16 it cannot be asked.
+# PostgreSQL reads NaN and Infinity as numbers too; they begin with a letter. Before version 16, PostgreSQL has no
+# function that tests a text without an error, and the regular expression has to do.
 IS_NUMBER = "({0} = '' or pg_input_is_valid({0}, 'numeric') and {0} collate \"C\" < 'A')"
 LOOKS_LIKE_NUMBER = "({0} = '' or {0} ~ {1})"
 NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
@@ -29,8 +32,9 @@ IsNet = Callable[[sql.Composable], sql.Composable]
 class RawLines:
     """A raw relation, its columns with their types, and the format of its source.
 
-    `originals` are the exporter's names where they differ from the raw ones. `is_net` tells in SQL whether a billing
-    account is on the net basis in the month of a line; without it, all are on the gross one.
+    `originals` has the exporter's names of columns where they differ from the raw ones. `is_net` makes the SQL
+    condition that a billing account is on the net basis in the month of a line. Without it, all accounts are on the
+    gross basis.
     """
 
     form: Format
@@ -42,7 +46,7 @@ class RawLines:
 
 
 def on_basis(raw: RawLines, net_accounts: Sequence[str]) -> RawLines:
-    """Return the lines of one month with the billing accounts that are on the net basis."""
+    """Return the lines of one month, where these billing accounts are on the net basis and all others are not."""
     if not net_accounts:
         return raw
     known = sql.Literal(list(net_accounts))
@@ -50,7 +54,7 @@ def on_basis(raw: RawLines, net_accounts: Sequence[str]) -> RawLines:
 
 
 def line_value(column: LineColumn, raw: RawLines) -> sql.Composable:
-    """Return the expression of a column of the mapping, for one raw line."""
+    """Return the SQL expression of a column of the mapping, for one raw line, in the column's type."""
     if column.type == "count":
         return sql.Literal(1)
     if column.type == "net":
@@ -65,16 +69,17 @@ def line_value(column: LineColumn, raw: RawLines) -> sql.Composable:
 
 
 def is_net(column: LineColumn, raw: RawLines, account: sql.Composable) -> sql.Composable:
-    """Return whether a billing account is on the net basis; none is where the export has no net costs."""
+    """Return the SQL condition that a billing account is on the net basis: false where the export has no net costs."""
     if raw.is_net is None or not raw.columns.keys() >= set(column.raw_names):
         return sql.Literal(False)
     return raw.is_net(sql.SQL("coalesce({}, '')").format(account))
 
 
 def summed(column: LineColumn, raw: RawLines) -> sql.Composable:
-    """Return the sum of a column; NULL where the export has no such column.
+    """Return the SQL expression of a column's sum; NULL where the export has no such column.
 
-    Most doubles are 0. Their cast is most of the work, and a group that adds nothing needs no state of its own.
+    Casting doubles to numeric is most of the work of a load's sums, and most doubles of a bill are 0. The filter leaves
+    zeros out before the cast. A group of zeros then has no state that parallel workers would have to exchange.
     """
     found = list(found_in(column, raw))
     value = line_value(column, raw)
@@ -87,9 +92,9 @@ def summed(column: LineColumn, raw: RawLines) -> sql.Composable:
 
 
 def found_in(column: LineColumn, raw: RawLines) -> Iterator[tuple[sql.Composable, str]]:
-    """Yield every column, key of a map or expression that holds what the mapping asks for, with its type.
+    """Yield every raw column, key of a map, or expression that may hold a column of the mapping, with its type.
 
-    A list is asked where nothing before it holds it.
+    A sum over a list is used only where the export has none of the columns before it.
     """
     if column.expression:
         asked = re.findall(r"\{(\w+)\}", column.expression)
@@ -117,7 +122,8 @@ def in_map(name: str, key: str) -> sql.Composed:
 
 
 def sum_of_list(column: sql.Composable, key: str) -> sql.Composed:
-    """Return the sum of a key over the entries of a list; NULL where no entry has it."""
+    """Return the SQL sum of a key over the entries of a list; NULL where no entry has it."""
+    # Through a double, because the export's amounts are doubles: numeric keeps the 15 digits that they had.
     return sql.SQL(
         "(case when jsonb_typeof({column}) = 'array' and {column} <> '[]' then ("
         "select sum((entry ->> {key})::double precision::numeric) from jsonb_array_elements({column}) as entry) end)"
@@ -125,21 +131,21 @@ def sum_of_list(column: sql.Composable, key: str) -> sql.Composed:
 
 
 def entries_of(value: sql.Composable) -> sql.Composed:
-    """Return a list as it is, and of anything else an empty list."""
+    """Return the SQL expression of a list, which is an empty list where the value is anything else."""
     return sql.SQL("(case when jsonb_typeof({value}) = 'array' then {value} else '[]' end)").format(value=value)
 
 
 def coalesced(values: Sequence[sql.Composable], target: str) -> sql.Composable:
-    """Return the first of the values that is not NULL; of no values, a NULL of the type `target`."""
+    """Return the SQL expression of the first value that is not NULL; without values, a NULL of the type `target`."""
     if not values:
         return sql.SQL("null::{}").format(sql.SQL(target))
     return values[0] if len(values) == 1 else sql.SQL("coalesce({})").format(sql.SQL(", ").join(values))
 
 
 def unreadable(raw: RawLines, server_version: int) -> sql.Composed:
-    """Return the select of the texts of a month that should be numbers and are none, each with one of its lines.
+    """Return the select of the texts of a month that should be numbers and are not, each with one of its lines.
 
-    These are rates and quantities, which no total is made of. An amount that is no number is never stored. From
+    They are rates and quantities, which no total is made of; an amount that is no number already fails the load. From
     PostgreSQL 16 on, its own test leaves out nearly all lines, in a tenth of the time of a regular expression.
     """
     columns = line_columns(raw.form.mapping)
@@ -150,7 +156,7 @@ def unreadable(raw: RawLines, server_version: int) -> sql.Composed:
         for value, kind in found_in(column, raw)
         if kind == "text"
     ]
-    # What like lines have in common, and the id of a line where the mapping asks for it.
+    # Texts that help a person to find the line: those that like lines share, and the id of the line if there is one.
     named = [
         sql.SQL("{} as {}").format(line_value(column, raw), sql.Identifier(column.name))
         for column in columns
@@ -160,6 +166,8 @@ def unreadable(raw: RawLines, server_version: int) -> sql.Composed:
         sql.SQL(IS_NUMBER if server_version >= 160_000 else LOOKS_LIKE_NUMBER).format(value, sql.Literal(NUMBER))
         for _, value in texts
     ]
+    # One line of each text is enough to find it. `ctid` is the place of a row in its table: the smallest one is kept
+    # while the lines are counted, and its columns are read afterwards.
     return sql.SQL(
         "select found.column_name, found.value, found.lines, line.line from ("
         "select texts.column_name, texts.value, count(*) as lines, min(raw.ctid) as place from {raw} as raw "
@@ -180,10 +188,10 @@ def unreadable(raw: RawLines, server_version: int) -> sql.Composed:
 
 
 def _typed(value: sql.Composable, found: str, column: LineColumn) -> sql.Composable:
-    """Return a raw value in the type that the mapping reads; AWS writes the absent string as ''.
+    """Return the SQL expression of a raw value in the type that the mapping reads. An empty text is NULL.
 
-    An amount that is no number fails, and so does the load. A rate or quantity that is none is NULL, so that it fails
-    no query: `unreadable` finds it.
+    An amount that is no number makes the cast fail, and so the load. A rate or quantity that is no number becomes NULL,
+    so that queries of the views do not fail; the audit finds it by `unreadable`.
     """
     wanted = column.type
     if found == "text" and wanted == "numeric" and column.daily != "sum":

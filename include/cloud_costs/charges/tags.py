@@ -1,4 +1,4 @@
-"""Tags: the columns and maps of an export that hold them, as one jsonb object for each line."""
+"""Tags: SQL expressions that collect a line's tags from its columns, maps and lists into one jsonb object."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from cloud_costs.formats.delivery import UNREADABLE
 
 # jsonb_build_object takes at most 100 arguments.
 PAIRS_PER_CALL = 50
-# Azure writes the text of a JSON object, with its braces or without. What is neither is kept whole.
+# Some exports write the text of a JSON object, with or without its braces. Any other text is kept whole.
 TEXT_OF_TAGS = """(case
     when coalesce({text}, '') in ('', '{{}}') then null
     when pg_input_is_valid({text}, 'jsonb') and left(ltrim({text}), 1) = '{{' then {text}::jsonb
@@ -21,20 +21,24 @@ end)"""
 
 
 def all_tags(raw: RawLines) -> sql.Composable:
-    """Return the expression of all tags of a line, each under its key as the exporter wrote it."""
+    """Return the SQL expression of all tags of a line, each under its key as the exporter wrote it.
+
+    Where several places hold a key, columns win over lists, and lists over maps.
+    """
     pairs = [(key, sql.SQL("nullif({}::text, '')").format(sql.Identifier(name))) for key, name in _tag_columns(raw)]
+    # `||` of jsonb takes the value of the right side for a key that both sides have.
     maps = [sql.SQL("coalesce({}, '{{}}')").format(value) for value in _tag_maps(raw)]
     return _merged([*maps, *_of_lists(raw), *_objects(pairs)])
 
 
 def named_tags(raw: RawLines, tags: Sequence[str]) -> sql.Composable:
-    """Return the expression of those tags of a line whose keys are given."""
+    """Return the SQL expression of the tags of a line whose keys are given, under the keys as they are given."""
     found = ((key, list(tag_values(raw, key))) for key in tags)
     return _merged(_objects([(key, coalesced(values, "text")) for key, values in found if values]))
 
 
 def tag_values(raw: RawLines, key: str) -> Iterator[sql.Composable]:
-    """Yield where the value of a tag key may stand: a column of its own, or a map under one of its spellings."""
+    """Yield the SQL expressions that may hold the value of a tag key, from a column, from maps and from lists."""
     columns = dict(_tag_columns(raw))
     spellings = tuple(dict.fromkeys(raw.form.tags.spellings(key)))
     prefixed = (raw.form.tags.prefix + spelling for spelling in spellings)
@@ -46,6 +50,7 @@ def tag_values(raw: RawLines, key: str) -> Iterator[sql.Composable]:
     for value in _tag_maps(raw):
         for spelling in spellings:
             yield sql.SQL("nullif(({} ->> {}), '')").format(value, sql.Literal(spelling))
+    # A key of a later list may be named with its prefix, where an earlier list has the key too.
     for prefix, value in _tag_lists(raw):
         for spelling in (key, key.removeprefix(prefix)) if prefix and key.startswith(prefix) else (key,):
             path = sql.SQL("jsonb_path_query_first({}, '$[*] ? (@.key == $key).value', {})").format(
@@ -60,12 +65,12 @@ def tag_keys(raw: RawLines) -> list[str]:
 
 
 def tags_without_column(raw: RawLines, tags: Sequence[str]) -> list[str]:
-    """Return those of the tag keys that no column of the export can hold; a map column can hold any."""
+    """Return the tag keys that no column of the export can hold. A map or a list can hold any key."""
     return [key for key in tags if not any(tag_values(raw, key))]
 
 
 def _tag_columns(raw: RawLines) -> Iterator[tuple[str, str]]:
-    """Yield each column of its own that holds a tag, with the tag's key as the exporter wrote it."""
+    """Yield the key of each tag that has a column of its own, as the exporter wrote it, and the name of the column."""
     known = raw.form.tags
     for name in raw.columns:
         if known.is_tag(name):
@@ -87,7 +92,7 @@ def _tag_maps(raw: RawLines) -> Iterator[sql.Composable]:
 
 
 def _tag_lists(raw: RawLines) -> Iterator[tuple[str, sql.Composable]]:
-    """Yield each list of tags that the export has: what a key is prefixed with that is in an earlier one, and it."""
+    """Yield the prefix and the SQL expression of each list of tags that the export has (`TagList`)."""
     for one in raw.form.tags.lists:
         for alias in one.columns:
             name, _, key = alias.partition("->")
@@ -98,7 +103,11 @@ def _tag_lists(raw: RawLines) -> Iterator[tuple[str, sql.Composable]]:
 
 
 def _of_lists(raw: RawLines) -> list[sql.Composable]:
-    """Return the object of the tags of all lists."""
+    """Return the SQL expression of the object of the tags of all lists, or nothing where there are no lists.
+
+    `dense_rank` numbers the lists that have a key. The first of them keeps the key as it is, and the others get their
+    prefix before it.
+    """
     lists = [
         sql.SQL("({}, {}, {})").format(sql.Literal(number), sql.Literal(prefix), entries_of(value))
         for number, (prefix, value) in enumerate(_tag_lists(raw))
@@ -125,6 +134,7 @@ def _of_lists(raw: RawLines) -> list[sql.Composable]:
 
 
 def _objects(pairs: Sequence[tuple[str, sql.Composable]]) -> list[sql.Composable]:
+    """Return SQL expressions of objects of these keys and values, without the keys whose value is NULL."""
     items = [sql.SQL("{}::text, {}").format(sql.Literal(key), value) for key, value in pairs]
     return [
         sql.SQL("jsonb_strip_nulls(jsonb_build_object({}))").format(

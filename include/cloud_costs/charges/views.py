@@ -1,4 +1,4 @@
-"""`refresh_views`: `<source>_focus`, `focus_costs` and `costs`, over every source that has a published month.
+"""`refresh_views`: make `<source>_focus`, `focus_costs` and `costs`, over every source that has a published month.
 
 Over `focus_costs` there is a view for each version of FOCUS (`focus_versions`).
 """
@@ -37,7 +37,7 @@ FOCUS_COMMENT = (
 
 @dataclass(frozen=True)
 class Grant:
-    """A right on a view, or on one column of it; no role means everyone."""
+    """A right on a view, or on one column of it. Without a role, everyone has it."""
 
     view: str
     privilege: str
@@ -47,9 +47,9 @@ class Grant:
 
 
 def refresh_views(database: Database, patience: float = PATIENCE, listed: Sequence[Account] | None = None) -> list[str]:
-    """Bring the views up to what is published, and return the names of those that changed.
+    """Bring the views up to date with the published months, and return the names of those that changed.
 
-    `listed` are the accounts that the configuration lists; None leaves those of before.
+    `listed` are the accounts that the configuration lists; None leaves the accounts in the database as they are.
 
     A view whose definition is the same is not touched, so that no reader waits. The views cover every source in the
     database, also one that left the configuration. Raises `PublishBlocked` when a reader held a lock on a view that has
@@ -72,9 +72,10 @@ def refresh_views(database: Database, patience: float = PATIENCE, listed: Sequen
 
 
 def create_focus(connection: Connection, database: Database) -> list[str]:
-    """Create or replace every `<source>_focus`, `focus_costs` and its versions; return the names of what changed."""
-    # `publish` makes the views too when a column becomes wider. Two sessions that replace one view at the same time get
-    # an error from PostgreSQL's catalog. So one waits here until the other's transaction ends.
+    """Create or replace every `<source>_focus`, `focus_costs` and its versions; return the names of changed views."""
+    # `publish` makes the views too when a column becomes wider. Of two sessions that replace one view at the same time,
+    # one gets an error from PostgreSQL ("tuple concurrently updated"). So one waits here until the other's transaction
+    # ends.
     connection.execute(
         "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"cloud_costs views {database.schema}"]
     )
@@ -146,12 +147,12 @@ def drop_focus(connection: Connection, database: Database, source: Source) -> li
 
 
 def _drop_focus_costs(connection: Connection, database: Database) -> list[Grant]:
-    """Drop `focus_costs`, and before it what reads it."""
+    """Drop `focus_costs`, and before it the views of its versions, which read it."""
     return [right for view in (*focus_versions.VIEWS, "focus_costs") for right in _drop(connection, database, view)]
 
 
 def grant(connection: Connection, database: Database, grants: list[Grant]) -> None:
-    """Give rights on views back; one on a column that is no longer there is gone with it."""
+    """Give rights on views back, except those on columns that no longer exist."""
     for one in grants:
         if one.column and one.column not in columns_of(connection, database.table(one.view)):
             continue
@@ -168,6 +169,8 @@ def grant(connection: Connection, database: Database, grants: list[Grant]) -> No
 
 def _drop(connection: Connection, database: Database, view: str) -> list[Grant]:
     """Drop a view if there is one, and return the rights that were granted on it."""
+    # Rights on the view are in pg_class, and rights on single columns in pg_attribute. The grantee 0 is everyone. The
+    # owner has all rights on the new view anyway.
     name = database.table(view).as_string(connection)
     rows = connection.execute(
         """
@@ -193,16 +196,16 @@ def _drop(connection: Connection, database: Database, view: str) -> list[Grant]:
         connection.execute(sql.SQL("drop view if exists {}").format(database.table(view)))
     except psycopg.errors.DependentObjectsStillExist as error:
         raise DatabaseDenied(
-            f"{database.schema}.{view} has to be made anew, because its columns or their types change, and is not "
-            f"while others read it: {'; '.join((error.diag.message_detail or str(error)).splitlines())}. Keep their "
+            f"{database.schema}.{view} has to be created again, because its columns or their types change, but other "
+            f"views read it: {'; '.join((error.diag.message_detail or str(error)).splitlines())}. Save their "
             "definitions (select pg_get_viewdef('<view>'::regclass)), drop them, clear this task or run sync again, "
-            "and create them again; until then everything is as before"
+            "and create them again. Nothing has changed yet"
         ) from error
     return [Grant(view, *row) for row in rows]
 
 
 def comment_costs(connection: Connection, kind: sql.SQL, relation: sql.Identifier) -> None:
-    """Write what the columns of `costs` mean to a relation that has them."""
+    """Write comments on the columns of `costs`, or of another relation with the same columns."""
     connection.execute(sql_files.compose(sql_files.read("views/costs_comments.sql"), kind=kind, relation=relation))
 
 
@@ -236,7 +239,10 @@ def _create_costs(connection: Connection, database: Database) -> list[str]:
 
 
 def _published(connection: Connection, database: Database, kind: str) -> list[tuple[str, str]]:
-    """Return the name and format of each source whose raw or normalized table exists."""
+    """Return the name and format of each source whose raw or normalized table exists.
+
+    The format is the one of the newest load, because a source may have changed its format.
+    """
     rows = connection.execute(
         sql.SQL(
             """
@@ -253,17 +259,19 @@ def _published(connection: Connection, database: Database, kind: str) -> list[tu
 def _create(
     connection: Connection, database: Database, name: str, select: sql.Composable, grants: list[Grant]
 ) -> list[str]:
-    """Create or replace a view when its definition differs; return its name when it did.
+    """Create or replace a view when its definition differs, and return its name if it did.
 
-    PostgreSQL replaces a view by one with the same columns, and perhaps more behind them. For any other the view is
-    dropped, and with it those of this package that read it; the rights on all of them are added to `grants`.
+    PostgreSQL can replace a view only by one with the same columns, and perhaps more after them. In any other case the
+    view is dropped, and with it the views of this package that read it. The rights on all of them are added to
+    `grants`.
     """
     view = database.table(name)
     before = list(columns_of(connection, view).items())
     if not before:
         connection.execute(sql.SQL("create view {} as {}").format(view, select))
         return [name]
-    # PostgreSQL stores a definition in a form of its own, so only two stored definitions can be compared.
+    # PostgreSQL stores a definition in a form of its own, so only two stored definitions can be compared. The probe is
+    # in the staging schema, where no reader locks it.
     probe = database.staging_table("view_probe")
     connection.execute(sql.SQL("create view {} as {}").format(probe, select))
     row = connection.execute(
@@ -284,9 +292,9 @@ def _create(
 
 
 def _comment_focus(connection: Connection, view: sql.Identifier, grain: str, meanings: Mapping[str, str]) -> None:
-    """Write what a FOCUS view and its columns mean, where it does not say so already.
+    """Write comments on a FOCUS view and its columns, where they differ.
 
-    A comment's lock hinders no reader.
+    A comment takes a lock that does not make readers wait.
     """
     row = connection.execute(
         "select obj_description(to_regclass(%s), 'pg_class')", [view.as_string(connection)]

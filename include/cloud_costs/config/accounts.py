@@ -13,7 +13,7 @@ from pathlib import Path
 from cloud_costs.errors import ConfigError
 
 REQUIRED = ("account_id", "name")
-# Columns of the relation `accounts` that are not the list's.
+# Columns that the relation `accounts` has beside those of the list.
 RESERVED = ("listed", "first_month", "last_month")
 MAX_COLUMNS = 100
 MAX_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
@@ -22,7 +22,7 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Account:
-    """One account of the list; `attributes` are the further columns that it has a value in."""
+    """One account of the list. `attributes` has its values of the further columns; empty values are left out."""
 
     account_id: str
     name: str | None
@@ -37,6 +37,7 @@ def read_accounts(path: Path) -> tuple[Account, ...]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error}") from None
+    # `strict` refuses broken quotes, which would swallow the lines that follow.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     accounts: dict[str, Account] = {}
     lines: dict[str, int] = {}
@@ -73,13 +74,13 @@ def _header(path: Path, found: list[str]) -> list[str]:
         raise ConfigError(f"{where}: the header is {said!r}; expected {','.join(REQUIRED)} and any further columns")
     for number, name in enumerate(header):
         if not name or len(name.encode()) > MAX_NAME_BYTES:
-            raise ConfigError(f"{where}: column {number + 1}: {found[number]!r} is no name of a column")
+            raise ConfigError(f"{where}: column {number + 1}: {found[number]!r} is not a valid name of a column")
         if name in RESERVED:
             raise ConfigError(
                 f"{where}: column {name!r}: the relation accounts has one of its own; choose another name"
             )
         if name in header[:number]:
-            raise ConfigError(f"{where}: column {name!r} is there twice")
+            raise ConfigError(f"{where}: column {name!r} is given twice")
     if len(header) > MAX_COLUMNS:
         raise ConfigError(f"{where}: {len(header)} columns; {MAX_COLUMNS} are allowed")
     return header
@@ -91,7 +92,7 @@ def _account(where: str, header: list[str], row: list[str]) -> Account:
     values = dict(zip(header, (value.strip() for value in row), strict=True))
     for column, value in values.items():
         if "\0" in value:
-            raise ConfigError(f"{where}: {column}: it holds a NUL character, which no text of PostgreSQL can")
+            raise ConfigError(f"{where}: {column}: it holds a NUL character, which PostgreSQL cannot store")
     account_id = values.pop("account_id")
     if not account_id:
         raise ConfigError(f"{where}: account_id: it is empty; write it as the bill does, with its leading zeros")

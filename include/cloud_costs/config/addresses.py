@@ -1,8 +1,8 @@
-"""Storage addresses, as a source's `uri` has them: which are allowed, and how a common other spelling is written."""
+"""Storage addresses, as a source's `uri` has them: the allowed ones, and how to write other common spellings."""
 
 import re
 
-# Bucket, container and account names as their providers allow them. A folder is anything.
+# Names of buckets, containers and accounts as their providers allow them. A folder may have any name.
 ALLOWED = re.compile(
     r"(s3://[A-Za-z0-9._-]{1,255}(/.*)?"
     r"|gs://[a-z0-9][a-z0-9._-]{1,221}(/.*)?"
@@ -12,7 +12,7 @@ ALLOWED = re.compile(
 )
 AZURE = "abfss://{container}@{account}.dfs.{cloud}/{folder}"
 GOOGLE = "gs://{bucket}/{folder}"
-# What portals, other tools and older drivers show for the same places.
+# How portals, other tools and older drivers write the same places.
 OTHER_SPELLINGS = (
     (
         re.compile(
@@ -32,12 +32,16 @@ OTHER_SPELLINGS = (
     ),
     (re.compile(r"gcs://(?P<bucket>[^/]+)/?(?P<folder>.*)"), GOOGLE),
 )
-# The Airflow connection that a source has when it names none, as the providers name their defaults.
+# The Airflow connection of a source that names none. Airflow's providers give their defaults these names.
 DEFAULT_CONN_IDS = {"s3": "aws_default", "abfss": "wasb_default", "gs": "google_cloud_default", "file": "aws_default"}
 
 
 def address(value: str) -> str:
-    """Return the address as a folder's; raises `ValueError` that says how to write one that is not allowed."""
+    """Return the address, ending with `/`. Raises `ValueError` for one that is not allowed, and says how to write it.
+
+    >>> address("gs://billing/exports")
+    'gs://billing/exports/'
+    """
     if ALLOWED.fullmatch(value):
         return value if value.endswith("/") else value + "/"
     for spelling, ours in OTHER_SPELLINGS:

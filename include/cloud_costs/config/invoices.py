@@ -1,7 +1,7 @@
 """The invoices that an operator lists, so that an audit compares the bill with them.
 
-A CSV file: one line for each invoice, under the header `invoice_id,amount,currency`, and `month` where a month's
-missing invoices are to be noticed too.
+A CSV file with one line for each invoice, under the header `invoice_id,amount,currency`. With the further column
+`month`, the audit also notices an invoice that the month's bill lacks.
 """
 
 import csv
@@ -22,7 +22,7 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Invoice:
-    """One invoice as the operator has it; `amount` has the decimal places that the bill is compared at."""
+    """One invoice of the list. The bill is rounded to the decimal places of `amount` before the two are compared."""
 
     invoice_id: str
     amount: Decimal

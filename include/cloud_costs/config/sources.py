@@ -34,8 +34,10 @@ from cloud_costs.formats.focus.versions import VERSIONS
 from cloud_costs.months import parse_month
 from cloud_costs.validation import Location, explain
 
+# Beside the package, so that it does not depend on the working directory of a worker.
 DEFAULT_PATH = Path(__file__).parents[2] / "config" / "sources.yaml"
 DEFAULT_SCHEMA = "cost_analytics"
+# Tables, views and indexes of this package. No source may need a relation of the same name.
 FIXED_RELATIONS = (
     "account_list",
     "account_list_pkey",
@@ -59,6 +61,7 @@ FIXED_RELATIONS = (
     *sql_files.reference_tables(),
 )
 
+# How partitions are named: <month>_<load id> at the end.
 STAGED_NAME = re.compile(r".*_[0-9]{6}_[0-9]+")
 
 
@@ -91,8 +94,13 @@ def _list_beside(value: Any, info: ValidationInfo, example: str, read: Callable[
 
 
 class Source(BaseModel):
-    """One billing export: its name, its format, where it is and how to reach it."""
+    """One billing export: its name, its format, its address and how it is loaded.
 
+    `include/config/sources.example.yaml` explains each key.
+    """
+
+    # pydantic validates the fields in this order. A validator finds the fields before its own in `info.data`, without
+    # those that were not valid, about which there is a message already.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
@@ -172,7 +180,7 @@ class Source(BaseModel):
             return value
         if form.find_amortized is None:
             taking = ", ".join(name for name, one in FORMATS.items() if one.find_amortized)
-            raise ValueError(f"{info.data['format']} takes none, for its exports hold all costs; {taking} does")
+            raise ValueError(f"it is not for {info.data['format']}, whose exports hold all costs; only for {taking}")
         value, uri = address(value), info.data.get("uri", "")
         if value == uri:
             raise ValueError("it is the same as uri, which names the export of actual costs")
@@ -195,7 +203,7 @@ class Source(BaseModel):
 
     @property
     def form(self) -> Format:
-        """How the source's deliveries are found and read: by their manifests, or by listing where there are none."""
+        """The format of the source, for two exports or for a bucket without manifests where it is configured so."""
         form = FORMATS[self.format]
         if self.amortized_uri:
             return with_amortized(form, self.amortized_uri)
@@ -203,14 +211,17 @@ class Source(BaseModel):
 
     @property
     def raw_table(self) -> str:
+        """The table of the exported lines, partitioned by month."""
         return f"raw_{self.name}"
 
     @property
     def focus_view(self) -> str:
+        """The view of the FOCUS charges, over the raw table."""
         return f"{self.name}_focus"
 
     @property
     def normalized_table(self) -> str:
+        """The table of the daily totals, partitioned by month."""
         return f"{self.name}_normalized"
 
 
@@ -226,7 +237,7 @@ class _Sources(BaseModel):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as it is, but for a key given twice: PyYAML would drop the first one without a word."""
+    """PyYAML's safe loader, which also refuses a key that is given twice. PyYAML drops the first one silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -299,7 +310,7 @@ def _read(path: Path) -> _Sources:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        # Not all are of PyYAML: it checks no value that stands behind a tag such as `!!int`.
+        # PyYAML lets other errors through: it does not check a value behind a tag such as `!!int`.
         raise ConfigError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
     return _validate(str(path), content, path.parent)
 

@@ -1,1 +1,1 @@
-"""PostgreSQL: connections, locks, the files of `include/sql`, and the tables that every source shares."""
+"""PostgreSQL: sessions, locks, the files of `include/sql`, and the tables that every source shares."""

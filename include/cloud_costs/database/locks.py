@@ -1,8 +1,11 @@
 """Exclusive locks on relations that people read.
 
-PostgreSQL's queue for a lock is first come, first served. A transaction that waits for an exclusive lock therefore
-makes every reader wait who comes after it. So a transaction here waits for `LOCK_TIMEOUT` at most, gives up, lets the
+PostgreSQL's queue for a lock is first come, first served. While a transaction waits for an exclusive lock, every reader
+that comes later waits behind it. So a transaction here waits for `LOCK_TIMEOUT` at most. Then it gives up, lets the
 readers pass, and tries again until its patience is over.
+
+Advisory locks, here and elsewhere in the package, have texts as keys, such as the schema and the source.
+`hashtextextended` makes of each text the number of 64 bits that PostgreSQL wants.
 """
 
 import random
@@ -19,6 +22,7 @@ from cloud_costs.errors import CloudCostsError, PublishBlocked
 # Two such waits are well below PostgreSQL's deadlock_timeout of 1 s. A publisher and a reader may wait for each other.
 # Then the publisher gives way before the server ends one of the two, which could be the reader.
 LOCK_TIMEOUT = "200ms"
+# Seconds. A report or a dump that runs for less delays a publication and does not fail it.
 PATIENCE = 600.0
 # Autovacuum lets go of a partition when somebody has waited for it for deadlock_timeout, so this has to be longer.
 PARTITION_LOCK_TIMEOUT = "3s"
@@ -31,9 +35,10 @@ def patiently(
 ) -> T:
     """Run `work` in a transaction that gives up a lock which does not come soon, and return what `work` returns.
 
-    The transaction is repeated until `patience` seconds are over, so `work` may run several times. Then raises
+    The transaction is repeated until `patience` seconds are over, so `work` may run several times. After that, raises
     `PublishBlocked`, which names the sessions that hold locks on the `relations`.
     """
+    # Each try has a session of its own: after an error the old transaction is rolled back, and all its locks are free.
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -41,13 +46,14 @@ def patiently(
                 limit_waiting(connection, LOCK_TIMEOUT)
                 return work(connection)
         except CloudCostsError as error:
+            # `session` has turned psycopg's error into ours, with the original as its cause.
             if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
                 raise
             if time.monotonic() > deadline:
                 names = " or ".join(f"{database.schema}.{name}" for name in relations)
                 raise PublishBlocked(
                     f"{label}: a reader held a lock on {names} for {patience:g} s ({_holders(database, relations)}); "
-                    "what readers see is as before, and it will be tried again"
+                    "readers see the same as before, and it will be tried again"
                 ) from None
         # A random pause keeps two publishers, or a publisher and a periodic reader, from meeting again each time.
         time.sleep(random.uniform(0.2, 1.0))  # noqa: S311  no secret depends on it
@@ -69,7 +75,8 @@ def lock_source(connection: Connection, database: Database, source: str) -> None
 
 
 def _holders(database: Database, relations: Sequence[str]) -> str:
-    """Return who holds locks on the relations or their partitions, for the operator's eyes."""
+    """Return who holds locks on the relations or their partitions, as words for an operator."""
+    # A second connection: the transaction that waited is over, and its locks must not be among those that are found.
     with database.session() as connection:
         rows = connection.execute(
             """

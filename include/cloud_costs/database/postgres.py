@@ -1,4 +1,4 @@
-"""PostgreSQL: connections whose errors say what to do."""
+"""PostgreSQL: sessions with settings that a load can rely on, and errors that say what to do."""
 
 import os
 import re
@@ -26,7 +26,7 @@ REFUSED = re.compile(
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 10, 6
 # Milliseconds after which data that nobody acknowledges ends the connection.
 UNACKNOWLEDGED = 120_000
-# What holds in every session, whatever the role, the database or the environment sets.
+# Settings of every session. They win over those of the role, the database and the environment.
 SETTINGS = {
     # Partition bounds are read as text, and COPY sends UTF-8. Of dates that are not ISO, CSV has the American ones.
     "TimeZone": "UTC",
@@ -52,19 +52,22 @@ SET = """
     from unnest(%s::text[], %s::text[]) as wanted (name, setting)
     inner join pg_settings using (name)
 """
-# An encoding that takes any bytes for text: nothing would convert or refuse what is not UTF-8.
+# This encoding accepts any bytes as text. PostgreSQL would neither convert nor refuse text that is not UTF-8.
 NO_ENCODING = "SQL_ASCII"
-# Of a partition: it is written once, analyzed, and never changed. Autovacuum at work on it would keep `publish` waiting
-# for deadlock_timeout, with the parent locked.
+# For partitions, which are written once, analyzed and never changed. Autovacuum at work on the old partition would make
+# `publish` wait for deadlock_timeout, while it holds the lock of the partitioned table.
 NO_AUTOVACUUM = sql.SQL("autovacuum_enabled = false")
-# The default sample of 30,000 rows takes seconds on 155 columns, and plans the mapping no better.
+# ANALYZE samples 300 rows for each unit. The default of 100 takes seconds on 155 columns, and plans the mapping no
+# better.
 STAGING_STATISTICS = sql.Literal(10)
+# Classes of SQLSTATE that may pass: connection exception, transaction rollback (deadlock, serialization), insufficient
+# resources, object not in prerequisite state (a lock timeout), operator intervention (shutdown, restart).
 TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
 
 
 @dataclass(frozen=True)
 class Database:
-    """Where the tables are. `connect` opens a connection; `name` is what messages call it."""
+    """Where the tables are. `connect` opens a connection, `schema` holds the tables, and messages use `name`."""
 
     connect: Callable[[], Connection]
     schema: str
@@ -72,6 +75,7 @@ class Database:
 
     @property
     def staging_schema(self) -> str:
+        """The schema of tables that are not published yet; people who read have no rights on it."""
         return f"{self.schema}_staging"
 
     @property
@@ -89,10 +93,10 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
-        """Open a connection in autocommit and UTC, and close it.
+        """Open a connection in autocommit and UTC, and close it at the end.
 
-        Raises `DatabaseUnavailable` or `DatabaseDenied` for what PostgreSQL says, with the connection's name, and
-        `DatabaseDenied` for a database that has no encoding.
+        Raises `DatabaseUnavailable` for errors of PostgreSQL that may pass and `DatabaseDenied` for others, with the
+        connection's name. A database in SQL_ASCII is denied too, because it does not check what texts hold.
         """
         with database_errors(self.name):
             connection = self.connect()
@@ -108,7 +112,11 @@ class Database:
 
 
 def _keep_alive(connection: Connection) -> None:
-    """Let the operating system notice a dead connection; what the connection's own settings notice sooner stays."""
+    """Let the operating system notice a dead connection. A connection that sets shorter times keeps them.
+
+    libpq has settings for the same, which the connection of an operator may lack. A copy of the socket's descriptor
+    reaches the same socket, and closing the copy leaves libpq's own open.
+    """
     with socket.socket(fileno=os.dup(connection.fileno())) as channel:
         if channel.family == socket.AF_UNIX:
             return
@@ -136,7 +144,7 @@ def _require_encoding(connection: Connection, name: str) -> None:
 
 @contextmanager
 def database_errors(name: str) -> Iterator[None]:
-    """Turn psycopg's errors into ours: what may pass when tried again, and what cannot."""
+    """Turn psycopg's errors into ours: `DatabaseUnavailable` for those that may pass, `DatabaseDenied` for others."""
     try:
         yield
     except CloudCostsError:
@@ -148,7 +156,7 @@ def database_errors(name: str) -> Iterator[None]:
 
 @contextmanager
 def database_errors_of(label: str) -> Iterator[None]:
-    """Name the source and month in what PostgreSQL says of them."""
+    """Put the source and month before the message of an error of PostgreSQL, unless they are there already."""
     try:
         yield
     except (DatabaseUnavailable, DatabaseDenied) as error:
@@ -163,10 +171,12 @@ def translate(error: psycopg.Error, name: str) -> CloudCostsError:
     message = f"PostgreSQL (connection {name!r}): {words}"
     state = error.sqlstate
     if state is None:
+        # A lost connection, or one that could not be opened: libpq's own words, unless the server refused.
         is_connection = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         if is_connection and not REFUSED.search(words):
             return DatabaseUnavailable(message)
         return DatabaseDenied(message)
+    # 57014 is a statement that was cancelled, by a person or by a timeout, which would end it again.
     if state.startswith(TRANSIENT_CLASSES) and state != "57014":
         return DatabaseUnavailable(message)
     return DatabaseDenied(message)

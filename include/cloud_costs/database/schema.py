@@ -21,16 +21,16 @@ HISTORY = (
     "published_months",
     "restatements",
 )
-# Whoever waits for a reader makes all readers wait that come later.
+# While DDL waits for one reader's lock, all later readers wait behind it (see `locks`).
 DDL_LOCK_TIMEOUT = "10s"
 
 
 def apply_schema(database: Database) -> list[str]:
-    """Create the schemas and apply the numbered DDL that this database has not seen; return what was applied.
+    """Create the schemas, apply the numbered DDL that this database has not seen, and return the names of these files.
 
-    Runs under an advisory lock in one transaction: two processes may call it at once. Raises `SchemaTooNew` for a
-    database that has seen files which this version does not have, and `DatabaseUnavailable` when a reader is in the way
-    of a file for `DDL_LOCK_TIMEOUT`.
+    Runs in one transaction under an advisory lock, so two processes may call it at once, and a file that fails leaves
+    nothing half done. Raises `SchemaTooNew` for a database that has seen files which this version does not have, and
+    `DatabaseUnavailable` when a reader holds a lock on a table of a file for `DDL_LOCK_TIMEOUT`.
     """
     files = sorted(path.name for path in (sql_files.FOLDER / "schema").glob("[0-9]*.sql"))
     with database.session() as connection, connection.transaction():
@@ -50,7 +50,7 @@ def apply_schema(database: Database) -> list[str]:
         if newer := sorted(seen - set(files)):
             raise SchemaTooNew(
                 f"a newer version of this package made the tables of {database.schema} ({', '.join(newer)}): "
-                "bring this one up to it; an older one would write what the newer one does not expect"
+                "update this installation, because an older version would write what the newer one does not expect"
             )
         missing = [file for file in files if file not in seen]
         connection.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(DDL_LOCK_TIMEOUT)))
@@ -65,7 +65,10 @@ def apply_schema(database: Database) -> list[str]:
 
 
 def let_read(connection: Connection, database: Database, names: Sequence[str]) -> None:
-    """Grant the reader role, where there is one, what it may not select from yet of the relations that exist."""
+    """Grant the reader role, where there is one, select on those of the named relations that it cannot read yet.
+
+    Names of relations that do not exist are left out.
+    """
     rows = connection.execute(
         """
         select relations.relname
@@ -85,10 +88,12 @@ def let_read(connection: Connection, database: Database, names: Sequence[str]) -
 
 
 def _fill_reference(connection: Connection, database: Database, name: str) -> None:
-    """Bring a reference table to what its file in `include/sql/focus` holds; rows that are the same are not touched.
+    """Make a reference table equal to its file in `include/sql/focus`. Rows that are the same are not touched.
 
-    Its first column is the key. All columns are text.
+    The first column of the file is the key. All columns are text.
     """
+    # The whole file travels as one jsonb value. Rows that did not change keep their version, so that a start of the
+    # package writes nothing.
     rows = list(csv.DictReader(sql_files.read(f"focus/{name}.csv").splitlines()))
     key, *others = rows[0]
     connection.execute(
@@ -124,11 +129,12 @@ def _fill_reference(connection: Connection, database: Database, name: str) -> No
 
 
 def _create_schema(connection: Connection, name: str) -> None:
+    # `create schema if not exists` would ask for the right to create even where the schema exists.
     try:
         connection.execute(sql.SQL("create schema {}").format(sql.Identifier(name)))
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseDenied(
-            f"the schema {name} is not there, and this role may not create it ({error.diag.message_primary}): let an "
+            f"the schema {name} does not exist, and this role may not create it ({error.diag.message_primary}): let an "
             "administrator run include/sql/schema/roles.sql"
         ) from error
 

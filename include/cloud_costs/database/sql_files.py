@@ -28,12 +28,12 @@ class Check:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The `{places}` that the check reads, such as `normalized`."""
+        """The names of the `{places}` in the check, such as `normalized`: the relations that it reads."""
         return frozenset(re.findall(r"(?<!\{)\{([a-z_]+)\}", self.text))
 
 
 def parts(path: str) -> list[str]:
-    """Return the path of a file, and those of the files beside it that hold more of the same: `<name>.<part>.sql`."""
+    """Return the path of a file, and those of its further parts beside it: `<name>.<part>.sql`."""
     file = FOLDER / path
     more = sorted(file.parent.glob(f"{file.stem}.*{file.suffix}"))
     return [path, *(one.relative_to(FOLDER).as_posix() for one in more)]
@@ -41,7 +41,7 @@ def parts(path: str) -> list[str]:
 
 @cache
 def reference_tables() -> tuple[str, ...]:
-    """Return the names of the tables of reference data: the CSV files in `focus/` that are no list of columns."""
+    """Return the names of the tables of reference data: the CSV files in `focus/` that do not list columns."""
     names = (path.stem for path in (FOLDER / "focus").glob("*.csv"))
     return tuple(sorted(name for name in names if not name.endswith("_columns")))
 
@@ -53,12 +53,16 @@ def read(path: str) -> str:
 
 
 def compose(text: str, **parts: sql.Composable) -> sql.Composed:
-    """Fill the `{places}` of an SQL text."""
+    """Fill the `{places}` of an SQL text. Raises `KeyError` for a place without a value."""
     return sql.SQL(text).format(**parts)
 
 
 def render(connection: psycopg.Connection[Any], query: sql.Composed) -> sql.Composed:
-    """Return the same SQL as one piece, so that statements that hold it do not quote each of its names again."""
+    """Return the same SQL as one piece.
+
+    psycopg quotes every name in composed SQL each time that the SQL is used. A mapping holds hundreds, and several
+    statements hold a mapping.
+    """
     composed = query.as_string(connection)
     return sql.Composed([sql.SQL(composed)])
 
@@ -78,6 +82,7 @@ def read_checks() -> tuple[Check, ...]:
 def _read_check(name: str) -> Check:
     text = read(f"checks/{name}.sql")
     header = {}
+    # An entry goes on in the next line where that is indented by three spaces.
     for key in ("severity", "protects", "action"):
         match = re.search(rf"^-- {key}: (.+(?:\n--   .+)*)", text, re.MULTILINE)
         if not match:

@@ -1,1 +1,1 @@
-"""The whole package on this machine alone: a sample bill, PostgreSQL from a wheel, a local Airflow."""
+"""The demo: the whole package on one machine, with a sample bill, PostgreSQL from a wheel and a local Airflow."""

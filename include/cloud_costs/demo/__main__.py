@@ -1,4 +1,4 @@
-"""`python -m cloud_costs.demo`: what `make demo`, `make up`, `make down` and `make psql` call."""
+"""`python -m cloud_costs.demo`: the command behind `make demo`, `make up`, `make down` and `make psql`."""
 
 from cloud_costs.demo.commands import app
 

@@ -15,9 +15,10 @@ MONTHS = (date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1))
 
 @dataclass(frozen=True)
 class Export:
-    """One export: its settings in sources.yaml, with folders of the bucket for addresses, and how it is written.
+    """One export of the demo: its settings in sources.yaml, and the function that writes it.
 
-    `write(months, bucket)` writes the months below the folder `bucket`, and returns the truth of the newest deliveries.
+    `folders` has the folders in the bucket by the settings that name them. `write(months, bucket)` writes the months
+    below the folder `bucket`, and returns the truth of the newest deliveries.
     """
 
     format: str

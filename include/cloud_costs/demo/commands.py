@@ -1,7 +1,7 @@
 """`make demo`, `make up`, `make down`, `make psql`: the whole package on a sample bill, on this machine alone.
 
-Everything it makes is in `.demo`: the bucket with the sample billing exports, the embedded PostgreSQL, which holds
-the cost tables and Airflow's own database, and Airflow's home. It needs no cloud account, no Docker and no root.
+Everything is in `.demo`: the bucket with the sample billing exports, the embedded PostgreSQL, which holds the cost
+tables and Airflow's own database, and Airflow's home. The demo needs no cloud account, no Docker and no root.
 """
 
 import json
@@ -44,7 +44,7 @@ RUNNING = DEMO / "airflow.json"
 AIRFLOW_DATABASE = "airflow"
 SEARCH_PATH = f"-c search_path={DEFAULT_SCHEMA}"
 SECONDS_TO_RUN = 600
-# What would change the demo when the shell that starts it has it set.
+# Beginnings of environment variables that would change the demo if the shell that starts it has set them.
 NOT_INHERITED = (
     "AIRFLOW",
     "CLOUD_COSTS_",
@@ -165,7 +165,7 @@ def _start_postgres() -> Server:
 
 
 def _write_sample_bill() -> None:
-    """Write each export once; its truth is written last, so an interrupted one is written again."""
+    """Write each export once. Its truth is written last, so an export that was interrupted is written again."""
     for name, export in EXPORTS.items():
         if not _truth_path(name).exists():
             write_truth(_truth_path(name), export.write(MONTHS, BUCKET))
@@ -208,8 +208,8 @@ def _environment(server: Server) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(PASSWORDS),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{airflow_uri}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(LOGS),
-        # The API server answers its first task late, on a busy machine later than Airflow's own 5 s: the task
-        # would ask again, be told that it runs already, and spend a try.
+        # On a busy machine, the API server answers its first task after more than Airflow's own limit of 5 s. The task
+        # would ask again, get the answer that it runs already, and lose a try.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "NO_COLOR": "1",
         "NO_PROXY": "127.0.0.1,localhost",
@@ -233,7 +233,8 @@ def _migrate(environment: dict[str, str], server: Server) -> None:
 def _run_dag(environment: dict[str, str], server: Server) -> str:
     """Run the DAG once and return the log of `list_manifests`.
 
-    In a process of its own; when the UI is up, its scheduler runs it, because two would take each other's tasks.
+    It runs in a process of its own. When the UI is up, the scheduler there runs it, because two would take each other's
+    tasks.
     """
     log = LOGS / "demo-run.log"
     if not local_airflow.find(RUNNING):
@@ -271,7 +272,7 @@ def _run_logged(command: list[str], environment: dict[str, str], log: Path) -> N
 
 
 def plan_lines(log: str) -> list[str]:
-    """Return the lines of the plan in a log: its logger logs nothing else.
+    """Return the lines of the plan in a log: those of the plan's own logger.
 
     `airflow dags test` writes `2026-01-01T… [info     ] <line> [<logger>] loc=…`; a task's log file is JSON lines.
     """
@@ -288,7 +289,7 @@ def plan_lines(log: str) -> list[str]:
 
 
 def _reader(server: Server) -> psycopg.Connection:
-    """Connect as the reader, who sees costs and the history alone."""
+    """Connect as the reader, who may see only costs and the history."""
     return psycopg.connect(costs_database.reader_uri(server), options=SEARCH_PATH)
 
 

@@ -38,7 +38,7 @@ REAL_MONTH = ROOT.parent / "shared" / "data" / "aws-workshop-2018"
 
 @dataclass(frozen=True)
 class Month:
-    """A month to check: what messages call it, and the export that holds it."""
+    """A month to check: its title in messages, and the export that holds it."""
 
     title: str
     source: Source
@@ -73,7 +73,7 @@ def main() -> None:
 
 @contextmanager
 def scratch() -> Iterator[tuple[Path, embedded_postgres.Server]]:
-    """Start a PostgreSQL of its own in a temporary folder; stop it and remove both in the end."""
+    """Start a PostgreSQL in a temporary folder, give both, and in the end stop it and remove the folder."""
     folder = Path(tempfile.mkdtemp(prefix="cloud-costs-conformance-"))
     try:
         yield folder, embedded_postgres.start(folder / "postgres", settings={"fsync": "off"})
@@ -104,7 +104,7 @@ def load(server: embedded_postgres.Server, month: Month) -> Database:
 
 
 def _print(month: Month, count: int, summary: str, failures: Sequence[Failure], unseen: Mapping[str, int]) -> None:
-    """Print the failing rules but for the compound ones, which fail by the parts that are printed."""
+    """Print the failing rules. Compound rules are left out, because their failing parts are printed."""
     console.print(f"{count:,} rows. {summary}", markup=False)
     documented = {gap.rule: gap.rows[month.title] for gap in GAPS}
     table = Table("verdict")

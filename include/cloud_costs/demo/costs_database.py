@@ -1,8 +1,8 @@
-"""The demo's database of costs, with the two roles of `include/sql/schema/roles.sql`, made as an administrator does.
+"""The demo's database of costs, made as an administrator makes one, with the two roles of `roles.sql`.
 
-Airflow's tasks connect as the loader, and who asks for costs connects as the reader: the demo shows what each may do,
-and nothing works there because a superuser did it. The roles have no passwords. The server listens on a socket alone,
-in a folder that no other user can enter, and trusts whoever reaches it.
+Airflow's tasks connect as the loader, and queries for costs as the reader. So the demo shows what each role may do, and
+nothing works only because a superuser did it. The roles have no passwords: the server listens only on a socket, in a
+folder that no other user can enter.
 """
 
 import os
@@ -30,7 +30,7 @@ NOT_THE_LOADERS = """
 
 
 def prepare(server: Server) -> None:
-    """Make the database, the roles and the schemas, whatever of them is missing.
+    """Make the database, the roles and the schemas, those that are missing.
 
     In a demo of an earlier version the superuser owns the tables. They become the loader's, and the reader may read.
     Raises `EmbeddedPostgresError` with psql's words when psql fails.
@@ -38,7 +38,7 @@ def prepare(server: Server) -> None:
     with psycopg.connect(server.uri(), autocommit=True) as connection:
         if not connection.execute("select 1 from pg_database where datname = %s", [NAME]).fetchone():
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(NAME)))
-        # What everyone may do by default would hide a right that a role lacks.
+        # Every role has the rights of `public`, which would hide a right that the loader or the reader lacks.
         connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(NAME)))
     _make_roles(server)
     if _hand_over(server):

@@ -42,6 +42,7 @@ def generate(database: Database) -> str:
 
 
 def main() -> None:
+    """Write docs/data-dictionary.md from a scratch database with a published month of the sample bill."""
     folder = Path(tempfile.mkdtemp(prefix="cloud-costs-dictionary-"))
     try:
         server = embedded_postgres.start(folder / "postgres", settings={"fsync": "off"})

@@ -5,10 +5,10 @@ its own `get_server` fails on a path with a space, ends the server with the proc
 every parent folder to everyone. Here the server listens on a socket in a private folder, on no TCP port, and
 runs until `stop`.
 
-PostgreSQL refuses to run as root. For root it runs as the owner of the data folder; when that is root too,
-the folder is given to a system user, `pgserver`, which is made when missing. Where that user cannot enter a
-folder on the way, others may then pass through it (o+x). Do not put the data where something takes that
-back, as every pytest run of root does with the parent of all its temporary folders.
+PostgreSQL refuses to run as root. When root starts the server, it runs as the owner of the data folder. If that is root
+too, the folder is given to a system user, `pgserver`, which is made if it is missing. Each parent folder that this user
+cannot enter is made passable for all users (o+x). Do not put the data below a folder whose mode something resets, as
+every pytest run of root does with the parent of its temporary folders.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ SYSTEM_USER = "pgserver"
 PORT = 5432  # part of the socket's name, nothing else
 LONGEST_SOCKET_PATH = 103  # bytes, on macOS; 107 on Linux
 SECONDS_TO_WAIT = 120
-# The builtin locale sorts alike on every machine, whatever locales that machine has.
+# The builtin locale sorts in the same way on every machine. Other locales depend on the machine's libraries.
 LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 class EmbeddedPostgresError(RuntimeError):
-    """Raised when the server cannot be started, stopped or found."""
+    """The server cannot be started, stopped or found."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Server:
 
     @property
     def psql(self) -> Path:
+        """The program psql that comes with the server."""
         return programs() / "psql"
 
     def uri(self, database: str = "postgres", user: str = "postgres") -> str:
@@ -75,7 +76,10 @@ def programs() -> Path:
 
 
 def start(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> Server:
-    """Start the server on `data_dir`, made when missing. One that runs already is returned as it is."""
+    """Start the server on `data_dir`, which is made if it is missing; return a server that runs already as it is.
+
+    `settings` are PostgreSQL's, such as `fsync`. Raises `EmbeddedPostgresError` with the end of the server's log.
+    """
     data_dir = data_dir.resolve()
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(data_dir):
@@ -100,7 +104,7 @@ def _start(data_dir: Path, settings: Mapping[str, str]) -> Server:
 
 
 def stop(data_dir: Path) -> bool:
-    """Stop the server on `data_dir`, whoever is connected; tell whether one ran. The data stays."""
+    """Stop the server on `data_dir` and end its connections; tell whether one ran. The data stays."""
     data_dir = data_dir.resolve()
     if not data_dir.exists():
         return False
@@ -134,7 +138,7 @@ def _processes(data_dir: Path) -> set[int]:
 def _forget_killed_server(data_dir: Path, socket_dir: Path) -> None:
     """Remove the lock files of a killed server once its last child is gone.
 
-    PostgreSQL itself refuses to when the process id in them is in use again, or still, by a zombie.
+    PostgreSQL itself does not remove them when the process id in them is in use again, or still belongs to a zombie.
     """
     deadline = time.monotonic() + SECONDS_TO_WAIT
     while left := _processes(data_dir):
@@ -156,7 +160,7 @@ def _create_cluster(data_dir: Path) -> None:
 
 
 def _private_socket_dir(data_dir: Path) -> Path:
-    """Make the folder of the socket, which no other user can have made before, or enter."""
+    """Make the folder of the socket. No other user can enter it, or can have made it before."""
     owner = data_dir.stat()
     # The inode tells a new data folder from a deleted one whose server still runs.
     key = hashlib.sha256(f"{data_dir}:{owner.st_ino}:{owner.st_uid}".encode()).hexdigest()[:12]
@@ -183,9 +187,10 @@ def _give_to_server_user(data_dir: Path) -> tuple[Path, ...]:
 
 
 def _system_user() -> pwd.struct_passwd:
-    """Return the user, made when missing.
+    """Return the system user, which is made if it is missing.
 
-    Two servers may start at once, and of two `useradd` at once one fails, or gives the user another id.
+    Two servers may start at the same time. Of two `useradd`, one would fail, or give the user another id, so a lock
+    lets them run one after the other.
     """
     with Path("/etc/passwd").open() as accounts:
         fcntl.flock(accounts, fcntl.LOCK_EX)
@@ -257,6 +262,7 @@ def _locked(data_dir: Path) -> Iterator[None]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command: start, stop, status or psql; return the exit status, which is 3 when no server runs."""
     parser = argparse.ArgumentParser(prog="python -m cloud_costs.demo.embedded_postgres", description=__doc__)
     parser.add_argument("action", choices=["start", "stop", "status", "psql"])
     parser.add_argument("data_dir", type=Path)

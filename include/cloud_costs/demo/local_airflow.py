@@ -1,7 +1,7 @@
-"""Airflow's processes on this machine, for `make up`: all in one session of their own, and gone when it ends.
+"""Airflow's processes on this machine, for `make up`. All are in one session, and end with its leader.
 
-`airflow standalone` would also start the servers of task logs, which listen on every interface of the machine, and
-its children outlive it when it is killed. Here the API server, on the loopback interface, reads the logs from disk.
+`airflow standalone` would also start servers for task logs, which listen on every interface of the machine, and its
+children survive when it is killed. Here the API server listens on the loopback interface and reads the logs from disk.
 """
 
 import json
@@ -46,9 +46,9 @@ def require_free(port: int) -> None:
 
 
 def start(environment: Mapping[str, str], port: int, file: Path, log: Path, ready: Callable[[], bool]) -> Airflow:
-    """Start Airflow, note it in `file`, and return when it answers and `ready` says so.
+    """Start Airflow, write its process to `file`, and return when it answers and `ready` returns true.
 
-    Raises `RuntimeError` when it does not; nothing of it is left then.
+    Raises `RuntimeError` when that takes too long or a process ends, after it has ended all of them.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -75,10 +75,10 @@ def start(environment: Mapping[str, str], port: int, file: Path, log: Path, read
 
 
 def api_settings(port: int) -> dict[str, str]:
-    """Return where the API server listens and every task reaches it, as Airflow reads it from the environment.
+    """Return the environment variables with the address of the API server, for the server and for every task.
 
-    Its first answers take longer than the five seconds that a task waits by default when the machine is busy: the task
-    would fail, and be tried again a minute later.
+    On a busy machine, its first answers take longer than the five seconds that a task waits by default. The task would
+    fail, and be tried again a minute later.
     """
     return {
         "AIRFLOW__API__HOST": "127.0.0.1",
@@ -89,7 +89,7 @@ def api_settings(port: int) -> dict[str, str]:
 
 
 def find(file: Path) -> Airflow | None:
-    """Return the Airflow that `file` notes when it runs; what else has its process id since is not it."""
+    """Return the Airflow that `file` describes, if it still runs. Another process may have its process id by now."""
     with suppress(FileNotFoundError, ValueError, TypeError, psutil.NoSuchProcess):
         found = Airflow(**json.loads(file.read_text()))
         # psutil computes the time from the time of boot, which a corrected clock moves by a second.
@@ -99,7 +99,7 @@ def find(file: Path) -> Airflow | None:
 
 
 def stop(file: Path) -> bool:
-    """End every process of the Airflow that `file` notes; tell whether there was any."""
+    """End every process of the Airflow that `file` describes; tell whether there was any."""
     running = find(file)
     if running:
         for end, seconds in ((psutil.Process.terminate, SECONDS_TO_STOP), (psutil.Process.kill, 5)):
@@ -114,7 +114,7 @@ def stop(file: Path) -> bool:
 
 
 def _session(leader: int) -> list[psutil.Process]:
-    """Return the live processes of a session; a running task is in it, but in a process group of its own."""
+    """Return the live processes of a session. Running tasks are in the session too, but have other process groups."""
     found = []
     for process in psutil.process_iter(["status"]):
         with suppress(ProcessLookupError, PermissionError):
@@ -124,7 +124,7 @@ def _session(leader: int) -> list[psutil.Process]:
 
 
 def _is_healthy(port: int) -> bool:
-    """Return whether the API server answers, and says that the others run."""
+    """Return whether the API server answers, and reports the other processes as healthy."""
     # No proxy: the environment may name one that does not know this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with suppress(urllib.error.URLError, ConnectionError, TimeoutError, ValueError):

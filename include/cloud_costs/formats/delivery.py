@@ -1,4 +1,7 @@
-"""What every format says of its deliveries: one complete version of one billing month of one source each."""
+"""The interface of a format, and the deliveries that it finds.
+
+A delivery is one complete version of one billing month of one source.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +14,11 @@ from cloud_costs.storage.files import Storage, StoredFile
 
 @dataclass(frozen=True)
 class Manifest:
-    """What tells the newest delivery of one billing month from all others, found by listing; nothing is read yet.
+    """The manifest of the newest delivery of one billing month, found by listing. It is not read yet.
 
-    `file` is the manifest itself. Where a delivery has none, or has several, `file` stands for all that make it up:
-    its ETag changes whenever one of them does (`manifests.standing_for`), and `parts` are the manifests, where each
-    is of an export of its own.
+    `file` is the manifest itself. A delivery without a manifest, or with several, has a `file` that is made up from all
+    its files or manifests: its ETag changes whenever one of them does (`manifests.standing_for`). `parts` are the
+    manifests of a delivery that consists of two exports.
     """
 
     source: str
@@ -25,19 +28,20 @@ class Manifest:
 
     @property
     def label(self) -> str:
+        """The source and the month, as messages name them: `cup 2025-01`."""
         return f"{self.source} {month_label(self.billing_month)}"
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a manifest pins: the version and the data files, each found and measured.
+    """The version and the data files that a manifest names. Every file was found in storage.
 
-    Some providers also promise what the files hold. `file_rows` are the lines of each file by its uri. `rows` are the
-    lines of all files. `billed` is the billed cost of all lines by currency. Where the provider promises nothing, they
-    are empty or None. A load that stored anything else is refused.
+    Some providers also promise what the files hold. `file_rows` is the number of lines of each file by its uri, `rows`
+    the number of all lines, and `billed` the billed cost of all lines by currency. Without a promise they are empty or
+    None. A load that stores anything else is refused.
 
-    `renamed` are, by the uri of a file, other names for some of its columns, by their name in lower case: where files
-    of two exports make up a delivery, it keeps amounts apart that both exports call the same.
+    `renamed` has, by the uri of a file, new names for some of its columns, by the old name in lower case. Where two
+    exports make up a delivery, it keeps amounts apart that have the same name in both.
     """
 
     manifest: Manifest
@@ -56,14 +60,14 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Provider:
-    """What messages say about a provider: its name, where to look at an export, and how a tag gets into one."""
+    """The words of messages about a provider: its name, where to look at an export, and how to get a tag into one."""
 
     name: str
     console: str
     missing_tag: str
 
 
-# The key of a text of tags that is not JSON.
+# The key under which a text of tags that is not JSON is kept.
 UNREADABLE = "unreadable tags"
 
 
@@ -75,8 +79,8 @@ def _itself(key: str) -> tuple[str, ...]:
 class TagList:
     """A list of tags, each an object with the keys `key` and `value`.
 
-    It is in the first of the raw columns that is there; `project->labels` is the key `labels` of the column `project`.
-    A key that an earlier list has too is kept with `prefix` before it.
+    The list is in the first of `columns` that an export has; `project->labels` is the key `labels` of the column
+    `project`. A tag whose key an earlier list has too is kept under `prefix` and the key.
     """
 
     columns: tuple[str, ...]
@@ -85,16 +89,16 @@ class TagList:
 
 @dataclass(frozen=True)
 class Tags:
-    """Where the lines of an export hold tags: in a column for each tag, in maps or lists of many tags, or in several.
+    """Where the lines of an export hold tags: in a column for each tag, in maps, in lists, or in several of these.
 
     A raw column whose name begins with `prefix` holds one tag, and `key_of` returns the tag's key from the exporter's
-    name of the column. The raw columns `maps` hold many tags by key, and so do `lists`, of which earlier ones win.
-    `spellings` returns how an export may spell a key that `sources.yaml` names; the first spelling that is there
+    name of the column. The raw columns `maps` hold many tags by key, and so do `lists`, where earlier lists win.
+    `spellings` returns how an export may spell a key that `sources.yaml` names; the first spelling that the export has
     counts.
 
-    A map is jsonb, or the text of a JSON object with its braces or without. A text that is no JSON object is kept whole
-    under the key `UNREADABLE`. `as_object` is the SQL expression of a map as one object, where the export may write it
-    in another way: `{tags}` there is the jsonb of one of the `maps`. With `json_text`, a text may be any JSON that
+    A map is jsonb, or the text of a JSON object with or without its braces. A text that is no JSON object is kept whole
+    under the key `UNREADABLE`. `as_object` is an SQL expression that makes one object of a map, for exports that write
+    maps in other ways; its `{tags}` is the jsonb of one of the `maps`. With `json_text`, a text may be any JSON that
     `as_object` reads, and a text that is no JSON is an error.
     """
 
@@ -127,11 +131,12 @@ class Format:
     - `find_amortized` is `find_manifests` for a source whose bill is two exports, one of actual and one of amortized
       costs. Its second argument is the uri of the amortized one. None if the format has no such thing.
     - `mapping` names the SQL files in `include/sql/focus` that say what the columns mean.
-    - `billed` is the raw column that says what is billed, or several of which one does. A file without is refused.
+    - `billed` is the raw column with the billed cost, or several columns of which a file has one. A file that has none
+      of them is refused.
     - `raw_name` and `csv_type` give a CSV column its raw name and its PostgreSQL type.
     - `file_types` are the endings of the names of data files.
-    - `versions` are those of the standard that files of any provider may follow, and `version_of(columns)` tells which
-      one the columns of a file are of. A provider's own format has neither.
+    - `versions` are the versions of FOCUS that files may follow, and `version_of(columns)` tells to which one the
+      columns of a file belong. A provider's own format has neither.
     """
 
     provider: Provider

@@ -20,15 +20,20 @@ BOM = b"\xef\xbb\xbf"
 
 Content = TypeVar("Content", bound=BaseModel)
 Place = Callable[[str], str]
-# Orders the deliveries of a month, by the name of their folder and the time of their newest file.
+# A function that orders the deliveries of a month, by the name of their folder and the time of their newest file.
 Age = Callable[[str, datetime], Any]
 
 
 def read_content(manifest: Manifest, storage: Storage, model: type[Content], what: str) -> Content:
-    """Return the manifest's content; raises `DeliveryError` where it is not `what` it should be."""
+    """Return the manifest's content, validated against `model`.
+
+    Raises `DeliveryError` for content that does not fit; the message calls the manifest `what`. Raises
+    `DeliveryNotReady` where it has another size than its listing said.
+    """
     where = f"{manifest.label}: manifest {manifest.file.uri}"
     with labelled(manifest.label):
         text = storage.read(manifest.file.uri)
+    # This read is not bound to a version. A newer manifest of the same size is noticed after the load.
     if len(text) != manifest.file.size:
         raise DeliveryNotReady(f"{where} changed while it was read, or was cut short")
     if not text:
@@ -42,13 +47,17 @@ def read_content(manifest: Manifest, storage: Storage, model: type[Content], wha
 
 
 def refuse_keys(keys: Sequence[str], name: str, manifest: Manifest, file_types: Sequence[str]) -> None:
-    """Raise `DeliveryError` for a list of files that cannot be one delivery."""
+    """Raise `DeliveryError` for a list of files that cannot be one delivery. `name` is the manifest's key of the list.
+
+    The keys come from a bucket, so a key may not lead out of its folder.
+    """
     where = f"{manifest.label}: manifest {manifest.file.uri}"
     if not keys:
         raise DeliveryError(f"{where} lists no files ({name} is empty)")
     repeated = sorted(key for key, count in Counter(keys).items() if count > 1)
     if repeated:
         raise DeliveryError(f"{where} lists {repeated[0]!r} twice")
+    # A crafted key must not make a load read files of another tenant or of the machine.
     outside = [key for key in keys if ".." in key.split("/")]
     if outside:
         raise DeliveryError(f"{where} lists {outside[0]!r}, outside its folder")
@@ -66,9 +75,10 @@ def is_data_file(name: str, file_types: Sequence[str]) -> bool:
 def find_files(
     keys: Sequence[str], places: Sequence[Place], manifest: Manifest, storage: Storage
 ) -> tuple[StoredFile, ...]:
-    """Find every listed file at one of the places: all at the same, for two places may hold two deliveries.
+    """Find all listed files at the first of the places that has them all. A place makes a uri of a key.
 
-    Raises `DeliveryNotReady` naming every place that was tried.
+    Files of two places are never mixed, because the places may hold two deliveries. Raises `DeliveryNotReady`, which
+    names every place that was tried.
     """
     missing = ""
     with labelled(manifest.label):
@@ -85,10 +95,10 @@ def find_files(
 
 
 def files_at(uris: Iterable[str], manifest: Manifest, storage: Storage) -> dict[str, StoredFile]:
-    """Return by uri what the folders of these files hold: a request for each file would add up.
+    """Return the files by uri, of all that their folders hold. One listing costs less than a request for each file.
 
-    In a bucket that is not the source's own, reading may be allowed where listing is not: there each file is
-    asked for, and one that is missing is forbidden as well.
+    In a bucket other than the source's own, reading may be allowed and listing not. There each file is asked for, and
+    S3 answers "forbidden" for a missing one too.
     """
     files: list[StoredFile] = []
     for folder, inside in groupby(sorted(uris), parent_folder):
@@ -111,7 +121,7 @@ def _stat_or_none(storage: Storage, uri: str) -> StoredFile | None:
 def listed_folders(
     source: str, folders: Mapping[date, str], storage: Storage, file_types: Sequence[str], age: Age
 ) -> list[Manifest]:
-    """Return what stands for the manifest of each month whose folder holds data files.
+    """Return a made-up manifest for each month whose folder holds data files (`standing_for`).
 
     Where a month's folder holds a folder for each delivery, the one with the greatest `age` is the newest.
     """
@@ -149,7 +159,7 @@ def delivery_of_listing(manifest: Manifest, storage: Storage, file_types: Sequen
 
 
 def data_files(folder: Folder, file_types: Sequence[str]) -> list[StoredFile]:
-    """Return the data files of a folder; a marker that says when the folder is complete is none."""
+    """Return the data files of a folder, without a marker that says that the folder is complete."""
     files = (file for file in folder.files if not file.name.startswith("_SUCCESS"))
     return [file for file in files if is_data_file(file.name, file_types)]
 

@@ -14,12 +14,16 @@ Numbers: TypeAlias = np.ndarray[Any, Any]
 
 
 def numbers_of(array: pa.Array, kind: Any) -> Numbers:
-    """Return an Arrow array as a numpy array; nothing is copied. It must have a fixed width and no NULLs."""
+    """Return an Arrow array as a numpy array of the type `kind`, of the same width; nothing is copied.
+
+    Where the array is NULL, the buffer holds any bytes, and so does the result.
+    """
+    # Buffer 0 is the bitmap of NULLs, buffer 1 the values. A slice of an array shares its buffers, from an offset on.
     return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)
 
 
 def array_of(numbers: Numbers, kind: pa.DataType) -> pa.Array:
-    """Return numbers as an Arrow array of a type of the same width; nothing is copied."""
+    """Return numbers as an Arrow array of a type of the same width, without NULLs; nothing is copied."""
     return pa.Array.from_buffers(kind, numbers.size, [None, pa.py_buffer(numbers)])
 
 
@@ -29,14 +33,17 @@ def booleans_of(array: pa.Array) -> Numbers:
 
 
 def binary(values: Sequence[bytes]) -> pa.Array:
-    """Return bytes as a binary array."""
+    """Return bytes as a binary array. All together have less than 2 GiB, because Arrow's offsets have 32 bits."""
     offsets = np.zeros(len(values) + 1, np.int32)
     np.cumsum([len(value) for value in values], out=offsets[1:])
     return binary_of_offsets(offsets, b"".join(values))
 
 
 def binary_of_offsets(offsets: Numbers, data: bytes | Numbers) -> pa.Array:
-    """Return the binary array whose values lie in `data` between each two neighbours of `offsets`."""
+    """Return the binary array whose value number i is `data[offsets[i]:offsets[i + 1]]`; nothing is copied.
+
+    `offsets` are integers of 32 bits, one more than there are values.
+    """
     return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
 
 

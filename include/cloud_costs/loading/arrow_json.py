@@ -21,7 +21,7 @@ ZERO = array_of(np.zeros(1, np.int32), pa.int32())[0]
 def json_text(array: pa.Array) -> pa.Array:
     """Return each value as a JSON text; NULL where the value is NULL.
 
-    Numbers keep all their digits; dates and times become strings.
+    Numbers keep all their digits; dates and times become strings. A NULL inside a map, list or struct is JSON's null.
     """
     kind = array.type
     if pa.types.is_map(kind):
@@ -38,7 +38,7 @@ def json_text(array: pa.Array) -> pa.Array:
 
 
 def _entries(array: pa.MapArray) -> pa.ListArray:
-    """Return a map as the list of its entries."""
+    """Return a map as the list of its entries, so that it is joined as a list is."""
     entries = pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"])
     return pa.ListArray.from_arrays(_offsets(numbers_of(array.offsets, np.int32)), entries, mask=array.is_null())
 
@@ -52,12 +52,15 @@ def _or_null(array: pa.Array) -> pa.Array:
 
 
 def _strings(array: pa.Array) -> pa.Array:
+    # The tags of a bill repeat a few keys and values in every line. Each different text is quoted once.
     found = array.cast(pa.string()).dictionary_encode()
     quoted = [json.dumps(text).encode() for text in found.dictionary.to_pylist()]
     return binary(quoted).cast(pa.string()).take(found.indices)
 
 
 def _joined(array: pa.ListArray, opening: str, texts_of: Callable[[pa.Array], pa.Array], closing: str) -> pa.Array:
+    """Return the elements of each list, written by `texts_of`, between the two brackets."""
+    # `flatten` leaves out what stands under a NULL list, so the offsets are counted again without these elements.
     lengths = numbers_of(pc.list_value_length(array).fill_null(ZERO), np.int32)
     offsets = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(lengths, out=offsets[1:])
@@ -72,6 +75,7 @@ def _pairs(entries: pa.StructArray) -> pa.Array:
 
 
 def _objects(array: pa.StructArray) -> pa.Array:
+    # The names of the fields are the same in each row, so `{"name":` and `,"name":` are constants between the values.
     parts: list[Any] = []
     for field, values in zip(array.type, array.flatten(), strict=True):
         parts += [text(f"{',' if parts else '{'}{json.dumps(field.name)}:"), _or_null(values)]

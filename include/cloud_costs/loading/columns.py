@@ -1,7 +1,8 @@
-"""Raw columns: their names and types in PostgreSQL, whatever the files of a delivery call them.
+"""Raw columns: their names and types in PostgreSQL.
 
-Raw tables keep what was exported. Timestamps are UTC without a zone, whatever their precision. Maps, structs and lists
-become jsonb. A number that is too large for PostgreSQL's integers becomes numeric.
+Raw tables keep what was exported, and the files of different deliveries may spell and type a column differently.
+Timestamps are UTC without a zone, whatever their precision. Maps, structs and lists become jsonb. A number that is too
+large for PostgreSQL's integers becomes numeric.
 """
 
 import hashlib
@@ -12,11 +13,13 @@ from types import MappingProxyType
 
 from cloud_costs.errors import ColumnTypeError
 
+# Every raw table is partitioned by this column of ours, so no exported column can have its name.
 RESERVED = "billing_period"
 MAX_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
 MAX_COLUMNS = 1599  # of PostgreSQL's 1,600, billing_period takes one
 
-# The types that a published column may be widened to, without losing a digit.
+# Pairs of a type and one that holds each of its values without losing a digit. No integer of 64 bits becomes a double,
+# which has 53 bits for digits, and nothing becomes text, which could not be summed.
 WIDER = {
     ("smallint", "integer"),
     ("smallint", "bigint"),
@@ -55,11 +58,12 @@ def wider(one: str, other: str) -> str | None:
 
 
 def merge_types(where: str, files: Mapping[str, Mapping[str, str]], published: Mapping[str, str]) -> dict[str, str]:
-    """Return the type of each raw column of a delivery: wide enough for every file and for what is published.
+    """Return the type of each raw column of a delivery, wide enough for every file and for the published months.
 
-    `files` holds, for each file, PostgreSQL types by raw name. Raises `ColumnTypeError` naming the column, both
-    types and the file.
+    `files` holds the PostgreSQL types by raw name of each file, and `published` those of the raw table. Raises
+    `ColumnTypeError`, which names the column, both types and the file.
     """
+    # For each column the type so far, and the file that it comes from, for the message.
     merged: dict[str, tuple[str, str]] = {}
     for file, columns in files.items():
         for name, found in columns.items():
@@ -68,7 +72,7 @@ def merge_types(where: str, files: Mapping[str, Mapping[str, str]], published: M
             joined = wider(known, found)
             if joined is None:
                 raise ColumnTypeError(
-                    f"{where}: column {name!r} is {found} in {file}, and {known} in {known_from}; neither holds both"
+                    f"{where}: column {name!r} is {found} in {file}, and {known} in {known_from}; no type holds both"
                 )
             merged[name] = (joined, file if joined != known else known_from)
     return {
@@ -99,12 +103,12 @@ def raw_names(
 ) -> dict[str, str]:
     """Return the PostgreSQL name of each exported column: lower case, at most 63 bytes, all of them different.
 
-    `rule` is the format's own spelling. A column that is `known` keeps its name for ever. The rule may spell several
-    new columns alike. Then the column that has this very spelling in the file gets the plain name, whatever their
-    order, and the others get a name with a digest.
+    `rule` is the format's own spelling. `known` has the raw names of columns that a published month has had: they keep
+    their names for ever. The rule may spell several new columns alike. Then the column that has this very spelling in
+    the file gets the plain name, whatever their order, and the others get a name with a digest.
 
     >>> raw_names(["line_item_usage_account_id", "Billing_Period"])
-    {'line_item_usage_account_id': 'line_item_usage_account_id', 'Billing_Period': 'billing_period_e1bbc1'}
+    {'line_item_usage_account_id': 'line_item_usage_account_id', 'Billing_Period': 'billing_period_90b1e9'}
     """
     wanted = list(originals)
     names = {original: known[original] for original in wanted if original in known}
@@ -112,6 +116,8 @@ def raw_names(
     plain = {original: _plain_name(rule(original)) for original in wanted if original not in names}
     for original in sorted(plain, key=lambda original: (original != plain[original], original.swapcase())):
         name = plain[original]
+        # The digest depends on the exporter's name alone, so that a column gets the same name in every database. It
+        # grows until no other column has it.
         digest = hashlib.sha256(original.encode(errors="surrogatepass")).hexdigest()
         length = 6
         while len(name.encode()) > MAX_NAME_BYTES or name in taken:
@@ -124,4 +130,5 @@ def raw_names(
 
 
 def _plain_name(name: str) -> str:
+    # Control characters, and halves of surrogate pairs, which have no form in UTF-8.
     return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "_", name) or "_"

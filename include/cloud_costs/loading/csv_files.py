@@ -31,15 +31,18 @@ from cloud_costs.loading.shape import Copied, Copy, FileShape
 from cloud_costs.storage.files import Storage, StoredFile, changed_files
 from cloud_costs.storage.ranges import PIECE_BYTES
 
+# Bytes that are unpacked and sent at a time.
 CHUNK_BYTES = 1 << 20
+# Bytes of the longest header. A file without line ends would be read into memory whole.
 HEADER_BYTES = 1 << 20
 BOM = b"\xef\xbb\xbf"
 END_MARK = re.compile(rb"(?<=\n)\\\.\r?\n")
+# What gzip and zipfile raise for a damaged file. The last two are for unknown ways of packing, and for a password.
 BROKEN = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
 def is_csv(file: StoredFile) -> bool:
-    """Tell whether the file is CSV, whatever it is packed in."""
+    """Tell whether the file is CSV, plain, in gzip or in zip."""
     return re.search(r"\.(csv|csv\.gz|zip)$", file.name) is not None
 
 
@@ -55,12 +58,16 @@ def read_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> 
     first, *others = headers
     for name in others:
         if headers[name] != headers[first]:
-            raise DeliveryError(f"{where}: {name}: other columns than {first} has")
+            raise DeliveryError(f"{where}: {name}: its columns are not those of {first}")
     return FileShape(file, {name: form.csv_type(form.raw_name(name)) for name in headers[first]})
 
 
 def copy_file(copy: Copy) -> Copied:
-    """Copy one file and return what was stored, as PostgreSQL counted it."""
+    """Copy one file in one transaction, and return how many lines PostgreSQL stored.
+
+    Raises `DeliveryError`, which names the file, the line and the column, for a value that the column's type cannot
+    hold.
+    """
     whole = _whole_file(copy)
     nulls = sql.SQL(", ").join(sql.Identifier(column.name) for column in whole.columns)
     # An absent value is NULL, quoted or not. The header goes along, because PostgreSQL learns from the first line how
@@ -84,6 +91,7 @@ def copy_file(copy: Copy) -> Copied:
                     before = header.line
                     while chunk := member.read(CHUNK_BYTES):
                         copy.report(chunk.count(b"\n"))
+                        # Such a server would store the lines before the mark and report success.
                         if connection.info.server_version < 180_000 and holds_end_mark(before, chunk):
                             raise DeliveryError(
                                 f"{where}: {name}: a line is \\. alone, which PostgreSQL takes for the end of the data "
@@ -98,7 +106,10 @@ def copy_file(copy: Copy) -> Copied:
 
 
 def _whole_file(copy: Copy) -> Copy:
-    """Return the copy of all columns of the file: into a temporary table where not all of them are kept."""
+    """Return the copy of all columns of the file, into a temporary table where not all of them are kept.
+
+    COPY cannot skip a column of the file.
+    """
     if len(copy.columns) == len(copy.shape.types):
         return copy
     kept = {column.original: column for column in copy.columns}
@@ -126,10 +137,11 @@ def _move_kept(connection: Connection, whole: Copy, copy: Copy) -> None:
 
 
 def holds_end_mark(before: bytes, chunk: bytes) -> bool:
-    r"""Tell whether a line that ends in `chunk` is `\.` alone; `before` is what was sent until then.
+    r"""Tell whether a line that ends in `chunk` is `\.` alone; `before` is what was sent before it.
 
     PostgreSQL 17 and older end the copy there, without an error, also in CSV (release notes of 18).
     """
+    # A mark that is cut by the end of a chunk has up to four bytes before the cut: line feed, backslash, dot, return.
     return END_MARK.search(before[-4:] + chunk) is not None
 
 
@@ -156,6 +168,7 @@ def _members(storage: Storage, file: StoredFile) -> Iterator[Iterator[tuple[str,
 
 def _unpacked(stack: ExitStack, stored: IO[bytes], file: StoredFile) -> Iterator[tuple[str, IO[bytes]]]:
     if file.name.endswith(".zip"):
+        # A zip file has its directory at its end. `stored` can seek, so only the pieces that are needed are fetched.
         archive = stack.enter_context(zipfile.ZipFile(stored))
         for name in sorted(name for name in archive.namelist() if name.lower().endswith(".csv")):
             with archive.open(name) as member:
@@ -175,7 +188,10 @@ class _Header:
 
 
 def _read_header(where: str, name: str, member: IO[bytes]) -> _Header:
-    """Read the first line, and leave the member at the second."""
+    """Read the first line, and leave the member at the second.
+
+    Raises `DeliveryError` for a header that COPY would read differently, such as one with a line break in a name.
+    """
     line = member.readline(HEADER_BYTES).removeprefix(BOM)
     if not line.strip():
         raise DeliveryError(f"{where}: {name}: the file is empty; not even a header is there")
@@ -185,6 +201,7 @@ def _read_header(where: str, name: str, member: IO[bytes]) -> _Header:
         header, *others = csv.reader(io.StringIO(line.decode("utf-8"), newline=""), strict=True)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DeliveryError(f"{where}: {name}: the header is not CSV: {error}") from None
+    # Python ends a line at a carriage return alone too, so the whole file came as the header.
     if others:
         raise DeliveryError(f"{where}: {name}: the lines end with a carriage return alone; expected a line feed")
     repeated = [column for column, count in Counter(header).items() if count > 1]
@@ -197,7 +214,7 @@ def _read_header(where: str, name: str, member: IO[bytes]) -> _Header:
 
 @contextmanager
 def file_errors(storage: Storage, where: str, file: StoredFile) -> Iterator[None]:
-    """Turn what the unpacking and the storage say of a file into an error that names it."""
+    """Turn errors of unpacking and of the storage into one that names the source, the month and the file."""
     with changed_files(storage, where, file):
         try:
             yield
@@ -212,13 +229,13 @@ def file_errors(storage: Storage, where: str, file: StoredFile) -> Iterator[None
 
 @contextmanager
 def value_errors(where: str, name: str) -> Iterator[None]:
-    """Turn what PostgreSQL says of a value into an error that names the file, the line and the column."""
+    """Turn PostgreSQL's error about a value into one that names the file, the line and the column."""
     try:
         yield
     except psycopg.DataError as error:
         raise DeliveryError(f"{where}: {name}: {_place(error)}{error.diag.message_primary}") from None
     except psycopg.errors.ProgramLimitExceeded as error:
-        # Lines are stored by the thousand: which of them it was, PostgreSQL does not say.
+        # A row that is larger than a page of PostgreSQL. It stores lines by the thousand, and does not say which one.
         raise DeliveryError(f"{where}: {name}: PostgreSQL cannot hold a line: {error.diag.message_primary}") from None
 
 

@@ -1,9 +1,10 @@
 """JSON lines: one object on each line, as BigQuery writes its exports.
 
-Nothing of ours turns a number into a float. The bytes go from storage to COPY as they are, each line into one jsonb
-value of a temporary table, whose numbers are exact, and PostgreSQL takes the columns from there. A file is read twice:
-it has no header, and an object leaves out what it does not have, so the columns are known when the last line was seen.
-Memory does not depend on the size of the file: both passes read it in pieces.
+No number becomes a float on the way. The bytes go from storage to COPY as they are, and each line becomes a jsonb value
+of a temporary table. The numbers of jsonb are exact. PostgreSQL then takes the columns from these values.
+
+A file is read twice. It has no header, and an object leaves out the keys that it has no value for, so the columns are
+known only after the last line. Both passes read the file in pieces, so memory does not depend on its size.
 """
 
 import io
@@ -27,10 +28,10 @@ from cloud_costs.storage.files import Storage, StoredFile
 from cloud_costs.storage.ranges import PIECE_BYTES
 
 LINES = sql.Identifier("pg_temp", "json_lines")
-# A bill's line has some kilobytes. DuckDB takes as much as this by itself, so both engines read the same files.
+# A line of a bill has some kilobytes. This is DuckDB's own limit for an object, so both engines read the same files.
 LINE_BYTES = 16 << 20
-# COPY's text format would take a backslash for its own. JSON holds no control characters, so these two quote nothing
-# and divide nothing.
+# COPY's text format would interpret the backslashes of JSON. CSV does not, and JSON text holds no raw control
+# characters, so with these two as delimiter and quote each line is one value.
 OPTIONS = sql.SQL(r"format csv, delimiter e'\x01', quote e'\x02', encoding 'utf8'")
 
 
@@ -40,10 +41,11 @@ def is_json(file: StoredFile) -> bool:
 
 
 def read_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> FileShape:
-    """Read the keys of all lines. What holds objects or lists is jsonb, all else is typed by the format's rule.
+    """Read the keys of all lines. A key with objects or lists is jsonb; the format's rule types every other key.
 
-    Raises `DeliveryError` naming the line for one that is no JSON object.
+    Raises `DeliveryError`, which names the line, for a line that is no JSON object.
     """
+    # For each key, whether any line has an object or a list under it. The dictionary keeps the order of appearance.
     nested: dict[str, bool] = {}
     with file_errors(storage, where, file), _opened(storage, file) as stored:
         for number, line in _lines(stored, where, file):
@@ -57,7 +59,10 @@ def read_shape(storage: Storage, where: str, file: StoredFile, form: Format) -> 
 
 
 def copy_file(copy: Copy) -> Copied:
-    """Copy one file and return what was stored, as PostgreSQL counted it."""
+    """Copy one file in one transaction, and return how many lines PostgreSQL stored.
+
+    Raises `DeliveryError`, which names the file, the line and the key, for a value that the column's type cannot hold.
+    """
     where, file = copy.where, copy.shape.file
     with (
         copy.transaction() as transaction,
@@ -108,6 +113,7 @@ def _move(connection: Connection, copy: Copy) -> int:
 
 
 def _value(column: Column) -> sql.Composable:
+    """Return the SQL expression of a column's value. JSON's null is NULL, and so is the empty text for other types."""
     key = sql.Literal(column.original)
     if column.type == "jsonb":
         return sql.SQL("nullif(line -> {}, 'null')").format(key)
@@ -117,7 +123,10 @@ def _value(column: Column) -> sql.Composable:
 
 
 def _first_misfit(connection: Connection, columns: tuple[Column, ...]) -> tuple[int, str]:
-    """Return the number of the first line with a value that does not fit, and the column of it, by halving."""
+    """Return the first line with a value that does not fit, and its column.
+
+    PostgreSQL's error names neither. Halving the lines finds them: a million lines take twenty queries.
+    """
     row = connection.execute(sql.SQL("select max(number) from {}").format(LINES)).fetchone()
     first, last = 1, int(row[0]) if row else 1
     while first < last:
@@ -131,6 +140,7 @@ def _first_misfit(connection: Connection, columns: tuple[Column, ...]) -> tuple[
 
 def _fit(connection: Connection, columns: tuple[Column, ...], first: int, last: int) -> bool:
     """Tell whether all values of these lines fit their columns."""
+    # `count` makes PostgreSQL compute, and so cast, every value. The savepoint keeps the transaction usable.
     counts = sql.SQL(", ").join(sql.SQL("count({})").format(_value(column)) for column in columns)
     try:
         with connection.transaction():
@@ -166,7 +176,7 @@ def _lines(stored: IO[bytes], where: str, file: StoredFile) -> Iterator[tuple[in
 
 
 def _parsed(line: bytes, place: str) -> dict[str, Any]:
-    """Return the object of a line, its numbers as the texts that they are."""
+    """Return the object of a line, with its numbers as texts: only its keys and their kinds are used."""
     try:
         value = json.loads(line.decode("utf-8"), parse_float=str, parse_int=str)
     except (ValueError, RecursionError) as error:

@@ -23,12 +23,14 @@ from cloud_costs.loading.columns import MAX_COLUMNS
 from cloud_costs.loading.shape import Copied, Copy, FileShape
 from cloud_costs.storage.files import Storage, StoredFile, changed_files
 
+# Rows that are decoded at a time, and wait in memory to be encoded.
 BATCH_ROWS = 12_288
 # libpq moves the bytes that the socket did not take to the front of its buffer. Measured, pieces of 8 MiB take twice
 # the time.
 WRITE_BYTES = 256 << 10
 
-
+# PostgreSQL's type for each of Arrow's; the first that fits counts. PostgreSQL has no numbers without a sign, so these
+# take the next wider type. Times with a zone are stored as UTC.
 TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
     (pa.types.is_boolean, "boolean"),
     (lambda kind: kind in (pa.int8(), pa.uint8(), pa.int16()), "smallint"),
@@ -46,7 +48,10 @@ TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
 
 
 def read_shape(storage: Storage, where: str, file: StoredFile) -> FileShape:
-    """Read the footer of a file."""
+    """Read the footer of a file: its columns, and the rows of each row group.
+
+    Raises `DeliveryError` for a file that is damaged or not Parquet, or has more columns than a table can.
+    """
     with read_errors(storage, where, file), _opened(storage, file) as parquet:
         fields = parquet.schema_arrow
         types = {name: postgres_type(field.type) for name, field in zip(_names(fields), fields, strict=True)}
@@ -59,17 +64,17 @@ def read_shape(storage: Storage, where: str, file: StoredFile) -> FileShape:
 
 
 def postgres_type(kind: pa.DataType) -> str:
-    """Return the PostgreSQL type of an Arrow type; a type that PostgreSQL has none for becomes text."""
+    """Return the PostgreSQL type of an Arrow type; a type without an equivalent becomes text."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return next((name for is_kind, name in TYPES if is_kind(kind)), "text")
 
 
 def copy_file(copy: Copy) -> Copied:
-    """Copy some row groups of one file and return what was stored.
+    """Copy some row groups of one file in one transaction, and return how many rows PostgreSQL stored.
 
-    Raises `DeliveryError` for a file that cannot be read or that yields another number of rows than its footer
-    says.
+    Raises `DeliveryError` for a file that cannot be read, and for one whose footer, reader and stored rows do not agree
+    on how many there are.
     """
     where, shape = copy.where, copy.shape
     rows = 0
@@ -99,6 +104,8 @@ def _encoded(copy: Copy) -> Iterator[tuple[int, Any]]:
     shape = copy.shape
     with read_errors(copy.storage, copy.where, shape.file), _opened(copy.storage, shape.file, shape.footer) as parquet:
         kept = [shape.own_name(column.original) for column in copy.columns]
+        # Arrow selects columns by name. A second column of one name is called `name (2)` here, which the file does not
+        # know, so then all columns are read. `use_threads=False`: the streams themselves run side by side.
         wanted = kept if len(kept) < len(shape.types) and set(kept) <= set(parquet.schema_arrow.names) else None
         batches = parquet.iter_batches(BATCH_ROWS, list(copy.row_groups), columns=wanted, use_threads=False)
         types = [column.type for column in copy.columns]
@@ -106,14 +113,14 @@ def _encoded(copy: Copy) -> Iterator[tuple[int, Any]]:
             _check(batch)
             columns = dict(zip(_names(batch.schema), batch.columns, strict=True))
             yield from binary_copy.encode([columns[name] for name in kept], types)
-            # Before the next one is decoded.
+            # Else this batch would still be in memory while the next one is decoded.
             del batch, columns
 
 
 def _check(batch: pa.RecordBatch) -> None:
     """Raise `ArrowInvalid` where a damaged page points outside its dictionary.
 
-    Arrow itself reads such places unseen; a negative one would be taken from the dictionary's end.
+    Arrow does not check this while it reads. A negative place would give a text from the end of the dictionary.
     """
     for column in batch.columns:
         if pa.types.is_dictionary(column.type):
@@ -121,6 +128,7 @@ def _check(batch: pa.RecordBatch) -> None:
 
 
 def _packed(footer: pq.FileMetaData) -> bytes:
+    """Return the footer as a file of its own, compressed, for the streams that read the file later."""
     alone = pa.BufferOutputStream()
     footer.write_metadata_file(alone)
     return zlib.compress(alone.getvalue())
@@ -128,7 +136,11 @@ def _packed(footer: pq.FileMetaData) -> bytes:
 
 @contextmanager
 def _opened(storage: Storage, file: StoredFile, packed: bytes | None = None) -> Iterator[pq.ParquetFile]:
-    """Open a file; texts are read as dictionaries, of which each value is encoded once."""
+    """Open a file; `packed` spares reading its footer again. Texts are read as dictionaries.
+
+    The encoder writes each text of a dictionary once. INT96, the timestamp of older writers, has nanoseconds, which end
+    in the year 2262; microseconds reach further.
+    """
     with storage.open(file) as raw:
         stream = pa.PythonFile(raw, "r")
         footer = pq.read_metadata(pa.BufferReader(zlib.decompress(packed)) if packed else stream)
@@ -157,7 +169,7 @@ def _names(fields: pa.Schema) -> Iterator[str]:
 
 @contextmanager
 def _copy_errors(where: str, file: StoredFile) -> Iterator[None]:
-    """Turn what PostgreSQL says of a value, such as a NUL in a text, into an error about the file."""
+    """Turn PostgreSQL's error about a value, such as a NUL in a text, into one about the file."""
     try:
         yield
     except psycopg.DataError as error:
@@ -175,6 +187,8 @@ def read_errors(storage: Storage, where: str, file: StoredFile) -> Iterator[None
         try:
             yield
         except (pa.ArrowException, OSError, ValueError) as error:
+            # Arrow's own OSError for a damaged file has no number, or EINVAL where the file seeks before its start. Any
+            # other number comes from the machine or the network, and may pass.
             number = getattr(error, "errno", None)
             if number not in (None, errno.EINVAL):
                 raise StorageUnavailable(f"{where}: {file.uri}: {os.strerror(number)}") from None

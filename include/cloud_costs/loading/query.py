@@ -1,10 +1,14 @@
 """SQL on the files of a delivery, by DuckDB, before anything is loaded: what an operator needs when a bill looks wrong.
 
-Three tables can be queried. `lines` has every line of every file, its columns under the names that `raw_<source>` would
-have, and `file`, the number of the file. `files` has one row per file, and `manifest` one row: what the manifest says.
+Three tables can be queried:
 
-Parquet columns have their own types. Of a CSV file and of JSON lines, the columns that the format's type rule takes for
-numbers or times have such a type, what holds objects or lists in JSON lines is JSON, and all others are text.
+- `lines` has every line of every file. Its columns have the names that they would have in `raw_<source>`, and `file` is
+  the number of the file.
+- `files` has one row for each file.
+- `manifest` has one row for each manifest, with its content.
+
+Parquet columns keep their types. In CSV files and JSON lines, the format's type rule says which columns are numbers or
+times. Objects and lists in JSON lines are JSON. All other columns are text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,43 +34,46 @@ if TYPE_CHECKING:
 
 # DuckDB's decimals have 38 digits; AWS bills have at most 18 decimal places.
 TEXT_TYPES = {"numeric": "decimal(38, 18)", "double precision": "double"}
-# An operator's machine holds more than a query may take.
+# DuckDB's memory. The command may run on the machine of the loads, and must leave them theirs.
 MEMORY = "1GB"
+# DuckDB opens a file by a path of ours that begins with the file's number.
 FILE_NUMBER = r"regexp_extract(filename, '://([0-9]+)', 1)::integer as file"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a query gave: the names of the columns, and the rows as they are fetched."""
+    """The answer of a query. Its rows can be fetched once, as `rows` or as `batches`, while `ask` is open."""
 
     result: "duckdb.DuckDBPyConnection"
 
     @property
     def names(self) -> list[str]:
+        """The names of the columns."""
         return [column[0] for column in self.result.description or ()]
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows; numbers are int, Decimal or float, as exact as the files have them."""
+        """Yield the rows. Numbers are int, Decimal or float, as exact as in the files."""
         with _as_ours():
             while rows := self.result.fetchmany(1000):
                 yield from rows
 
     def batches(self) -> "pa.RecordBatchReader":
-        """Return the rows as Arrow has them."""
+        """Return the rows as Arrow's record batches of 10,000 rows."""
         with _as_ours():
             return self.result.to_arrow_reader(10_000)
 
 
 @contextmanager
 def ask(storage: Storage, delivery: Delivery, form: Format, statement: str, *, arrow: bool = False) -> Iterator[Answer]:
-    """Run a statement on a delivery's files; whoever asks may run any, and reads nothing but those files.
+    """Run a statement of DuckDB's SQL on a delivery's files. It can read those files and no others.
 
-    `arrow` is for an answer that is fetched in batches: DuckDB would make a double of a 128 bit integer there, so such
+    `arrow` is for an answer that is fetched in batches. DuckDB would make a double of a 128 bit integer there, so such
     columns become decimals. Raises `ConfigError` with DuckDB's words for a statement that it cannot run, and
     `DeliveryError` for a damaged file.
     """
     where = delivery.manifest.label
     shapes = [read_file_shape(storage, where, delivery, file, form) for file in delivery.files]
+    # DuckDB takes a gzip file that is cut for a shorter one, and would answer without a word.
     for file in delivery.files:
         refuse_damaged(storage, where, file)
     with _as_ours(), open_files(storage, where, delivery.files, MEMORY) as files:
@@ -74,7 +81,7 @@ def ask(storage: Storage, delivery: Delivery, form: Format, statement: str, *, a
         _create_files(connection, shapes)
         _create_manifest(connection, storage, delivery)
         connection.execute(f"create view lines as {_lines(files, shapes, form)}")
-        # A statement changes no setting: what DuckDB may read stays the delivery's files.
+        # From here on no statement can change a setting, such as which files DuckDB may read.
         connection.execute("set lock_configuration = true")
         if arrow:
             statement = _without_huge_integers(connection, statement)
@@ -123,6 +130,7 @@ def _lines(files: DeliveryFiles, shapes: Sequence[FileShape], form: Format) -> s
         return part.kind, list(types[part.file.uri])
 
     selects = []
+    # One reader takes all files of the same columns at once.
     for _, group in groupby(sorted(files.parts, key=columns_of), key=columns_of):
         parts = list(group)
         exported = types[parts[0].file.uri]
@@ -130,6 +138,7 @@ def _lines(files: DeliveryFiles, shapes: Sequence[FileShape], form: Format) -> s
             continue
         paths = "[" + ", ".join(f"'{part.path}'" for part in parts) + "]"
         source = reader(parts[0], exported).replace("$1", paths)
+        # DuckDB renames columns that differ only in case. The order stays that of the file.
         found = files.connection.execute(f"select * from {source} limit 0").description or []  # noqa: S608  names are quoted
         columns = [
             f"{_typed(parts[0], quoted(column[0]), kind)} as {quoted(names[original])}"
@@ -149,12 +158,12 @@ def _typed(part: Part, column: str, kind: str) -> str:
 
 
 def _without_huge_integers(connection: "duckdb.DuckDBPyConnection", statement: str) -> str:
-    described = connection.execute(f"select * from ({statement}) limit 0").description or []  # noqa: S608  whoever asks may
+    described = connection.execute(f"select * from ({statement}) limit 0").description or []  # noqa: S608  the operator's own SQL
     huge = [quoted(column[0]) for column in described if str(column[1]) in ("HUGEINT", "UHUGEINT")]
     if not huge:
         return statement
     replaced = ", ".join(f"{name}::decimal(38, 0) as {name}" for name in huge)
-    return f"select * replace ({replaced}) from ({statement})"  # noqa: S608  whoever asks may
+    return f"select * replace ({replaced}) from ({statement})"  # noqa: S608  the operator's own SQL
 
 
 @contextmanager

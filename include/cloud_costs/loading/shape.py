@@ -1,4 +1,7 @@
-"""What a delivery holds, read before anything is copied: its raw columns, and each file's own."""
+"""What travels between the steps of loading: the shape of files, the copy of one, and what was stored.
+
+The shape of every file is read before anything is copied, because the raw table needs the columns of all of them.
+"""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,16 +19,16 @@ Progress = Callable[[int], None]
 
 
 class Stopped(Exception):
-    """Another stream failed."""
+    """Another stream failed, so this one gives up. The other's error is the one that is reported."""
 
 
 @dataclass(frozen=True)
 class FileShape:
-    """The PostgreSQL types of the columns of one file by the exporter's name, in order.
+    """The PostgreSQL types of the columns of one file by the exporter's name, in the order of the file.
 
-    `renamed` are the file's own names of the columns that are called otherwise here (`Delivery.renamed`).
-    `row_groups` are the rows that Parquet's footer counts in each, `footer` is what was read of it, packed: unpacked
-    it takes megabytes for each file. A CSV file has neither, and neither have JSON lines.
+    `renamed` has the file's own name of each column that has another name here (`Delivery.renamed`). For Parquet,
+    `row_groups` has the number of rows of each row group, and `footer` the footer, compressed: otherwise it takes
+    megabytes for each file. CSV files and JSON lines have neither.
     """
 
     file: StoredFile
@@ -40,13 +43,13 @@ class FileShape:
 
     @property
     def rows(self) -> int | None:
-        """What the file says of its rows."""
+        """How many rows the file itself says it has; only Parquet says so."""
         return None if self.footer is None else sum(self.row_groups)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a delivery holds: the raw columns that are kept, and each file's own."""
+    """The shape of a delivery: the raw columns that are kept, and the shape of each file."""
 
     columns: tuple[Column, ...]
     files: tuple[FileShape, ...]
@@ -54,7 +57,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Copied:
-    """What one stream stored of a file: how many rows, and the transaction that did it, which is their `xmin`."""
+    """What one stream stored of a file: how many rows, and the id of its transaction, which is the `xmin` of the rows.
+
+    By `xmin` the audit tells which stored lines came from which file, without a column for it.
+    """
 
     rows: int
     transaction: int
@@ -62,7 +68,7 @@ class Copied:
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A file whose lines are stored: how many, and by which transactions."""
+    """A file whose lines are stored: how many there are, and the ids of the transactions that stored them."""
 
     file: StoredFile
     rows: int
@@ -71,9 +77,10 @@ class StagedFile:
 
 @dataclass(frozen=True)
 class Fact:
-    """What a file holds of one column of the mapping; `column` is empty for what is of the whole line.
+    """One thing that the second engine says of a file: a column, a kind of fact and a number.
 
-    `value` is the value of a key that `number` lines have, None where they have none.
+    `column` is empty for facts about whole lines. For a key, `number` is how many lines have the `value`, and a `value`
+    of None stands for the lines without one.
     """
 
     uri: str
@@ -85,7 +92,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Copy:
-    """A file, or some row groups of one, on the way to staging; `columns` are those that are kept, in its order."""
+    """A file, or some row groups of one, on its way to the staging table.
+
+    `columns` are those that are kept, in the order of the file. Another stream's failure sets `stop`. `progress` is
+    told how many rows were sent.
+    """
 
     database: Database
     storage: Storage
@@ -106,11 +117,12 @@ class Copy:
     def transaction(self) -> Iterator["_Transaction"]:
         """Open a connection and a transaction in which all of the copy is stored."""
         with self.database.session() as connection, connection.transaction():
+            # `xmin` has the lower 32 bits of the id, which is what the cast to xid keeps. Asking for the id assigns it.
             row = connection.execute("select pg_current_xact_id()::xid::text::bigint").fetchone()
             yield _Transaction(connection, row[0] if row else 0)
 
     def report(self, rows: int) -> None:
-        """Count rows that were sent; raises `Stopped` when another stream failed."""
+        """Report rows that were sent; raises `Stopped` when another stream failed."""
         if self.stop.is_set():
             raise Stopped
         if self.progress:

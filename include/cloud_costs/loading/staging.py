@@ -1,4 +1,8 @@
-"""Stream the files of a delivery into a staging table, several at once, each over a connection of its own."""
+"""Stream the files of a delivery into a staging table, several at once.
+
+Each stream has a connection of its own: a connection runs one COPY at a time, and PostgreSQL gives each connection one
+process. Two streams therefore use two cores of the server.
+"""
 
 import logging
 import threading
@@ -23,12 +27,15 @@ from cloud_costs.storage.files import Storage, StoredFile
 
 log = logging.getLogger(__name__)
 
-# Rows of a part. Each part has its own connection, which takes some milliseconds to open.
+# Fewest rows of a part. Each part opens a connection, which takes some milliseconds, so parts are not smaller.
 PART_ROWS = 50_000
 
 
 def read_file_shape(storage: Storage, where: str, delivery: Delivery, file: StoredFile, form: Format) -> FileShape:
-    """Read the footer or header of one file of a delivery, or the keys of its JSON lines."""
+    """Read the footer or header of one file of a delivery, or the keys of its JSON lines.
+
+    A file of any other name is taken for Parquet. Raises `DeliveryError` for a file that cannot be read.
+    """
     if csv_files.is_csv(file):
         shape = csv_files.read_shape(storage, where, file, form)
     elif json_files.is_json(file):
@@ -39,7 +46,11 @@ def read_file_shape(storage: Storage, where: str, delivery: Delivery, file: Stor
 
 
 def _renamed(shape: FileShape, names: Mapping[str, str]) -> FileShape:
-    """Return the shape with other names for some columns; of several that would be called the same, the first is."""
+    """Return the shape with new names for some columns. `names` has the new name for each old one, whatever its case.
+
+    Of several old names that have the same new one, the first that the file has is renamed.
+    """
+    # Of names that differ only in case, the first one in the file stays in the dictionary.
     own = {name.lower(): name for name in reversed(list(shape.types))}
     renamed: dict[str, str] = {}
     for old, new in names.items():
@@ -51,7 +62,7 @@ def _renamed(shape: FileShape, names: Mapping[str, str]) -> FileShape:
 
 
 def names_by_rule(files: Sequence[StoredFile]) -> bool:
-    """Tell whether raw columns are named by the format's rule: Parquet has the names that raw tables have."""
+    """Tell whether the format's rule names the raw columns. Parquet files already have the names of raw tables."""
     return all(csv_files.is_csv(file) or json_files.is_json(file) for file in files)
 
 
@@ -66,10 +77,12 @@ def read_shape(
 ) -> Shape:
     """Read the footers or headers of all files and decide the raw columns.
 
-    The type of a column holds the values of every file. It is one that the published column can be widened to:
-    `published` has the types by raw name. An exported column that is `known` keeps its raw name. With `mapped`, columns
-    are left out that the format's FOCUS mapping does not read. Raises `DeliveryError` for more columns than a table can
-    have, and for a file that has no column to keep or lacks the billed cost.
+    The type of a column holds the values of every file, and the published column can be widened to it. `published` has
+    the types of the published columns by raw name, and `known` the raw names of exported columns, which stay. With
+    `mapped`, columns that the format's FOCUS mapping does not read are left out.
+
+    Raises `DeliveryError` for more columns than a table can have, and for a file that has no column to keep or lacks
+    the billed cost. Raises `ColumnTypeError` for a column whose types have no common one.
     """
     where = delivery.manifest.label
     files = tuple(read_file_shape(storage, where, delivery, file, form) for file in delivery.files)
@@ -85,13 +98,14 @@ def read_shape(
     }
     for uri, columns in by_file.items():
         if not columns:
-            raise DeliveryError(f"{where}: {uri}: no column of it is one that the FOCUS mapping {form.mapping} reads")
+            raise DeliveryError(f"{where}: {uri}: the FOCUS mapping {form.mapping} reads none of its columns")
         if billed_columns(form).isdisjoint(columns):
             billed = (form.billed,) if isinstance(form.billed, str) else form.billed
             raise DeliveryError(
                 f"{where}: {uri}: it has no column {billed[0]!r}, which says what is billed; export it too"
             )
     merged = merge_types(where, by_file, published)
+    # The raw table keeps the columns of all months, and each of its partitions has them all.
     together = len({*merged, *published} - {RESERVED})
     if together > MAX_COLUMNS:
         raise DeliveryError(
@@ -99,7 +113,8 @@ def read_shape(
             f"takes {MAX_COLUMNS} at most: leave columns out of the export, or load it as a source of another name"
         )
     ordered = [Column(names[original], original, merged[names[original]]) for original in kept]
-    # PostgreSQL reads a row from its start to the last column that a query asks for.
+    # PostgreSQL reads a row from its start to the last column that a query asks for. So the columns that the mapping
+    # reads come first, and those of a fixed width before texts, whose end is found by walking over them.
     ordered.sort(key=lambda column: (not is_read(form, column.name), column.type not in FIXED))
     return Shape(tuple(ordered), files)
 
@@ -107,7 +122,8 @@ def read_shape(
 def create_raw_table(connection: Connection, table: sql.Identifier, columns: tuple[Column, ...], month: date) -> None:
     """Create the staging table of the raw lines, ready to become the month's partition.
 
-    The CHECK constraint spares the scan when it is attached.
+    `month` is both the default and the only allowed value of `billing_period`. PostgreSQL scans a table that it
+    attaches as a partition, unless such a CHECK constraint proves that every row belongs there.
     """
     definitions = [
         sql.SQL("{name} date not null default {month} check ({name} = {month})").format(
@@ -131,7 +147,8 @@ def copy_files(
 ) -> tuple[StagedFile, ...]:
     """Copy every file into the table, over `streams` connections at most, and return what was stored of each.
 
-    Raises `DeliveryError` for a file that cannot be read; the first failure stops the other streams.
+    Each part of a file is a transaction of its own. Raises `DeliveryError` for a file that cannot be read. The first
+    failure stops the other streams, and the caller drops the table with what they stored.
     """
     stop = threading.Event()
     by_original = {column.original: column for column in shape.columns}
@@ -146,6 +163,7 @@ def copy_files(
         log.info("%s: copied %s%s: %s rows", where, safe(file.uri), part.label, copied.rows)
         return part, copied
 
+    # The largest first: otherwise one stream could work on a large part alone after the others have ended.
     parts = sorted((part for file in shape.files for part in _parts(file)), key=lambda part: -part.size)
     with ThreadPoolExecutor(max_workers=max(1, min(streams, len(parts))), thread_name_prefix="copy") as pool:
         copies = [pool.submit(copy, part) for part in parts]
@@ -166,6 +184,7 @@ def _copy_file(copy: Copy) -> Copied:
 
 
 def _by_file(shape: Shape, copied: Sequence[tuple["_Part", Copied]]) -> tuple[StagedFile, ...]:
+    """Return what was stored of each file, in the order of the delivery. Its parts ended in any order."""
     staged = []
     for file in shape.files:
         own = [one for part, one in copied if part.shape is file]
@@ -191,7 +210,10 @@ class _Part:
 
 
 def _parts(shape: FileShape) -> Iterator[_Part]:
-    """Yield the row groups of a Parquet file in parts of at least `PART_ROWS` rows, and any other file as it is."""
+    """Yield the row groups of a Parquet file in parts of at least `PART_ROWS` rows, and any other file as one part.
+
+    Only a row group can be read from the middle of a file. Text files, packed or not, are read from their start.
+    """
     if shape.footer is None:
         yield _Part(shape, (), shape.file.size)
         return

@@ -1,8 +1,8 @@
 """`audit`: run every check of `include/sql/checks` on a load; a returned row is a violation.
 
-A violated check of severity `error` rejects the load, and what was published before stays. A `warning` is
-recorded, shown and published: a bill that the provider sent is never refused because an inference of ours
-about it was wrong. A source's `checks` raise a warning to an error.
+A violated check of severity `error` rejects the load, and readers keep what was published before. A `warning` is
+recorded and logged, and the load is published. What we only infer about a provider is a warning, so that a bill is not
+refused because our inference was wrong. A source's `checks` raise a warning to an error.
 """
 
 import logging
@@ -32,15 +32,17 @@ from cloud_costs.publishing.steps import log_step
 
 log = logging.getLogger(__name__)
 
+# Violations of a check that are kept and shown.
 SAMPLE_ROWS = 10
+# The column that `_run` adds to a check. No check can have one of its own by this name.
 COUNT = "violations of this check"
 NO_INVOICES = "select null::text as invoice_id, null::text as currency, null::numeric as billed_cost where false"
 LISTED_INVOICES = """
 select null::text as invoice_id, null::numeric as amount, null::text as currency, null::date as billing_period
 where false
 """
-# Columns that the totals of a mapping may state, if its provider has such a thing. A check that reads a column that a
-# mapping does not state finds NULL. include/sql/focus/*_totals.sql explain each.
+# Columns that the totals of a mapping may have, where its provider has such amounts. include/sql/focus/*_totals.sql
+# explain each. In the totals of other mappings they are NULL, so that a check can read them.
 OPTIONAL_TOTALS = """
 alter table {}
     add column if not exists gross_cost numeric,
@@ -57,7 +59,7 @@ alter table {}
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found: how many violations, and up to ten of them as text."""
+    """The result of one check: how many violations it found, and up to ten of them as text."""
 
     check: Check
     severity: str
@@ -67,6 +69,7 @@ class Result:
 
     @property
     def passed(self) -> bool:
+        """Whether the check found no violation."""
         return self.violations == 0
 
     def __str__(self) -> str:
@@ -78,20 +81,18 @@ class Result:
 
 
 def audit(database: Database, source: Source, load: Load) -> list[Result]:
-    """Run the checks that apply to the load and write `audit_results`.
+    """Run the checks that apply to the load, write `audit_results`, and return the results in the order of the names.
 
-    Raises `AuditFailed` when a check of severity `error` found violations, and `LoadLost` when there is nothing
-    to check any more.
+    Raises `AuditFailed` when a check of severity `error` found violations, and `LoadLost` when the tables of the load
+    are gone. A rejected load that now passes is staged again.
     """
     began = time.monotonic()
     with recorded_errors(database, load), database_errors_of(load.label), database.session() as connection:
         found = find_relations(connection, database, load)
         if found is None or (found.normalized is None and not load.raw_only):
             task = "load_raw" if found is None else "normalize"
-            raise LoadLost(
-                f"{load.label}: load {load.load_id} has nothing to audit any more; clear {task} of this month"
-            )
-        # The mapping is a large expression. Compiling it takes longer than running it on a month's daily sums.
+            raise LoadLost(f"{load.label}: load {load.load_id} has no tables left to audit; clear {task} of this month")
+        # Compiling the large expression of a mapping takes longer than running it on a month's daily sums.
         connection.execute("set jit to off")
         parts = _parts(connection, database, source, load, found)
         results = [
@@ -100,6 +101,7 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
             if not (load.raw_only and "normalized" in check.needs)
         ]
         _record(connection, database, load, results)
+        # The lines of a published load do not change, and neither does their sum.
         if found.raw_is_staged:
             _record_billed_cost(connection, database, load, parts["raw_totals"])
     broken = [result for result in results if not result.passed]
@@ -118,8 +120,9 @@ def audit(database: Database, source: Source, load: Load) -> list[Result]:
 
 def _reject(database: Database, load: Load, found: Relations, failed: list[Result]) -> NoReturn:
     """Keep the load from being published, and raise `AuditFailed`."""
+    # `renew`, or a cleared `normalize`, derived a published month again. Its published rows stay; the new ones go.
     if found.status == "published":
-        fate = "is published already and stays so, but does not pass its checks"
+        fate = "is published and stays published, but it does not pass its checks"
         if found.normalized_is_staged and found.normalized:
             with database_errors_of(load.label), database.session() as connection:
                 connection.execute(
@@ -128,7 +131,7 @@ def _reject(database: Database, load: Load, found: Relations, failed: list[Resul
                     )
                 )
     else:
-        fate = "is rejected and what was published before stays"
+        fate = "is rejected, and readers keep what was published before"
     error = AuditFailed(f"{load.label}: load {load.load_id} {fate}. " + " | ".join(str(result) for result in failed))
     history.fail_load(database, load, "rejected", error)
     raise error
@@ -137,9 +140,14 @@ def _reject(database: Database, load: Load, found: Relations, failed: list[Resul
 def _parts(
     connection: Connection, database: Database, source: Source, load: Load, found: Relations
 ) -> dict[str, sql.Composable]:
-    """Return what the `{places}` of the checks stand for. The sums that several checks compare are taken once."""
+    """Return the relations that the `{places}` of the checks stand for.
+
+    Sums that several checks compare are temporary tables, so that each is computed once. Facts of a file are compared
+    with the lines that its transactions stored (`loading.shape.Copied`).
+    """
     lines = lines_of(connection, database, source.form, found)
     daily = _daily_lines(connection, database, load, lines)
+    # `normalize` decided the basis of each payer from the same sums, so both read the same costs.
     lines = on_basis(lines, focus.net_accounts(connection, lines, daily))
     parts: dict[str, sql.Composable] = {
         "schema": sql.Identifier(database.schema),
@@ -164,6 +172,7 @@ def _parts(
         connection.execute(sql.SQL("create temp table {} as {}").format(sql.Identifier(name), select))
         parts[name] = sql.Identifier("pg_temp", name)
     connection.execute(sql.SQL(OPTIONAL_TOTALS).format(parts["raw_totals"]))
+    # The list is read now, so a corrected list counts when `audit` is cleared.
     if source.invoices:
         with connection.cursor() as cursor:
             cursor.executemany(
@@ -176,7 +185,7 @@ def _parts(
 
 
 def _daily_lines(connection: Connection, database: Database, load: Load, lines: RawLines) -> sql.Identifier:
-    """Return what `normalize` derived the daily totals from; a load without that, and one of raw lines alone, sums."""
+    """Return the table of daily lines that `normalize` left; without one, as for a raw-only load, make it."""
     table = database.staging_table(load.daily_lines_table)
     if columns_of(connection, table):
         return table
@@ -186,7 +195,7 @@ def _daily_lines(connection: Connection, database: Database, load: Load, lines: 
 
 
 def _published_invoices(connection: Connection, database: Database, source: Source, load: Load) -> sql.Composable:
-    """Return the select of what readers see of the month's invoices now."""
+    """Return the select of the invoices of the month, as they are published now."""
     table = database.table(source.normalized_table)
     if not columns_of(connection, table):
         return sql.SQL(NO_INVOICES)
@@ -202,7 +211,7 @@ def _published_invoices(connection: Connection, database: Database, source: Sour
 
 def _run(connection: Connection, source: Source, load: Load, check: Check, parts: dict[str, sql.Composable]) -> Result:
     began = time.monotonic()
-    # Counted by the server: a check may find every line of the month.
+    # The server counts, because a check may find every line of the month. The window function counts before the limit.
     query = sql.SQL("select count(*) over () as {}, violation.* from (\n{}\n) as violation limit {}").format(
         sql.Identifier(COUNT),
         sql_files.compose(check.text, **{name: parts[name] for name in check.needs}),
@@ -258,7 +267,7 @@ def _record(connection: Connection, database: Database, load: Load, results: lis
 
 
 def _record_billed_cost(connection: Connection, database: Database, load: Load, raw_totals: sql.Composable) -> None:
-    """Write what the raw lines sum to, by currency, without a float on the way."""
+    """Write the billed cost of the raw lines to the load's row: by currency, as numeric all the way."""
     connection.execute(
         sql.SQL(
             """

@@ -1,6 +1,6 @@
-"""What is wrong with the database or a source, on demand, in words that say what to do.
+"""Test the database and the sources, and say what is wrong with them and what to do about it.
 
-`python -m cloud_costs test-connection` and `test-source` ask here, and so does the DAG `cloud_costs_check`.
+`python -m cloud_costs test-connection` and `test-source` call this, and so does the DAG `cloud_costs_check`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +34,7 @@ from cloud_costs.publishing.load import newer_version, version_of
 from cloud_costs.publishing.plan import stale_line
 from cloud_costs.storage.files import Storage, labelled
 
-# The oldest that loads were tried on.
+# The oldest major version that is tested.
 OLDEST_SERVER = 15
 ACTIONS = {
     DatabaseUnavailable: "see that host and port of the connection are right, and that the server runs",
@@ -46,7 +46,7 @@ ACTIONS = {
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found: facts to show, and problems to solve."""
+    """The result of a test: facts to show, and problems to solve, each a line of text."""
 
     facts: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Server:
-    """What a PostgreSQL server says of itself, of the role and of the database."""
+    """The properties of a PostgreSQL server, its role and its database that loads depend on."""
 
     version: str
     version_num: int
@@ -79,7 +79,7 @@ SERVER = """
         has_database_privilege(current_database(), 'create') as may_create,
         has_database_privilege(current_database(), 'temporary') as may_make_temporary
 """
-# What the role does not own in the two schemas, beginning with the schemas.
+# The schemas, and three of their relations, that the role does not own. Only an owner may alter or drop a relation.
 OWNED_BY_OTHERS = """
     select format('schema %%I', nspname), pg_get_userbyid(nspowner)::text
     from pg_namespace
@@ -97,7 +97,10 @@ OWNED_BY_OTHERS = """
 
 
 def diagnose_database(database: Database) -> Diagnosis:
-    """Try all that loads need of the database, and make the tables where they are missing."""
+    """Test everything that loads need of the database, and make the tables where they are missing.
+
+    Problems are returned and not raised.
+    """
     try:
         with database.session() as connection:
             with connection.cursor(row_factory=class_row(Server)) as cursor:
@@ -118,13 +121,13 @@ def diagnose_database(database: Database) -> Diagnosis:
 
 
 def server_problems(server: Server) -> Iterator[str]:
-    """Yield why this server or database cannot hold the tables, whoever asks."""
+    """Yield why this server or database cannot hold the tables, whatever the role's rights."""
     if server.version_num < OLDEST_SERVER * 10_000:
-        yield f"PostgreSQL {server.version} is older than what was tried; use {OLDEST_SERVER} or newer"
+        yield f"PostgreSQL {server.version} is older than the tested versions; use {OLDEST_SERVER} or newer"
     if server.encoding != "UTF8":
         yield (
-            f"the database {server.database} has the encoding {server.encoding}, and names on bills need UTF8; "
-            "make another: create database … encoding 'UTF8' template template0"
+            f"the database {server.database} has the encoding {server.encoding}, but names on bills need UTF8; "
+            "create another one: create database … encoding 'UTF8' template template0"
         )
     if server.is_replica:
         yield "this server is a replica, which nobody can write to; name the primary in the connection"
@@ -160,21 +163,29 @@ def _right_problems(connection: Connection, database: Database, server: Server) 
 
 
 def _lock_problems(first: Connection, database: Database) -> Iterator[str]:
-    """Yield what is wrong with session locks: a pooler gives one session of PostgreSQL to several clients."""
+    """Yield a problem where two connections do not exclude each other with a session lock.
+
+    A pooler in transaction mode lets several clients share one session of PostgreSQL, and a session can take its own
+    lock twice. The key is random, so no other check is in the way.
+    """
     lock = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
     key = [f"cloud_costs check {uuid4()}"]
+    # The first connection gets the lock, so the second must not.
     with database.session() as second:
         held = [connection.execute(lock, key).fetchone() for connection in (first, second)]
         first.execute("select pg_advisory_unlock_all()")
     if held != [(True,), (False,)]:
         yield (
-            "two connections share one session, as through a pooler in transaction mode, and a load could not hold its "
-            "month; connect to PostgreSQL itself, or let the pooler work in session mode"
+            "two connections share one session, as through a pooler in transaction mode, so a load could not keep the "
+            "lock on its month; connect to PostgreSQL itself, or set the pooler to session mode"
         )
 
 
 def diagnose_source(source: Source, storage_of: Callable[[Source], Storage]) -> Diagnosis:
-    """List the source's manifests, and read the newest one and the footer or header of its first file."""
+    """List the source's manifests, and read the newest one and the footer or header of its first file.
+
+    Problems are returned and not raised.
+    """
     try:
         with labelled(source.name):
             storage = storage_of(source)
@@ -188,6 +199,7 @@ def diagnose_source(source: Source, storage_of: Callable[[Source], Storage]) -> 
             return Diagnosis(
                 problems=(f"{source.name}: the columns of {month_label(newest.billing_month)} are {other}",)
             )
+        # A month may have hundreds of files. One is enough to see that the storage lets its files be read.
         first_file = replace(delivery, files=delivery.files[:1])
         shape = read_shape(storage, first_file, source.form, {}, mapped=source.raw == "mapped")
     except CloudCostsError as error:
@@ -209,7 +221,7 @@ def diagnose_source(source: Source, storage_of: Callable[[Source], Storage]) -> 
 
 
 def _find(source: Source, storage: Storage) -> list[Manifest]:
-    """Return the manifests; where there are none, raise with what would find some."""
+    """Return the manifests. Where there are none, raises `DeliveryError` with the setting that would find some."""
     try:
         found = source.form.find_manifests(source.name, source.uri, storage, MonthRange())
         words = f"{source.name}: no month below {source.uri} has a manifest"
@@ -217,7 +229,7 @@ def _find(source: Source, storage: Storage) -> list[Manifest]:
         found, words = [], str(error)
     if found:
         return found
-    # Files of any provider lie in folders of any provider, and say nothing.
+    # A format for files of any provider finds something in most folders, which proves nothing.
     others = [
         name
         for name, form in FORMATS.items()
@@ -230,7 +242,7 @@ def _find(source: Source, storage: Storage) -> list[Manifest]:
         and source.form.find_months
         and _finds(without_manifests(source.form), source, storage)
     ):
-        words += "; it holds data files, so if nothing copies its manifests: manifest: none"
+        words += "; it holds data files, so if nothing copies the manifests, set manifest: none"
     raise DeliveryError(words)
 
 
@@ -266,9 +278,9 @@ def _setting_problems(source: Source, newest: Manifest, shape: Shape) -> Iterato
 
 
 def _other_format(source: Source, file: FileShape) -> str | None:
-    """Return whose columns a file has, where they are another format's than the source's.
+    """Return the format that a file's columns belong to, as words, where it is not the source's; else None.
 
-    A provider's own format is right for its FOCUS files, and so is the one for those of any provider.
+    A FOCUS file of a provider can be loaded by the provider's own format, and by the one for any provider.
     """
     if source.form.versions and not billed_columns(source.form).isdisjoint(map(str.lower, file.types)):
         return None

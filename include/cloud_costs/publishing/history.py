@@ -1,4 +1,8 @@
-"""`load_history`: who loads what, what became of it, and whose staging tables may go."""
+"""`load_history`: what each load is, what became of it, and which staging tables nobody needs any more.
+
+A load is `loading`, `staged`, then `published`, and `superseded` by the next. It is `rejected` when a check failed, and
+`failed` when anything else did. A session lock on the month tells a load that runs from one whose process was killed.
+"""
 
 import logging
 import time
@@ -21,6 +25,7 @@ from cloud_costs.months import month_label, parse_month
 
 log = logging.getLogger(__name__)
 
+# How long the tables of a load that is staged or rejected stay for its next step, or for people to look at.
 STALE_AFTER = "1 day"
 
 
@@ -34,7 +39,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Load:
-    """One load, as it travels from step to step; `rows` and `bytes` are those of its delivery, once it is staged."""
+    """One load, as it travels from step to step. Once it is staged, `rows` and `bytes` are those of its delivery."""
 
     load_id: int
     source: str
@@ -45,6 +50,7 @@ class Load:
 
     @property
     def label(self) -> str:
+        """The source and the month, as messages name them: `cup 2025-01`."""
         return f"{self.source} {month_label(self.billing_month)}"
 
     @property
@@ -54,11 +60,12 @@ class Load:
 
     @property
     def normalized_table(self) -> str:
+        """The staging table of the daily totals; it keeps this name when it becomes a partition."""
         return f"{self.source}_normalized_{self.billing_month:%Y%m}_{self.load_id}"
 
     @property
     def daily_lines_table(self) -> str:
-        """The staging table of what `normalize` derives the daily totals from, and `audit` checks."""
+        """The staging table of like lines summed by day: `normalize` derives the daily totals from it, `audit` sums."""
         return f"{self.source}_daily_{self.billing_month:%Y%m}_{self.load_id}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +74,10 @@ class Load:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Load":
-        """Return the load that `to_dict` gave; other keys are left out."""
+        """Return the load that `to_dict` gave; other keys are left out.
+
+        The values come from XCom, where a task of an earlier version of this package may have put them.
+        """
         month = parse_month(values["billing_month"], "billing_month")
         rows, size = values.get("rows"), values.get("bytes")
         return cls(int(values["load_id"]), values["source"], month, bool(values["raw_only"]), rows, size)
@@ -77,7 +87,8 @@ class Load:
 def month_lock(connection: Connection, database: Database, source: str, month: date) -> Iterator[None]:
     """Hold the session lock of one source and month; raises `LoadBusy` when another load holds it."""
     key = f"cloud_costs load {database.schema} {source} {month}"
-    # `_end_killed_loads` of another run takes this lock for a moment, to see whether a load is alive. Hence the tries.
+    # A session lock belongs to the connection and survives transactions. PostgreSQL frees it however the connection
+    # ends. `_end_killed_loads` of another run takes it for a moment to see whether a load is alive, hence the tries.
     for pause in (0.1, 0.4, None):
         row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
         if row and row[0]:
@@ -98,7 +109,10 @@ def month_lock(connection: Connection, database: Database, source: str, month: d
 def open_load(
     connection: Connection, database: Database, source: Source, month: date, raw_only: bool, run: Run
 ) -> Load:
-    """Write the load's row, and end every earlier load of the month that nobody finished."""
+    """Write the load's row, and mark every earlier load of the month that was not finished as failed.
+
+    The caller holds the month's lock, so no earlier load of the month is still running.
+    """
     row = connection.execute(
         sql.SQL(
             """
@@ -109,6 +123,7 @@ def open_load(
         [source.name, source.format, month, raw_only, run.dag_run_id, run.map_index],
     ).fetchone()
     load = Load(row[0] if row else 0, source.name, month, raw_only)
+    # Ids come from a sequence, so a smaller id is an earlier load.
     abandoned = connection.execute(
         sql.SQL(
             """
@@ -126,7 +141,7 @@ def open_load(
 
 
 def mark(connection: Connection, database: Database, load: Load, **values: Any) -> None:
-    """Set columns of the load's row."""
+    """Set columns of the load's row in `load_history`, by their names."""
     assignments = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(k), sql.Placeholder(k)) for k in values)
     connection.execute(
         sql.SQL("update {} set {} where load_id = {}").format(
@@ -137,7 +152,7 @@ def mark(connection: Connection, database: Database, load: Load, **values: Any) 
 
 
 def mark_staged(connection: Connection, database: Database, load: Load) -> None:
-    """Mark a load as staged again, for a step that was repeated; raises `LoadLost` when a newer load ended it."""
+    """Mark a load as staged, also one that was rejected before; raises `LoadLost` when a newer load ended it."""
     marked = connection.execute(
         sql.SQL(
             "update {} set status = 'staged', error = null, finished = null "
@@ -147,12 +162,12 @@ def mark_staged(connection: Connection, database: Database, load: Load) -> None:
     )
     if not marked.rowcount:
         raise LoadLost(
-            f"{load.label}: load {load.load_id} made way for a newer one; clear load_raw of this month if it fails"
+            f"{load.label}: a newer load replaced load {load.load_id}; clear load_raw of this month if that one fails"
         )
 
 
 def record_delivery(connection: Connection, database: Database, load: Load, delivery: Delivery) -> None:
-    """Write which delivery the load brings in, and what its manifest promises of its costs."""
+    """Write which delivery the load brings in, and the billed cost that its manifest promises."""
     mark(
         connection,
         database,
@@ -173,9 +188,9 @@ def record_delivery(connection: Connection, database: Database, load: Load, deli
 def record_files(
     connection: Connection, database: Database, load: Load, files: Sequence[StagedFile], facts: Sequence[Fact]
 ) -> None:
-    """Write what was stored of each file, and what the second engine says of it.
+    """Write what was stored of each file, and the facts of the second engine.
 
-    The facts of earlier loads of the month go, but for those of the load that readers see.
+    Facts of earlier loads of the month are deleted, except those of the published load, which can be audited again.
     """
     with connection.transaction():
         connection.execute(
@@ -196,15 +211,21 @@ def record_files(
                     for one in files
                 ],
             )
+            # There is a fact for each value of each key of each file, which is too many for inserts.
             with cursor.copy(sql.SQL("copy {} from stdin").format(database.table("file_facts"))) as copy:
                 for fact in facts:
                     copy.write_row((load.load_id, fact.uri, fact.column, fact.kind, fact.value, fact.number))
 
 
 def fail_load(database: Database, load: Load, status: str, error: BaseException) -> None:
-    """Record that a load failed or was rejected, unless it is already over; never hides the error that did it."""
+    """Record that a load failed or was rejected, unless it is over already.
+
+    Never raises, so that the caller's own error is the one that is seen. The session is a new one, because the error
+    may have broken the caller's.
+    """
     try:
         with database.session() as connection:
+            # A load that is published stays so, whatever fails after that.
             connection.execute(
                 sql.SQL(
                     """
@@ -220,14 +241,15 @@ def fail_load(database: Database, load: Load, status: str, error: BaseException)
 
 @contextmanager
 def recorded_errors(database: Database, load: Load) -> Iterator[None]:
-    """Write what stopped a step after `load_raw` to the load's row; its status stays, for the step to be repeated."""
+    """Write the error of a step after `load_raw` to the load's row. The status stays, so the step can be repeated."""
     try:
         yield
     except BaseException as error:
+        # Another load of the month began, and dropped the tables of this one while it was read.
         if isinstance(error.__cause__, psycopg.errors.UndefinedTable) and database.staging_schema in str(error):
             raise LoadLost(
-                f"{load.label}: the staging tables of load {load.load_id} went, because a newer one began; clear "
-                "load_raw of this month if that one fails"
+                f"{load.label}: a newer load dropped the staging tables of load {load.load_id}; clear load_raw of this "
+                "month if that one fails"
             ) from None
         try:
             with database.session() as connection:
@@ -243,12 +265,12 @@ def recorded_errors(database: Database, load: Load) -> Iterator[None]:
 
 
 def _words(error: BaseException) -> str:
-    """Return the error's message as PostgreSQL can store it; an interrupt has none but its name."""
+    """Return the error's message as PostgreSQL can store it, or its type where it has none, as for an interrupt."""
     return safe(str(error) or type(error).__name__)[:8000]
 
 
 def raw_names_of(connection: Connection, database: Database, source: str) -> dict[str, str]:
-    """Return the raw column of each exported column that a published month of the source has had."""
+    """Return the raw name of each exported column that a published month of the source has had."""
     rows = connection.execute(
         sql.SQL("select original_name, column_name from {} where source = %s").format(database.table("raw_columns")),
         [source],
@@ -261,9 +283,12 @@ def drop_dead_staging(connection: Connection, database: Database, own: int = 0) 
 
     A load owns its tables while it is `loading` and its process holds the lock of the month. A `staged` load owns them
     for a day, so that its next step can run. A `rejected` load owns them for a day too, so that people can look at the
-    lines that broke a check. `own` is the load of the caller, who holds its lock in this very session.
+    lines that broke a check. `own` is the load of the caller. It is left out, because its lock is held by this very
+    session, which could take it once more.
     """
     _end_killed_loads(connection, database, own)
+    # Staging tables end with their month and the id of their load. One whose load has no row here, or a row that no
+    # longer owns it, goes.
     rows = connection.execute(
         sql.SQL(
             """
@@ -298,10 +323,10 @@ def drop_dead_staging(connection: Connection, database: Database, own: int = 0) 
 
 
 def _end_killed_loads(connection: Connection, database: Database, own: int) -> None:
-    """Mark a load as failed that is `loading` although nobody holds its lock: its process was killed.
+    """Mark each load as failed that is `loading` although nobody holds the month's lock: its process was killed.
 
     PostgreSQL frees a session lock when its connection ends, however it ends. So a lock that can be taken proves that
-    the process is gone.
+    the process is gone. The key is the one of `month_lock`, and the end of this statement frees the lock again.
     """
     connection.execute(
         sql.SQL(

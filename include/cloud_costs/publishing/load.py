@@ -1,8 +1,8 @@
 """`load_raw`: bring the newest delivery of one billing month into a staging table.
 
-The manifest is read when the task runs, and never taken from the plan: a cleared task loads what is newest now. After
-the copy, the manifest and the files are looked at once more. A provider may replace a delivery at any moment, and
-half of the old one with half of the new one would be a bill that nobody sent.
+The manifest is read when the task runs, and never taken from the plan, so a cleared task loads the delivery that is the
+newest by then. After the copy, the manifest and the files are compared once more with what was read. A provider may
+replace a delivery at any moment, and half of the old one with half of the new one would be a bill that nobody sent.
 """
 
 import logging
@@ -30,8 +30,9 @@ from cloud_costs.storage.files import Storage, labelled
 
 log = logging.getLogger(__name__)
 
+# How long a failed load waits to drop its own table. The next run drops it otherwise.
 DROP_LOCK_TIMEOUT = "5s"
-# Files that say nothing of their own end, and in which each line stands for itself.
+# Files without a checksum or a count of their lines: a part of such a file is a file too.
 PLAIN = {".csv": "CSV", ".json": "JSON", ".jsonl": "JSON", ".ndjson": "JSON"}
 
 
@@ -45,12 +46,14 @@ def load_raw(
     run: Run | None = None,
     progress: Progress | None = None,
 ) -> Load:
-    """Stage the delivery of one month that is newest now, whatever was loaded before, and return the load.
+    """Stage the newest delivery of one month, whatever was loaded before, and return the load.
 
     Raises `LoadBusy` when another load of the month is running, `DeliveryNotReady` when a file is missing or
     the delivery changed while it was read, `DeliveryError` when it is broken. Whatever fails, the load's row in
     `load_history` says so, its staging table is dropped, and what was published stays.
     """
+    # This connection holds the month's lock and writes `load_history`, each statement in a transaction of its own, so
+    # that people see the load while it runs. The lines are copied over other connections, in long transactions.
     label = f"{source.name} {month_label(month)}"
     with (
         database_errors_of(label),
@@ -59,7 +62,7 @@ def load_raw(
     ):
         load = history.open_load(connection, database, source, month, raw_only, run or Run())
         table = database.staging_table(load.raw_table)
-        # Also for an interrupt: nothing of a load that did not end may look like one that did.
+        # BaseException, because an interrupt must leave nothing that looks like a complete load either.
         try:
             return _stage(connection, database, storage, source, load, progress)
         except BaseException as error:
@@ -91,7 +94,7 @@ def _stage(
         facts, notes = _second_opinion(storage, source, load, shape, counted=delivery.rows is not None)
         notes += newer_version(source, shape)
     except (DeliveryError, ColumnTypeError) as error:
-        # A file that was replaced while it was read looks like a broken one, but passes when it is read again.
+        # A file that was replaced while it was read looks broken. Then the error is one that passes.
         _refuse_changed(storage, source, delivery, error)
         raise
     _refuse_changed(storage, source, delivery)
@@ -103,6 +106,7 @@ def _stage(
                     table, sql.Identifier(column.name), sql.Literal(column.original)
                 )
             )
+    # Autovacuum is off for partitions, so nothing else would tell the planner how many lines there are.
     connection.execute(sql.SQL("set default_statistics_target to {}").format(STAGING_STATISTICS))
     connection.execute(sql.SQL("analyze {}").format(table))
     rows = sum(file.rows for file in files)
@@ -117,7 +121,7 @@ def _stage(
 
 
 def _refuse_other_rows(delivery: Delivery, files: Sequence[StagedFile]) -> None:
-    """Raise `DeliveryError` where other lines were stored than the manifest promises."""
+    """Raise `DeliveryError` where the manifest promises another number of lines than were stored."""
     where = f"{delivery.manifest.label}: manifest {delivery.manifest.file.uri} promises"
     for file in files:
         promised = delivery.file_rows.get(file.file.uri, file.rows)
@@ -131,7 +135,10 @@ def _refuse_other_rows(delivery: Delivery, files: Sequence[StagedFile]) -> None:
 def _second_opinion(
     storage: Storage, source: Source, load: Load, shape: Shape, counted: bool
 ) -> tuple[list[Fact], list[str]]:
-    """Return what DuckDB says of the files, and what nobody can say of them; `counted` if the manifest counts lines."""
+    """Return the facts of the second engine, and notes on what nothing can verify.
+
+    `counted` tells whether the manifest says how many lines there are.
+    """
     notes = []
     facts: list[Fact] = []
     if source.second_engine:
@@ -151,7 +158,7 @@ def _second_opinion(
 
 
 def newer_version(source: Source, shape: Shape) -> list[str]:
-    """Return what is to be said where files have columns of a newer version of FOCUS than `focus_version` names."""
+    """Return a note where files have the columns of a newer version of FOCUS than the source's `focus_version`."""
     found = version_of(source, shape)
     if found and source.focus_version and found > source.focus_version:
         return [f"its columns are those of FOCUS {found}; correct focus_version, which is {source.focus_version}"]
@@ -159,7 +166,7 @@ def newer_version(source: Source, shape: Shape) -> list[str]:
 
 
 def version_of(source: Source, shape: Shape) -> str | None:
-    """Return the version of FOCUS that the columns of a delivery are of, where files of the format tell."""
+    """Return the version of FOCUS that the columns of a delivery belong to; None for a provider's own format."""
     form = source.form
     return form.version_of(column.original for column in shape.columns) if form.version_of else None
 
@@ -181,7 +188,7 @@ def _refuse_changed(
     try:
         newest = find_manifest(storage, source, delivery.manifest.billing_month)
     except DeliveryError as error:
-        raise DeliveryNotReady(f"{label}: the delivery went while it was read: {error}{because}") from None
+        raise DeliveryNotReady(f"{label}: the delivery disappeared while it was read: {error}{because}") from None
     if newest.file != delivery.manifest.file:
         raise DeliveryNotReady(f"{label}: a newer delivery came while {delivery.version} was read{because}")
     with labelled(label):
@@ -192,7 +199,7 @@ def _refuse_changed(
 
 
 def _drop_quietly(database: Database, table: sql.Identifier) -> None:
-    """Drop a staging table; when that fails too, the next run drops what no running load owns."""
+    """Drop a staging table. When that fails too, the next run drops it (`history.drop_dead_staging`)."""
     try:
         with database.session() as connection:
             # The session of a stream whose connection is dead may hold the table until the server notices that.

@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def normalize(database: Database, source: Source, load: Load) -> Load:
-    """Derive the normalized staging table and return the load that it belongs to.
+    """Derive the normalized staging table, in one transaction, and return the load that it belongs to.
 
-    Works from the load's own raw lines, staged or published; when they are gone, from the month's published
-    raw partition, and then returns the load which is published. Raises `LoadLost` when there is neither.
+    Works from the load's own raw lines, staged or published. When they are gone, it works from the month's published
+    raw partition, and returns the load that is published. Raises `LoadLost` when there is neither.
     """
     began = time.monotonic()
     rows = None
@@ -32,7 +32,7 @@ def normalize(database: Database, source: Source, load: Load) -> Load:
         database.session() as connection,
         connection.transaction(),
     ):
-        # The mapping is a large expression. Compiling it takes longer than running it on a month's daily sums.
+        # Compiling the large expression of a mapping takes longer than running it on a month's daily sums.
         connection.execute("set local jit to off")
         found = _lines_of_month(connection, database, load)
         lines = lines_of(connection, database, source.form, found)
@@ -45,15 +45,16 @@ def normalize(database: Database, source: Source, load: Load) -> Load:
 
 
 def _lines_of_month(connection: Connection, database: Database, load: Load) -> Relations:
+    """Return the tables of the load, or of the month's published load; raises `LoadLost` when both are gone."""
     found = find_relations(connection, database, load)
     published = None
     if found is None:
         published = published_load(connection, database, load)
         found = find_relations(connection, database, published) if published else None
     if found is None:
-        others = "those that were published are kept no longer" if published else "no load of the month is published"
+        others = "the published lines were dropped too" if published else "no load of the month is published"
         raise LoadLost(
-            f"{load.label}: the lines of load {load.load_id} are gone and {others}; clear load_raw of this month to "
+            f"{load.label}: the lines of load {load.load_id} are gone, and {others}; clear load_raw of this month to "
             "load it"
         )
     if found.load.load_id != load.load_id:

@@ -1,7 +1,7 @@
 """`list_manifests`: which months have a delivery that is not published yet.
 
-A month is unchanged when its manifest has the address and the ETag of the published load. Only other manifests are
-read. So a day without changes costs listings, and no read of any object.
+A month is unchanged when its manifest has the address and the ETag of the published load. Only the other manifests are
+read. So a day without changes costs listings and reads no object.
 """
 
 import logging
@@ -36,7 +36,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PlannedMonth:
-    """One month of one source: what the bucket holds, what is published, and what to do."""
+    """One month of one source: the delivered version, the published one, and what to do.
+
+    `delivered` is the time of the manifest in UTC.
+    """
 
     source: str
     billing_month: date
@@ -49,6 +52,7 @@ class PlannedMonth:
 
     @property
     def label(self) -> str:
+        """The source and the month, as messages name them: `cup 2025-01`."""
         return f"{self.source} {month_label(self.billing_month)}"
 
     def to_dict(self) -> dict[str, str]:
@@ -63,7 +67,11 @@ class PlannedMonth:
 
 @dataclass(frozen=True)
 class Plan:
-    """All months of all sources, newest month first, the sources that could not be listed, and what is stale."""
+    """The plan of a run: the months of all sources, newest first, and what is wrong with sources.
+
+    `failures` has the error of each source that could not be listed, by name. `stale` has a message for each source
+    whose newest delivery is too old.
+    """
 
     months: tuple[PlannedMonth, ...]
     failures: dict[str, CloudCostsError]
@@ -71,10 +79,12 @@ class Plan:
 
     @property
     def to_load(self) -> tuple[PlannedMonth, ...]:
+        """The months that this run loads."""
         return tuple(month for month in self.months if month.decision == "load")
 
     @property
     def left(self) -> tuple[PlannedMonth, ...]:
+        """The months that have to be loaded, and exceed the limit of this run."""
         return tuple(month for month in self.months if month.decision == "next run")
 
     def lines(self) -> list[str]:
@@ -126,9 +136,10 @@ def list_manifests(
 ) -> Plan:
     """Compare the manifests of the sources with what is published.
 
-    Reads the content of a manifest only where its ETag differs from the published one. A source that cannot be
-    listed is a failure of the plan and hinders no other source; when none can, raises the first failure. With
-    more than `limit` months to load, the newest are loaded and the others left for the next run.
+    Reads the content of a manifest only where its ETag differs from the published one. A source that cannot be listed
+    is a failure of the plan, and the other sources are planned all the same. When no source can be listed, raises the
+    first failure that may pass, or else the first. With more than `limit` months to load, the newest are loaded, and
+    the others are left for the next run.
     """
     with database.session() as connection:
         drop_dead_staging(connection, database)
@@ -141,12 +152,13 @@ def list_manifests(
         raise passing[0] if passing else next(iter(failures.values()))
     planned = []
     for month, unread in in_threads(lambda one: _decide(one, published, force, raw_only), found):
-        # The month is loaded all the same: its own task then fails with this error and hinders no other month.
+        # The month is planned all the same. Its own task then fails with this error, and other months are loaded.
         if unread:
             log.error("%s", unread)
         planned.append(month)
+    # Newest first: people look at the current month, and it is the one that a limit must not leave for the next run.
     planned.sort(key=lambda month: (-month.billing_month.toordinal(), month.source))
-    # A run that ends at an older month says nothing about what is newest.
+    # A run that ends at an older month does not see the newest one.
     stale = () if months.last else tuple(_stale(sources, planned))
     for line in stale:
         log.warning("%s", line)
@@ -154,7 +166,7 @@ def list_manifests(
 
 
 def stale_line(source: Source, newest_month: date, delivered: datetime, now: datetime) -> str | None:
-    """Return what to say of a source whose newest month was not delivered again for longer than it should be."""
+    """Return a message where a source's newest delivery is older than `stale_after_hours`, and None where it is not."""
     if not source.stale_after_hours or now - delivered <= timedelta(hours=source.stale_after_hours):
         return None
     return (
@@ -177,7 +189,7 @@ def _stale(sources: Sequence[Source], planned: Sequence[PlannedMonth]) -> Iterat
 def _find(
     sources: Sequence[Source], storage_of: Callable[[Source], Storage], months: MonthRange
 ) -> tuple[list[_Found], dict[str, CloudCostsError]]:
-    """Return what the buckets hold, in the order of the sources, and by source why it could not be listed."""
+    """Return the months in the buckets, in the order of the sources, and the error of each source that has none."""
 
     def reach(source: Source) -> Storage:
         with labelled(source.name):
@@ -188,7 +200,8 @@ def _find(
             return storage
         return _attempt(lambda: _list_source(source, storage, months))
 
-    # All in this thread: boto3's clients and Airflow's hooks are safe to use in several threads, but not to make.
+    # In this thread, one after the other: boto3's clients and Airflow's hooks can be used in several threads, but not
+    # made there.
     reached = [(source, _attempt(partial(reach, source))) for source in sources]
     found: list[_Found] = []
     failures: dict[str, CloudCostsError] = {}
@@ -219,7 +232,7 @@ def _list_source(source: Source, storage: Storage, months: MonthRange) -> list[_
 def _decide(
     found: _Found, published_months: Mapping[tuple[str, date], _Published], force: bool, raw_only: bool
 ) -> tuple[PlannedMonth, CloudCostsError | None]:
-    """Return what to do with a month, and why its manifest could not be read."""
+    """Return the decision on a month, and the error where its manifest could not be read."""
     manifest = found.manifest
     published = published_months.get((manifest.source, manifest.billing_month))
     month = PlannedMonth(
@@ -236,6 +249,7 @@ def _decide(
         manifest.file.uri,
         manifest.file.etag,
     )
+    # The same manifest pins the same files, so nothing has to be read to know the version.
     if published and same:
         month = replace(month, version=published.version)
         if force:
@@ -251,6 +265,7 @@ def _decide(
 
 
 def _limited(planned: list[PlannedMonth], limit: int | None) -> list[PlannedMonth]:
+    """Leave the months to load that exceed the limit for the next run."""
     taken = 0
     months = []
     for month in planned:

@@ -3,6 +3,11 @@
 Readers see the old month or the new one, because the partitions are swapped in one transaction (docs/adr/0001). The
 swap needs an exclusive lock on the partitioned tables for some milliseconds. `locks` asks for it without making readers
 wait. Everything slow is done before the lock. Under the lock, only PostgreSQL's catalog changes.
+
+The number of partitions does not matter to the swap: it locks the partitioned table itself (`lock table only`), the
+month's old partition, and the new one. A reader without a condition on `billing_period` locks every partition. Before
+PostgreSQL 18, a session keeps its first 16 locks to itself, and puts the others into a table that all sessions share.
+So a source with 20 partitions costs such readers more than one with ten, and costs the publisher the same.
 """
 
 import logging
@@ -27,10 +32,10 @@ log = logging.getLogger(__name__)
 
 
 def publish(database: Database, source: Source, load: Load, patience: float = PATIENCE) -> None:
-    """Make a staged load what readers see; one that is published already stays so.
+    """Publish a staged load; a load that is published already is left as it is.
 
-    Raises `PublishBlocked` when readers held their locks for `patience` seconds, and `LoadLost` when what was
-    staged is gone.
+    Raises `PublishBlocked` when readers held their locks for `patience` seconds, and `LoadLost` when the staging tables
+    are gone. Whatever is raised, the transaction is rolled back, and readers see what they saw before.
     """
     began = time.monotonic()
     tables = (source.raw_table, source.normalized_table)
@@ -45,10 +50,12 @@ def publish(database: Database, source: Source, load: Load, patience: float = PA
 
 
 def _swap(connection: Connection, database: Database, source: Source, load: Load) -> float | None:
-    """Swap the month's partitions in the open transaction; return for how long readers had to wait.
+    """Swap the month's partitions in the open transaction, and return for how many seconds readers had to wait.
 
     Returns None when there is nothing left to do.
     """
+    # Order matters. All that is slow comes first: columns, totals, the drop of daily lines. Then come the locks that
+    # readers notice, and after them only changes to PostgreSQL's catalog, until the commit.
     locks.lock_source(connection, database, source.name)
     found = _staged(connection, database, load)
     if found is None:
@@ -69,6 +76,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
         name = load.normalized_table
         parent = database.table(source.normalized_table)
         _replace_partition(connection, database, parent, database.staging_table(name), load, name)
+        # A load of raw lines alone becomes a complete one when its daily totals are published.
         mark(connection, database, load, raw_only=False, mapping=focus.digest(source.form.mapping))
     if found.raw_is_staged:
         connection.execute(
@@ -78,6 +86,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
             [load.source, load.billing_month],
         )
         mark(connection, database, load, status="published", error=None)
+        # `now()` would be when this transaction began, before it waited for readers.
         connection.execute(
             sql.SQL("update {} set finished = clock_timestamp() where load_id = %s").format(
                 database.table("load_history")
@@ -91,7 +100,11 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
 
 
 def _staged(connection: Connection, database: Database, load: Load) -> Relations | None:
-    """Return what is staged; None when the load is published and nothing of it is staged."""
+    """Return the staged tables of the load; None when it is published and has none.
+
+    A published load has a staged table where `normalize` derived its daily totals again. Raises `LoadLost`, which says
+    what task to clear, for a load that cannot be published.
+    """
     status = current_status(connection, database, load)
     found = find_relations(connection, database, load)
     staged = found is not None and (found.raw_is_staged or found.normalized_is_staged)
@@ -118,19 +131,21 @@ def _lock(connection: Connection, database: Database, source: Source, found: Rel
             sql.SQL(", ").join(sql.SQL("only {}").format(database.table(name)) for name in parents)
         )
     )
-    # Readers reach partitions through the partitioned table, which is locked now. Only autovacuum or a reader of a
-    # partition itself can still hold one.
+    # From here on, readers of the partitioned table wait. So a partition can still be locked only by autovacuum, or by
+    # a reader who names the partition itself.
     locks.limit_waiting(connection, PARTITION_LOCK_TIMEOUT)
 
 
 def _prepare_raw(connection: Connection, database: Database, source: Source, load: Load) -> dict[str, str]:
-    """Make the partitioned table when there is none, and bring the staged one up to its columns.
+    """Make the partitioned table when there is none, and add its columns and types to the staged one.
 
-    Returns the published columns that have to become wider, and their types.
+    Returns the published columns that have to become wider, with their new types. Until they are widened, under the
+    lock, readers can work.
     """
     parent = database.table(source.raw_table)
     staged = database.staging_table(load.raw_table)
     if not columns_of(connection, parent):
+        # `like` copies the columns, and not the CHECK constraint, which is about one month.
         connection.execute(
             sql.SQL("create table {} (like {}) partition by list ({})").format(parent, staged, sql.Identifier(RESERVED))
         )
@@ -145,6 +160,7 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
                 f"{load.label}: column {name!r} became {published} since this month was staged as {kind}; clear "
                 "load_raw of this month"
             )
+        # This rewrites the staged table, which nobody reads yet.
         if joined != kind:
             _alter_type(connection, staged, name, joined)
         if joined != published:
@@ -167,7 +183,7 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
 
 
 def _write_basis(connection: Connection, database: Database, source: Source, found: Relations) -> None:
-    """Record which billing accounts the month has on the net basis: the FOCUS view reads it from there."""
+    """Record which billing accounts are on the net basis in this month. The FOCUS view reads it from there."""
     daily = database.staging_table(found.load.daily_lines_table)
     lines = lines_of(connection, database, source.form, found)
     accounts = focus.net_accounts(connection, lines, daily if columns_of(connection, daily) else None)
@@ -180,6 +196,7 @@ def _write_basis(connection: Connection, database: Database, source: Source, fou
 
 
 def _prepare_normalized(connection: Connection, database: Database, source: Source) -> None:
+    """Make the partitioned table of the daily totals, and its index on `date`, where they are missing."""
     parent = database.table(source.normalized_table)
     if not columns_of(connection, parent):
         connection.execute(sql_files.compose(sql_files.read("tables/normalized.sql"), table=parent))
@@ -221,7 +238,8 @@ def _replace_partition(
 ) -> None:
     """Detach and drop the month's old partition, move the staged table and attach it."""
     month = sql.Literal(load.billing_month)
-    # The old partition carries the id of its load in its name, so it is found by its bound.
+    # A partition's name ends with the id of its load, which nobody here knows for the old one. Its bound, such as
+    # `FOR VALUES IN ('2025-01-01')`, tells the month.
     old = connection.execute(
         """
         select child.relname, pg_get_expr(child.relpartbound, child.oid)
@@ -271,7 +289,7 @@ def _write_raw_columns(
     staged: sql.Identifier,
     names: list[str],
 ) -> None:
-    """Record each column of the month: the exporter's name stands in the comment that `load_raw` left."""
+    """Record each column of the month. `load_raw` left the exporter's name of a column in its comment."""
     connection.execute(
         sql.SQL(
             """
@@ -302,8 +320,9 @@ def _write_raw_columns(
 
 
 def _write_totals(connection: Connection, database: Database, load: Load) -> None:
-    """Keep the totals of this version, which `restatements` compares with the next one's."""
+    """Keep the totals of this version. The view `restatements` compares them with the next version's."""
     totals = database.table("published_totals")
+    # A month that is derived again replaces the totals of its load.
     connection.execute(sql.SQL("delete from {} where load_id = %s").format(totals), [load.load_id])
     connection.execute(
         sql.SQL(

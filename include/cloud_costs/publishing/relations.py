@@ -24,7 +24,7 @@ class Relations:
 
 
 def find_relations(connection: Connection, database: Database, load: Load) -> Relations | None:
-    """Find the tables of a load; None when its raw lines are gone, or staged by a load that failed on the way."""
+    """Find the tables of a load. None when its raw lines are gone, or are incomplete because the load failed."""
     status = history.current_status(connection, database, load)
     raw, raw_is_staged = _find(connection, database, load.raw_table)
     normalized, normalized_is_staged = _find(connection, database, load.normalized_table)
@@ -35,7 +35,7 @@ def find_relations(connection: Connection, database: Database, load: Load) -> Re
 
 
 def lines_of(connection: Connection, database: Database, form: Format, found: Relations) -> RawLines:
-    """Return the raw lines of a load, for the FOCUS mapping; `on_basis` brings them on the basis of their payers."""
+    """Return the raw lines of a load, for the FOCUS mapping. Their payers' basis is not decided yet: see `on_basis`."""
     columns = columns_of(connection, found.raw)
     return RawLines(form, found.raw, columns, database.schema, comments_of(connection, found.raw))
 
@@ -52,6 +52,7 @@ def published_load(connection: Connection, database: Database, load: Load) -> Lo
 
 
 def _find(connection: Connection, database: Database, name: str) -> tuple[sql.Identifier | None, bool]:
+    """Return a table, and whether it is staged. `publish` moves it to the other schema under the same name."""
     for table, is_staged in ((database.staging_table(name), True), (database.table(name), False)):
         row = connection.execute("select to_regclass(%s) is not null", [table.as_string(connection)]).fetchone()
         if row and row[0]:

@@ -1,9 +1,9 @@
-"""Published months whose daily totals an earlier version of the package derived.
+"""`renew`: derive daily totals again that an earlier version of the package derived.
 
-`costs` holds daily totals as they were derived when their month was published; the FOCUS views compute while you ask. A
-version of the package that maps lines differently changes the views at once and `costs` not at all, until each month
-is loaded again. It need not be: its raw lines are in the database, and so `renew` derives, audits and publishes the
-daily totals from them, which reads nothing from the bucket.
+`costs` holds daily totals, which were derived when their month was published. The FOCUS views compute from raw lines
+when they are queried. So a version of the package that maps lines differently changes the views at once, but not
+`costs`. The raw lines are in the database: `renew` derives, audits and publishes the daily totals from them, and reads
+nothing from the bucket.
 """
 
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Renewal:
-    """What became of the months that were derived again."""
+    """The loads that were derived again, and the errors of those that failed, by source and month."""
 
     renewed: tuple[Load, ...]
     failed: Mapping[str, CloudCostsError]
@@ -36,9 +36,10 @@ class Renewal:
 def outdated(
     database: Database, sources: Mapping[str, Source], months: MonthRange, *, force: bool = False
 ) -> tuple[Load, ...]:
-    """Return the published loads whose daily totals other rules than today's derived, newest month first; all by force.
+    """Return the published loads whose daily totals were derived by another mapping than today's, newest month first.
 
-    A month of which only the raw lines are published is none of them: the next run loads it.
+    `force` returns those of today's mapping too. A month with published raw lines alone is left out, because the next
+    run loads it.
     """
     with database.session() as connection:
         rows = connection.execute(
@@ -67,7 +68,8 @@ def renew(
 ) -> Renewal:
     """Derive, audit and publish the daily totals of loads again, from their published raw lines.
 
-    A month that fails stays as it was published and hinders no other. `on_load` is told each load before it begins.
+    A month that fails stays as it was published, and the others are derived all the same. `on_load` is called with each
+    load before it begins.
     """
     renewed = []
     failed: dict[str, CloudCostsError] = {}
@@ -75,6 +77,7 @@ def renew(
         on_load(load)
         source = sources[load.source]
         try:
+            # The load is published, so all three steps work from its partitions. No bucket is read.
             again = normalize(database, source, load)
             audit(database, source, again)
             publish(database, source, again)

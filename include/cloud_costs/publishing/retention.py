@@ -1,7 +1,7 @@
 """Retention: a source with `raw_months` keeps the raw lines of that many billing months. `costs` keeps all months.
 
-Months count back from the newest one that the source has published, and not from today. So an export that ends keeps
-its last months. Raw lines are dropped only after their daily totals are published.
+Months are counted back from the newest one that the source has published, and not from today, so an export that ends
+keeps its last months. Raw lines are dropped only after their daily totals are published.
 """
 
 import logging
@@ -25,9 +25,10 @@ PATIENCE = 60.0
 
 
 def drop_old_raw(database: Database, sources: Sequence[Source], patience: float = PATIENCE) -> list[Load]:
-    """Drop the raw partitions that the sources keep no longer, and return the loads that they were of.
+    """Drop the raw partitions that are older than their source's `raw_months`, and return the loads of these.
 
-    Each in a transaction of its own. One that a reader holds for `patience` seconds is left for the next run.
+    Each is dropped in a transaction of its own. A partition that a reader holds for `patience` seconds is left for the
+    next run.
     """
     dropped = []
     for source in sources:
@@ -72,7 +73,7 @@ def _drop(connection: Connection, database: Database, source: Source, load: Load
     """Drop the load's raw partition in the open transaction; tell whether there was one to drop."""
     locks.lock_source(connection, database, source.name)
     found = find_relations(connection, database, load)
-    # Somebody derives the month's totals again. The audit needs the lines until these totals are published.
+    # The month's daily totals are being derived again. The audit needs the lines until these totals are published.
     if found is None or found.normalized_is_staged:
         return False
     # Autovacuum may hold the partition for a second. Readers of other months do not wait meanwhile, because the

@@ -1,8 +1,8 @@
-"""The one line that every step of a load logs when it is done, for people and for what collects their logs.
+"""The line that every step of a load logs when it is done, for people and for programs that collect logs.
 
 It is logfmt, `key=value` pairs with spaces between: `step`, `source`, `month`, `load`, `rows`, `bytes`, `seconds`, and
-then what that step alone knows. `rows` and `bytes` are the lines of the delivery and the size of its files, the same
-in every step, so that each one's throughput can be told from its own line.
+then values of that step alone. `rows` and `bytes` are the lines of the delivery and the size of its files. They are the
+same in every step, so each line alone gives the step's throughput.
 """
 
 import json
@@ -17,7 +17,7 @@ PLAIN = re.compile(r"[!#-<>-\[\]-~]+")
 
 
 def log_step(log: logging.Logger, step: str, load: Load, seconds: float, **more: object) -> None:
-    """Log that a step is done; a value that is None is left out."""
+    """Log that a step is done, and in how many `seconds`. A value that is None is left out."""
     known = {"rows": load.rows, "bytes": load.bytes, "seconds": f"{seconds:.3f}"}
     named = {"step": step, "source": load.source, "month": month_label(load.billing_month), "load": load.load_id}
     log.info(

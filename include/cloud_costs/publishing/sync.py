@@ -1,4 +1,4 @@
-"""The whole of it from a shell: what the DAG does, one month after the other."""
+"""`sync`: do in one process, one month after the other, what the DAG does in tasks."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ Step = Callable[[PlannedMonth, str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the months of a plan."""
+    """The months that were published, and the errors of those that failed, by source and month."""
 
     published: tuple[PlannedMonth, ...]
     failed: dict[str, CloudCostsError]
@@ -44,7 +44,10 @@ def load_month(
     on_step: Callable[[str], None] = lambda step: None,
     progress: Progress | None = None,
 ) -> Load:
-    """Take one month through all steps and return its load; `on_step` is told each step before it begins."""
+    """Take one month through all steps and return its load. `on_step` is called with each step before it begins.
+
+    Raises the error of the step that fails; the steps after it do not run.
+    """
     on_step("load_raw")
     load = load_raw(database, storage, source, month, raw_only=raw_only, progress=progress)
     on_step("normalize")
@@ -69,7 +72,7 @@ def load_months(
 ) -> Outcome:
     """Load, normalize, audit and publish every month of the plan, then refresh the views and drop old raw lines.
 
-    `listed` are the accounts that the configuration lists. A month that fails hinders no other month.
+    `listed` are the accounts that the configuration lists. When a month fails, the others are loaded all the same.
     """
     published = []
     failed: dict[str, CloudCostsError] = {}
@@ -91,6 +94,7 @@ def load_months(
             on_step(month, "failed")
             failed[month.label] = error
             log.error("%s", error)
+    # Also after failures: readers are to see the months that were published.
     refresh_views(database, listed=listed)
     drop_old_raw(database, tuple(sources.values()))
     return Outcome(tuple(published), failed)

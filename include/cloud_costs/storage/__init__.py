@@ -1,1 +1,1 @@
-"""Object storage: listing, and reading what was listed. `files` has the words, the other modules the places."""
+"""Object storage: list folders and read files. `files` defines the interface, and each cloud has a module."""

@@ -15,7 +15,7 @@ from cloud_costs.storage.extras import extra
 from cloud_costs.storage.files import Folder, StoredFile
 from cloud_costs.storage.ranges import Ranges
 
-# What Azure's codes mean to the one who set up the connection.
+# Azure's error codes that do not pass by themselves, in words for the person who set up the connection.
 DENIED = {
     "AccountIsDisabled": "the storage account is disabled",
     "AuthenticationFailed": "the account key or SAS token is wrong, has expired, or this machine's clock is wrong",
@@ -37,9 +37,9 @@ DENIED = {
     "ResourceNotFound": "the container does not exist",
 }
 MISSING = {"BlobNotFound", "404"}
-# Refusals with a 4xx status that pass.
+# Of the statuses 4xx, these pass: timeout, conflict, precondition failed (a newer version), too many requests.
 PASSING = {408, 409, 412, 429}
-# As long and as often as boto3 tries S3.
+# Seconds to connect and to wait for the next bytes, and how often a request is tried: as boto3 does for S3.
 SECONDS = 60
 ATTEMPTS = 5
 
@@ -53,6 +53,7 @@ class AzureStorage:
         self._client, self._conn_id = client, conn_id
 
     def list_folder(self, uri: str) -> Folder:
+        """List one folder, with or without a hierarchical namespace; a folder that does not exist is empty."""
         container, prefix = self._split(uri)
         root = uri.removesuffix(prefix)
         folders, files = [], []
@@ -65,11 +66,13 @@ class AzureStorage:
                     folders.append(root + one.name)
                 elif one.name != prefix:
                     files.append(StoredFile(root + one.name, one.size, one.etag.strip('"'), one.last_modified))
-        # Hadoop and AzCopy mark a folder by an empty blob of its name, and a hierarchical namespace lists it so.
+        # Hadoop and AzCopy mark a folder by an empty blob of its name, without the slash. A hierarchical namespace
+        # lists each folder as such a blob too. Neither is a file of an export.
         named = {folder.removesuffix("/") for folder in folders}
         return Folder(uri, tuple(folders), tuple(file for file in files if file.size or file.uri not in named))
 
     def stat(self, uri: str) -> StoredFile | None:
+        """Return the blob's size and ETag, or None when there is no such blob; without its container it is an error."""
         with self._errors(uri):
             from azure.core.exceptions import ResourceNotFoundError
 
@@ -82,15 +85,19 @@ class AzureStorage:
         return StoredFile(uri, found.size, found.etag.strip('"'), found.last_modified)
 
     def read(self, uri: str) -> bytes:
+        """Return a small blob whole, of whatever version it has now."""
         with self._errors(uri):
             return bytes(self._blob(uri).download_blob(decompress=False).readall())
 
     def open(self, file: StoredFile) -> io.RawIOBase:
+        """Open the blob for reads that are bound to its ETag; see `Storage.open`."""
+
         def read(start: int, end: int) -> bytes:
             with self._errors(file.uri):
                 from azure.core import MatchConditions
 
-                # A stored .gz comes as it is stored, also where its Content-Encoding says gzip.
+                # `decompress=False` leaves a stored .gz packed, also where its Content-Encoding says gzip. A version
+                # that is gone answers 412.
                 found = self._blob(file.uri).download_blob(
                     offset=start,
                     length=end - start,
@@ -100,7 +107,7 @@ class AzureStorage:
                 )
                 piece = bytes(found.readall())
             if len(piece) != end - start:
-                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
+                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came of the {end - start} requested")
             return piece
 
         return Ranges(read, file.size)
@@ -112,8 +119,10 @@ class AzureStorage:
     def _split(self, uri: str) -> tuple[str, str]:
         container, account, key = split(uri)
         mine = self._client.account_name
+        # The client always asks the account of its connection, and not that of the uri. A container of the same name
+        # there would be another bill. A client for an emulator or a custom domain may have no name.
         if mine and account != mine:
-            raise ConfigError(f"{uri}: is in the account {account!r}, and connection {self._conn_id!r} is for {mine!r}")
+            raise ConfigError(f"{uri}: the account is {account!r}, but connection {self._conn_id!r} is for {mine!r}")
         return container, key
 
     def _errors(self, uri: str) -> AbstractContextManager[None]:
@@ -121,7 +130,13 @@ class AzureStorage:
 
 
 def split(uri: str) -> tuple[str, str, str]:
-    """Return the container, the account and the key of an `abfss://` uri."""
+    """Return the container, the account and the key of an `abfss://` uri.
+
+    >>> split("abfss://costs@billing.dfs.core.windows.net/exports/daily/")
+    ('costs', 'billing', 'exports/daily/')
+
+    Raises `ConfigError` for any other uri.
+    """
     match = URI.fullmatch(uri)
     if not match:
         raise ConfigError(f"{uri!r} is not abfss://container@account.dfs.core.windows.net/folder/")
@@ -129,7 +144,7 @@ def split(uri: str) -> tuple[str, str, str]:
 
 
 def account_url(uri: str) -> str:
-    """Return the address of the Blob API of the uri's account, in the same cloud.
+    """Return the address of the Blob API of the uri's account, in the same cloud (such as `.chinacloudapi.cn`).
 
     >>> account_url("abfss://costs@billing.dfs.core.windows.net/exports/")
     'https://billing.blob.core.windows.net'
@@ -148,9 +163,11 @@ def blob_service(
     seconds: float = SECONDS,
     attempts: int = ATTEMPTS,
 ) -> Any:
-    """Return a `BlobServiceClient` with our time limits; the connection string comes before url and credential.
+    """Return a `BlobServiceClient` with our time limits; a connection string takes the place of url and credential.
 
     `credential` is an account key, a SAS token, an identity of azure-identity, or None for a public container.
+    `seconds` limits connecting and each wait for bytes. `attempts` counts the first one too. Raises `ConfigError` when
+    the library is not installed.
     """
     with extra("azure", "abfss"):
         from azure.storage.blob import BlobServiceClient, ExponentialRetry
@@ -193,6 +210,7 @@ def azure_errors(uri: str, conn_id: str) -> Iterator[None]:
         raise
     except exceptions.HttpResponseError as error:
         raise _translate(error, uri, connection) from None
+    # A connection string or a key that is not well-formed.
     except (ValueError, TypeError) as error:
         raise StorageDenied(f"{uri}: {_words(error)} ({connection})") from None
     except (exceptions.AzureError, OSError) as error:
@@ -203,8 +221,11 @@ def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
     code, status = _code(error), error.status_code
     if code in DENIED:
         return StorageDenied(f"{uri}: {DENIED[code]} ({connection}, {code})")
+    # An object that was listed and is gone was replaced by a newer delivery: trying again reads that one.
     if code in MISSING:
         return StorageUnavailable(f"{uri}: no such object ({connection}, {code})")
+    # azure-identity found no identity, or one that Microsoft Entra ID refused. No request was sent, so there is no
+    # status.
     if status is None and _is_of_identity(error):
         return StorageDenied(f"{uri}: {connection} gives no Azure credentials: {_words(error)}")
     message = f"{uri}: {_words(error)} ({', '.join(filter(None, [connection, code]))})"
@@ -220,15 +241,16 @@ def _is_of_identity(error: Any) -> bool:
 
 
 def _code(error: Any) -> str:
-    """Return Azure's code; a storage that answers a HEAD request says it in a header, or only as the status."""
+    """Return Azure's code, or the HTTP status: the answer to a HEAD request has no body, and not always a code."""
     code = getattr(error, "error_code", None)
     return str(getattr(code, "value", code) or error.status_code or "")
 
 
 def _words(error: Exception) -> str:
-    """Return what the library says, without the answer's body and the list of all that an identity tried.
+    """Return the first line of what the library says.
 
-    Both follow on lines of their own; azure-identity logs its list itself.
+    The answer's body follows on more lines, and so does azure-identity's list of all that it tried, which it logs
+    itself.
     """
     words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return " ".join(words.split())

@@ -1,4 +1,4 @@
-"""Clouds that an installation need not have: who has only AWS installs only AWS (docs/adr/0010-clouds-as-extras.md)."""
+"""Libraries of clouds that an installation need not have (docs/adr/0010-clouds-as-extras.md)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +8,11 @@ from cloud_costs.errors import ConfigError
 
 @contextmanager
 def extra(cloud: str, scheme: str) -> Iterator[None]:
-    """Raise `ConfigError` that says what to install where an import finds no library of the cloud."""
+    """Raise `ConfigError` where an import finds no library of the cloud; the message says what to install."""
     try:
         yield
     except ModuleNotFoundError as error:
+        # Any other missing module is a mistake in an installed package, and stays what it is.
         if (error.name or "").partition(".")[0] != cloud:
             raise
         raise ConfigError(

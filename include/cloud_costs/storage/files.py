@@ -16,10 +16,11 @@ from cloud_costs.errors import ConfigError, DeliveryNotReady, StorageDenied, Sto
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One object: where it is, and what tells one version of it from another.
+    """One object: its address, and what tells one version of it from another.
 
-    Not by its time: servers tell it in milliseconds when they list and in seconds when asked for the object. `etag` is
-    what a read can be bound to: the ETag of S3 and Azure, the generation of Google Cloud Storage.
+    `size` is in bytes. `etag` identifies the version, and a read can be bound to it: the ETag of S3 and Azure, the
+    generation of Google Cloud Storage. `modified` identifies nothing, and is not compared: servers give it in
+    milliseconds in a listing, and in seconds for the object itself.
     """
 
     uri: str
@@ -29,16 +30,18 @@ class StoredFile:
 
     @property
     def name(self) -> str:
+        """The last part of the uri."""
         return self.uri.rsplit("/", 1)[-1]
 
     @property
     def folder(self) -> str:
+        """The uri of the folder that holds the object, ending with `/`."""
         return self.uri.rsplit("/", 1)[0] + "/"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """What one folder holds directly: the uris of its folders (they end with `/`), and its files."""
+    """The direct content of one folder: the uris of its folders, which end with `/`, and its files."""
 
     uri: str
     folders: tuple[str, ...]
@@ -46,7 +49,11 @@ class Folder:
 
 
 class Storage(Protocol):
-    """A place that holds exports. Every method raises `StorageDenied` or `StorageUnavailable`."""
+    """A place that holds exports.
+
+    Every method raises `StorageDenied` for what cannot pass, such as missing rights, and `StorageUnavailable` for what
+    can, such as a broken connection. A folder's uri ends with `/`.
+    """
 
     def list_folder(self, uri: str) -> Folder:
         """List one folder, however many pages that takes; a folder that does not exist is empty."""
@@ -58,7 +65,11 @@ class Storage(Protocol):
         """Return a small object (a manifest) whole."""
 
     def open(self, file: StoredFile) -> io.RawIOBase:
-        """Open a large object to read ranges of it, each exactly; one of another version than `file` is an error."""
+        """Open a large object for reading and seeking, without reading it yet.
+
+        Every read is bound to the version of `file`. When the object has changed meanwhile, the read raises
+        `StorageUnavailable`.
+        """
 
 
 def folder_name(uri: str) -> str:
@@ -82,13 +93,13 @@ def bucket_root(uri: str) -> str:
 
 
 def is_root(uri: str) -> bool:
-    """Tell whether the folder is a bucket, or the root of the file system: none is above it."""
+    """Tell whether the folder is a bucket or the root of the file system, so that no folder is above it."""
     return uri == bucket_root(uri)
 
 
 @contextmanager
 def labelled(label: str) -> Iterator[None]:
-    """Put what an error of reaching the storage is about, such as `cup 2025-01`, before its message, once."""
+    """Put a label, such as `cup 2025-01`, before the message of an error of the storage, unless it is there already."""
     try:
         yield
     except (ConfigError, StorageDenied, StorageUnavailable) as error:
@@ -100,6 +111,8 @@ def labelled(label: str) -> Iterator[None]:
 @contextmanager
 def changed_files(storage: Storage, where: str, file: StoredFile) -> Iterator[None]:
     """Raise `DeliveryNotReady` where an object cannot be read because it is no longer the one that was listed."""
+    # The clouds answer 412 or 404 for a version that is gone, and both become `StorageUnavailable`. A broken connection
+    # is the same error, so one question to the storage tells the two apart.
     try:
         yield
     except StorageUnavailable as error:

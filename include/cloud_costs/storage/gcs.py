@@ -1,7 +1,7 @@
 """Google Cloud Storage: `gs://bucket/prefix/`, through google-cloud-storage.
 
-What binds a read to what was listed is the object's generation, a number that Google gives every new content. Google's
-ETag changes with metadata too, so `StoredFile.etag` holds the generation.
+Reads are bound to the object's generation, a number that Google gives to each new content of an object. Google's ETag
+changes with metadata too, so `StoredFile.etag` holds the generation.
 """
 
 import io
@@ -18,11 +18,14 @@ from cloud_costs.storage.files import Folder, StoredFile
 from cloud_costs.storage.ranges import Ranges
 
 READ_ONLY = "https://www.googleapis.com/auth/devstorage.read_only"
-# Seconds to connect and to wait for an answer, as boto3 waits for S3's, and for how long it is tried again.
+# Seconds to connect, and to wait for the next bytes of an answer. boto3 waits as long.
 SECONDS = 60
+# Seconds for which the library repeats a request that failed. Its own default is the same.
 PATIENCE = 120
+# Of the statuses 4xx, these pass: timeout, conflict, precondition failed (a newer generation), too many requests.
 PASSING = {408, 409, 412, 429}
 WORDS = {401: "the credentials are not valid", 403: "access denied"}
+# Only these fields are asked for. With all their metadata, objects make a much longer answer.
 LISTED = "nextPageToken,prefixes,items(name,size,generation,updated)"
 
 
@@ -34,29 +37,36 @@ class GoogleStorage:
         self._seconds, self._patience = seconds, patience
 
     def list_folder(self, uri: str) -> Folder:
+        """List one folder; a bucket that does not exist is an error here, and not an empty folder."""
         bucket, prefix = _split(uri)
         root = f"gs://{bucket}/"
         no_bucket = StorageDenied(f"{uri}: the bucket does not exist (connection {self._conn_id!r}, 404)")
         with self._errors(uri, no_bucket):
             found = self._client.list_blobs(bucket, prefix=prefix, delimiter="/", fields=LISTED, **self._limits())
+            # Consoles make a folder by an empty object of its name. `prefixes` is complete once all pages were read.
             files = [_stored(root + one.name, one) for one in found if one.name != prefix]
             folders = sorted(root + name for name in found.prefixes)
         return Folder(uri, tuple(folders), tuple(files))
 
     def stat(self, uri: str) -> StoredFile | None:
+        """Return the object's size and generation, or None when there is no such object."""
         bucket, key = _split(uri)
         with self._errors(uri):
             found = self._client.bucket(bucket).get_blob(key, **self._limits())
         return _stored(uri, found) if found else None
 
     def read(self, uri: str) -> bytes:
+        """Return a small object whole, of whatever generation it has now."""
         with self._errors(uri):
             return bytes(self._blob(uri).download_as_bytes(raw_download=True, **self._limits()))
 
     def open(self, file: StoredFile) -> io.RawIOBase:
+        """Open the object for reads that are bound to its generation; see `Storage.open`."""
+
         def read(start: int, end: int) -> bytes:
             with self._errors(file.uri):
-                # Google's checksum is of the whole object. `raw_download`: a stored .gz comes as it is stored.
+                # `end` counts the last byte in. `raw_download` leaves a stored .gz packed. Google's checksum is of the
+                # whole object, so it says nothing of a range. A generation that is gone answers 412.
                 piece = self._blob(file.uri).download_as_bytes(
                     start=start,
                     end=end - 1,
@@ -66,7 +76,7 @@ class GoogleStorage:
                     **self._limits(),
                 )
             if len(piece) != end - start:
-                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
+                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came of the {end - start} requested")
             return bytes(piece)
 
         return Ranges(read, file.size)
@@ -92,8 +102,8 @@ def client(credentials: Any = None, project: str | None = None) -> Any:
     """
     with extra("google", "gs"):
         from google.cloud.storage import Client
-    # The library asks about the bucket itself beside every download, for traces that nobody here collects. That takes
-    # the right storage.buckets.get, and a refusal for each load in the audit log of a bucket that does not give it.
+    # The library also asks for the bucket's metadata with every download, for traces that nobody here collects. That
+    # needs the right storage.buckets.get. Without it, each load leaves a refusal in the bucket's audit log.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     if credentials is None and not os.environ.get("STORAGE_EMULATOR_HOST"):
         credentials = default_credentials()
@@ -129,6 +139,7 @@ def google_errors(uri: str, conn_id: str, missing: CloudCostsError | None = None
         raise missing or StorageUnavailable(f"{uri}: no such object ({connection}, 404)") from None
     except exceptions.GoogleAPICallError as error:
         raise _translate(error, uri, connection) from None
+    # Google's token server did not answer; wrong credentials are another error, below.
     except (auth.TransportError, auth.TimeoutError) as error:
         raise StorageUnavailable(f"{uri}: {_words(error)} ({connection})") from None
     except auth.GoogleAuthError as error:
@@ -144,13 +155,17 @@ def google_errors(uri: str, conn_id: str, missing: CloudCostsError | None = None
 def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
     words = ": ".join(filter(None, [WORDS.get(error.code, ""), _told(error)]))
     message = f"{uri}: {words} ({connection}, {error.code})"
+    # An error without a status is taken for one of the server's own, which pass.
     if 400 <= (error.code or 500) < 500 and error.code not in PASSING:
         return StorageDenied(message)
     return StorageUnavailable(message)
 
 
 def _told(error: Any) -> str:
-    """Return what Google says: of a download, its answer stands between the address and the library's own words."""
+    """Return Google's own words.
+
+    For a download, the library puts them between the address and words of its own. They are JSON or plain text.
+    """
     if error.errors:
         return " ".join(str(error.errors[0].get("message", "")).split())
     answer = re.sub(r"^[A-Z]+ \S+: ", "", error.message).partition(": ('Request failed")[0]

@@ -15,6 +15,7 @@ class LocalStorage:
     """`file:///folder/`: the rest of the uri is the path as it is, without percent-encoding."""
 
     def list_folder(self, uri: str) -> Folder:
+        """List one folder, sorted by name as object storage lists; a folder that does not exist is empty."""
         folders, files = [], []
         with _local_errors(uri):
             try:
@@ -24,25 +25,33 @@ class LocalStorage:
             for entry in entries:
                 if entry.is_dir():
                     folders.append(f"{uri}{entry.name}/")
+                # A file that went between the listing and the question is left out.
                 elif found := self.stat(uri + entry.name):
                     files.append(found)
         return Folder(uri, tuple(folders), tuple(files))
 
     def stat(self, uri: str) -> StoredFile | None:
+        """Return the file's size and a version made of its metadata, or None when there is no such file."""
         with _local_errors(uri):
             try:
                 status = Path(self.local_path(uri)).stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        # A file has no ETag. Its inode tells a replaced file, and its time and size tell one that was written again.
+        # A file has no ETag. The inode changes when a file is replaced, and its time or size when it is written again.
         etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
         return StoredFile(uri, status.st_size, etag, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def read(self, uri: str) -> bytes:
+        """Return a small file whole."""
         with _local_errors(uri):
             return Path(self.local_path(uri)).read_bytes()
 
     def open(self, file: StoredFile) -> io.RawIOBase:
+        """Open the file itself.
+
+        No read is bound to a version: an open file that is replaced keeps its content, and `load_raw` compares the
+        files again when it has read them.
+        """
         with _local_errors(file.uri):
             return Path(self.local_path(file.uri)).open("rb", buffering=0)
 

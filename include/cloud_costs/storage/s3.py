@@ -9,7 +9,8 @@ from cloud_costs.errors import CloudCostsError, StorageDenied, StorageUnavailabl
 from cloud_costs.storage.files import Folder, StoredFile
 from cloud_costs.storage.ranges import Ranges
 
-# S3's error codes, in the words of the person who set up the connection.
+# S3's error codes that do not pass by themselves, in words for the person who set up the connection. HEAD has no body,
+# so its code is the HTTP status.
 DENIED = {
     "400": "the request was refused: expired credentials, or another region than the bucket's",
     "403": "access denied",
@@ -28,9 +29,10 @@ DENIED = {
     "InvalidBucketName": "the bucket's name is not valid",
     "InvalidObjectState": "the object is archived; restore it first",
 }
+# Errors of other operations than these name them: a role that cannot be assumed fails in AssumeRole of STS.
 S3_OPERATIONS = {"ListObjectsV2", "HeadObject", "GetObject"}
 MISSING = {"404", "NoSuchKey", "NotFound"}
-# S3 sends these with a 4xx status, but they pass.
+# S3 sends these with a status of 4xx, although they pass when tried again.
 PASSING = {"RequestTimeout", "OperationAborted", "Throttling", "ThrottlingException", "TooManyRequests"}
 
 
@@ -41,6 +43,7 @@ class S3Storage:
         self._client, self._conn_id = client, conn_id
 
     def list_folder(self, uri: str) -> Folder:
+        """List one folder: one request for each thousand of its files and folders."""
         bucket, prefix = _split(uri)
         folders, files = [], []
         with self._errors(uri):
@@ -55,11 +58,13 @@ class S3Storage:
                         found["LastModified"],
                     )
                     for found in page.get("Contents", ())
+                    # Consoles make a folder by an empty object of its name.
                     if found["Key"] != prefix
                 ]
         return Folder(uri, tuple(folders), tuple(files))
 
     def stat(self, uri: str) -> StoredFile | None:
+        """Return the object's size and ETag, or None when there is no such object."""
         bucket, key = _split(uri)
         with self._errors(uri):
             from botocore.exceptions import ClientError
@@ -73,21 +78,26 @@ class S3Storage:
         return StoredFile(uri, found["ContentLength"], found["ETag"].strip('"'), found["LastModified"])
 
     def read(self, uri: str) -> bytes:
+        """Return a small object whole, of whatever version it has now."""
         bucket, key = _split(uri)
         with self._errors(uri):
             return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def open(self, file: StoredFile) -> io.RawIOBase:
+        """Open the object for reads that are bound to its ETag; see `Storage.open`."""
+
         def read(start: int, end: int) -> bytes:
             bucket, key = _split(file.uri)
             with self._errors(file.uri):
+                # HTTP counts the last byte of a range in. `IfMatch`: S3 answers 412 once the object is another one, so
+                # one file is never read half from the old delivery and half from the new.
                 found = self._client.get_object(
                     Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=f'"{file.etag}"'
                 )
                 piece = bytes(found["Body"].read())
             # A proxy may end a body early and call it complete. A short piece would shift all bytes after it.
             if len(piece) != end - start:
-                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came where {end - start} were asked for")
+                raise StorageUnavailable(f"{file.uri}: {len(piece)} bytes came of the {end - start} requested")
             return piece
 
         return Ranges(read, file.size)
@@ -110,6 +120,7 @@ def s3_errors(uri: str, conn_id: str) -> Iterator[None]:
         raise _translate(error, uri, connection) from None
     except exceptions.NoCredentialsError:
         raise StorageDenied(f"{uri}: {connection} gives no AWS credentials") from None
+    # Mistakes in the setup. botocore raises ValueError for an endpoint that is no URL.
     except (
         exceptions.PartialCredentialsError,
         exceptions.ProfileNotFound,
@@ -130,13 +141,16 @@ def s3_errors(uri: str, conn_id: str) -> Iterator[None]:
 
 def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
     code = _code(error)
+    # An answer without a status is a broken one, and passes as a server's error does.
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
     if code in DENIED:
         doing = "" if error.operation_name in S3_OPERATIONS else f" to {error.operation_name}"
         return StorageDenied(f"{uri}: {DENIED[code]}{doing} ({connection}, {code})")
     words = " ".join(str(error).split())
+    # An object that was listed and is gone was replaced by a newer delivery: trying again reads that one.
     if code in MISSING:
         return StorageUnavailable(f"{uri}: no such object ({connection}, {code})")
+    # Of the 4xx, these pass: timeout, conflict, precondition failed (a newer version), too many requests.
     if 400 <= status < 500 and status not in (408, 409, 412, 429) and code not in PASSING:
         return StorageDenied(f"{uri}: {words} ({connection})")
     return StorageUnavailable(f"{uri}: {words} ({connection})")

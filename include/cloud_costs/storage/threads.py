@@ -14,7 +14,7 @@ Answer = TypeVar("Answer")
 def in_threads(work: Callable[[Item], Answer], items: Iterable[Item], threads: int = REQUESTS) -> list[Answer]:
     """Return what `work` returns for each item, in the order of the items.
 
-    Raises what the first item that failed raises; what had not begun then never does.
+    Raises the error of the first item, in that order, that failed. Items that have not begun by then are left out.
     """
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, items))

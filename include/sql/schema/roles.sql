@@ -4,8 +4,8 @@
 --
 --     psql --dbname cloud_costs --file include/sql/schema/roles.sql
 --
--- --set schema=… where POSTGRES_SCHEMA is set, and --set loader=… for a loader of another name, such as the role that
--- owns the tables already. The reader is always <schema>_reader: the loader grants it each view when it makes it.
+-- Add --set schema=… where POSTGRES_SCHEMA is set, and --set loader=… for a loader of another name, such as the role
+-- that owns the tables already. The reader is always <schema>_reader. The loader grants it each view that it makes.
 -- Neither role has a password until \password gives it one.
 
 \set ON_ERROR_STOP on
@@ -28,7 +28,7 @@ left join pg_roles as known on wanted.name = known.rolname
 where known.rolname is null
 \gexec
 
--- An administrator who is no superuser gives a schema only to a role that it belongs to.
+-- An administrator without superuser rights can give a schema only to a role that the administrator is a member of.
 select format('grant %I to current_user', :'loader')
 where not pg_has_role(:'loader', 'usage')
 \gexec

@@ -1,5 +1,6 @@
--- <source>_normalized: daily totals of <source>_focus, partitioned by billing_period. The audits, not the table,
--- refuse a missing date, account, currency or category: they can name the lines.
+-- <source>_normalized: daily totals of <source>_focus, partitioned by billing_period, which publishing swaps a month at
+-- a time. Columns may be NULL here. The audit refuses a missing date, account, currency or category, because it can
+-- name the lines, and a constraint cannot.
 
 create table {table} (
     date date,

@@ -1,4 +1,5 @@
--- costs: daily totals of every source, the relation that people query. One such select for each source.
+-- costs: daily totals of every source, the relation that people query. This is the select of one source; the view is
+-- the union of all.
 
 select
     date,

@@ -1,15 +1,15 @@
-"""A made-up AWS bill, delivered as AWS delivers it, with a truth of its own.
+"""A made-up AWS bill, delivered as AWS delivers it, with independently known totals (the truth).
 
-Tests, `make demo` and the benchmarks need billing exports whose right answer is known before any of this
-project's SQL has seen them. This package plans a month line by line, adds up in Decimal what each line
-truly means while planning it, and writes the lines as a legacy Cost and Usage Report, a CUR 2.0 or a FOCUS
-export, in Parquet or CSV: manifest, chunks, litter and all. Every rendering means the same. The truth is
-never read back from the files. Everything is a pure function of (bill, month, version).
+Tests, `make demo` and the benchmarks need billing exports whose right totals are known before this project's SQL has
+seen them. This package plans a month line by line, and adds up in Decimal the true meaning of each line while it plans.
+It writes the lines as a legacy Cost and Usage Report, a CUR 2.0 or a FOCUS export, in Parquet or CSV, with manifest,
+chunks and the other files that AWS leaves behind (litter). All renderings have the same meaning. The truth is never
+read back from the files. Everything is a pure function of (bill, month, version).
 
-- `bill`: what to make
+- `bill`: the settings of a bill
 - `catalog`, `discounts`, `resources`, `columns`: AWS's products, meters, price cuts and columns
-- `plan`, `usage`, `commitments`, `monthly`: the lines and what they mean
-- `truth`: the totals that a correct load arrives at
+- `plan`, `usage`, `commitments`, `monthly`: the lines and their meaning
+- `truth`: the totals that a correct load gives
 - `cur`, `cur2`, `focus_export`: the renderers, from lines to the rows of one format
 - `parquet_files`, `csv_files`: the writers, from rows to files
 - `cur_delivery`, `data_exports`: keys, manifests and litter; `delivery` puts all of it together

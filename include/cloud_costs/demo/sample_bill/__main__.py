@@ -11,6 +11,7 @@ from cloud_costs.demo.sample_bill import Bill, Truth, write_export, write_truth
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the export and its truth, and print a line for each month."""
     options = _parser().parse_args(arguments)
     bill = Bill(
         report=options.report,

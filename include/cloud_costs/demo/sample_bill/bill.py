@@ -1,4 +1,4 @@
-"""What to make: one billing export in one format, the versions of its months, and its calendar."""
+"""The settings of a sample bill: one billing export in one format, the versions of its months, and its calendar."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,9 +18,9 @@ _RENAMED_ON = 15  # the day of each month on which an account's name differs for
 
 @dataclass(frozen=True)
 class Bill:
-    """One billing export to make; `lines` counts usage lines a month, the fixed lines come on top.
+    """The settings of one billing export. `lines` is the number of usage lines of a month, without the fixed lines.
 
-    All formats and file types of a bill mean the same. `net` puts it on the net basis: its files have net
+    All formats and file types of a bill have the same meaning. `net` puts it on the net basis: its files have net
     columns, and its truth is theirs. `compression` is that of CSV files, `timestamps` the physical type in
     Parquet files, `data_files` how the manifest of a CUR 2.0 or FOCUS export names its files.
     """
@@ -66,16 +66,18 @@ class Bill:
 
 
 def month_start(month: date) -> datetime:
+    """Return the first instant of the month, in UTC."""
     return datetime(month.year, month.month, 1, tzinfo=UTC)
 
 
 def month_end(month: date) -> datetime:
-    """Return the first instant after the month."""
+    """Return the first instant after the month, in UTC."""
     years, index = divmod(month.month, 12)
     return datetime(month.year + years, index + 1, 1, tzinfo=UTC)
 
 
 def days_in(month: date) -> int:
+    """Return the number of days of the month."""
     return (month_end(month) - month_start(month)).days
 
 

@@ -1,10 +1,10 @@
-"""What is sold on the sample bill: services and the meters that price them.
+"""The services on the sample bill, and the meters that price them.
 
-Prices are near AWS's public ones, but nothing depends on that. A correct load calls the service of a line by the
-name of its product, which is what AWS's FOCUS exports write (see `services`). The names here are those of real bills:
-the FinOps Foundation's sample data, and the month of AWS's Well-Architected labs. The columns beside them differ on
-purpose: data transfer has a service code and a service name of its own below the product that caused it, as that month
-has them, and some products have no service code.
+Prices are near AWS's public ones, but nothing depends on that. A correct load names the service of a line by its
+product, as AWS's FOCUS exports do (see `services`). The names come from real bills: the FinOps Foundation's sample
+data, and the month of AWS's Well-Architected labs. The service columns differ from the product on purpose. As in that
+month, data transfer has the product that caused it, and a service code and service name of data transfer. Some products
+have no service code.
 """
 
 from dataclasses import dataclass, field

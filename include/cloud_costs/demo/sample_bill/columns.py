@@ -83,9 +83,7 @@ _ALWAYS_STRINGS = ("product_", "resource_tags_", "cost_category_")
 
 
 def column_names(month: date, net: bool = False) -> list[str]:
-    """Return the month's columns: January lacks a tag that later months have, from March a product column
-    is gone.
-    """
+    """Return the month's columns. January lacks a tag that later months have, and March and later a product column."""
     absent = {APPEARING_TAG} if month.month < 2 else {VANISHING_PRODUCT} if month.month >= 3 else set()
     return [name for name in CATEGORIES if name not in absent and (net or not is_net(name))]
 
@@ -97,6 +95,7 @@ def is_net(name: str) -> bool:
 
 
 def column_type(name: str) -> ColumnType:
+    """Return the Parquet type that AWS gives a column, by the ending of its name."""
     if name in TIMESTAMPS:
         return "timestamp"
     return "double" if name.endswith(_ENDINGS_OF_DOUBLES) and not name.startswith(_ALWAYS_STRINGS) else "string"

@@ -1,7 +1,7 @@
-"""What a company has committed itself to: Savings Plans and reservations, consistent in themselves.
+"""The commitments of the company on the sample bill: Savings Plans and reservations.
 
-A commitment is paid once (fee rows) and used up or not (covered usage). Each one is sized so that it is
-never used up in full: every month has unused commitment to account for.
+A commitment is paid for once (fee rows), and usage is covered by it. Each one is so large that a part stays unused, so
+every month has an unused commitment to account for.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,15 @@ class Commitment(Protocol):
     percent: int
     lines_per_use: int
 
-    def day_lines(self, day: int, count: int, hours: list[Values]) -> Iterator[Line]: ...
+    def day_lines(self, day: int, count: int, hours: list[Values]) -> Iterator[Line]:
+        """Yield the lines of `count` uses on a day; `hours` has the columns of each hour of the day."""
 
-    def month_lines(self) -> Iterator[Line]: ...
+    def month_lines(self) -> Iterator[Line]:
+        """Yield the fees of the month, once all its uses are planned."""
 
 
 def plan_commitments(plan: Month) -> list[Commitment]:
+    """Return the month's commitments, drawn from the bill's seed alone, so that they are the same in every month."""
     rng = Random(f"{plan.bill.seed}/commitments")  # noqa: S311 - reproducible, not secret
     return [
         *(SavingsPlan(plan, offer, rng) for offer in SAVINGS_PLANS),

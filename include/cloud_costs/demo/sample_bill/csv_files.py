@@ -1,5 +1,6 @@
-"""CSV files, as AWS writes them: an absent value is an empty field, numbers have all their digits and no
-exponent, maps are JSON text.
+"""CSV files, as AWS writes them.
+
+An absent value is an empty field, numbers have all their digits and no exponent, and maps are JSON texts.
 """
 
 import gzip
@@ -42,7 +43,7 @@ def csv_writer(
 
 @contextmanager
 def _compressed(path: Path, compression: Compression, member: str) -> Iterator[IO[bytes]]:
-    """Open the file for writing; the same content is the same bytes, so no clock time is in it."""
+    """Open the file for writing, without a clock time in it: the same content always has the same bytes."""
     if compression == "zip":
         entry = zipfile.ZipInfo(member, _ZIP_EPOCH)
         entry.compress_type = zipfile.ZIP_DEFLATED
@@ -76,7 +77,7 @@ def _quoted(text: str) -> str:
 
 
 def _json(cell: Mapping[str, str | Decimal]) -> str:
-    """Return JSON text; `json` would write a small number with an exponent."""
+    """Return JSON text. The module `json` would write a small number with an exponent."""
     entries = (
         f"{_json_string(key)}:{f'{value:f}' if isinstance(value, Decimal) else _json_string(value)}"
         for key, value in cell.items()

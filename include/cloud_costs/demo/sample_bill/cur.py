@@ -1,8 +1,7 @@
-"""The legacy Cost and Usage Report: the planned columns as they are, under Athena's names in Parquet and
-under AWS's own in CSV.
+"""The legacy Cost and Usage Report: the planned columns, with Athena's names in Parquet and AWS's own names in CSV.
 
-The Athena names (`line_item_usage_amount`) are lower case, so tags that differ in case alone are one column;
-CSV has `lineItem/UsageAmount` and keeps both.
+The Athena names (`line_item_usage_amount`) are lower case, so tags that differ only in case are one column. CSV has
+`lineItem/UsageAmount`, and keeps both tags.
 """
 
 from datetime import date

@@ -1,8 +1,8 @@
-"""CUR 2.0: a fixed set of snake-case columns; tags, cost categories, discounts and most product attributes are
-in maps, and accounts have names.
+"""CUR 2.0: a fixed set of snake-case columns.
 
-The set is that of an export which selects every base column, resource ids and split cost allocation; on the
-gross basis its query leaves the net columns out, because they would claim to be the invoice.
+Tags, cost categories, discounts and most product attributes are in maps, and accounts have names. The export selects
+every base column, resource ids and split cost allocation. On the gross basis its query leaves the net columns out,
+because a mapping would take them for the invoiced costs.
 """
 
 from datetime import date
@@ -49,7 +49,7 @@ def _type(name: str) -> ColumnType:
 
 
 def _places(month: date) -> dict[str, tuple[str, str]]:
-    """Return map and key of each planned column that is in a map."""
+    """Return the map and the key in it of each planned column that is in a map."""
     names = [name for name in column_names(month) if CATEGORIES[name] in _IN_MAPS and name not in _FLAT_PRODUCTS]
     places = {name: (CATEGORIES[name], name.removeprefix(f"{CATEGORIES[name]}_")) for name in names}
     columns = [discount.column for discount in DISCOUNTS if discount.column not in _DISCOUNTS]

@@ -1,7 +1,7 @@
-"""How a legacy Cost and Usage Report lies in its bucket: keys, manifest, and the litter around them.
+"""The layout of a legacy Cost and Usage Report in its bucket: keys, manifest, and the litter around them.
 
-A range is `YYYYMMDD-YYYYMMDD` with an exclusive end. Parquet in overwrite mode comes with the Athena integration,
-in Hive-style folders with an unpadded month; CSV lies in the range's folder. With an empty prefix AWS's keys
+A range is `YYYYMMDD-YYYYMMDD` with an exclusive end. Parquet in overwrite mode has the Athena integration: its files
+are in Hive-style folders with an unpadded month. CSV files are in the range's folder. With an empty prefix, AWS's keys
 begin with a slash.
 """
 
@@ -32,6 +32,7 @@ def delivery_id(bill: Bill, month: date, version: int) -> str:
 
 
 def data_key(bill: Bill, month: date, version: int, number: int) -> str:
+    """Return the key of a data file. Parquet has AWS's Athena integration, with folders by year and month."""
     if bill.layout == "create-new":
         folder = f"{_range_key(bill, month)}/{delivery_id(bill, month, version)}"
     elif bill.file_type == "parquet":
@@ -51,6 +52,7 @@ def manifest_keys(bill: Bill, month: date, version: int) -> list[str]:
 
 
 def manifest(bill: Bill, month: date, version: int, columns: Sequence[Column], keys: list[str]) -> dict[str, Any]:
+    """Return the content of the manifest of the data files `keys`, as the AWS CUR user guide shows it."""
     instant = "%Y%m%dT%H%M%S.000Z"
     is_parquet = bill.file_type == "parquet"
     return {
@@ -80,7 +82,7 @@ def manifest(bill: Bill, month: date, version: int, columns: Sequence[Column], k
 
 
 def write_month_litter(bill: Bill, month: date, columns: Sequence[Column], bucket_dir: Path) -> None:
-    """Write what the Athena integration leaves beside a month."""
+    """Write the files that the Athena integration leaves beside a month."""
     if _has_athena(bill):
         fields = ",\n".join(f"    {column.name} {column.type.upper()}" for column in columns)
         location = f"s3://{bill.bucket}/{bill.root}/{bill.report}/"
@@ -89,7 +91,7 @@ def write_month_litter(bill: Bill, month: date, columns: Sequence[Column], bucke
 
 
 def write_litter(bill: Bill, bucket_dir: Path) -> None:
-    """Write what the Athena integration leaves beside an export."""
+    """Write the files that the Athena integration leaves beside an export."""
     if not _has_athena(bill):
         return
     folder = f"{bill.root}/{bill.report}"

@@ -1,8 +1,8 @@
-"""How a Data Export (CUR 2.0 or FOCUS) lies in its bucket: data and metadata apart, one folder a billing
-period, in create-new mode one folder an execution below it.
+"""The layout of a Data Export (CUR 2.0 or FOCUS) in its bucket.
 
-With an empty prefix the keys begin with the export's name. AWS publishes no schema of the manifest: its
-members are those that public readers use.
+Data and metadata are in separate folders, with a folder for each billing period, and below it in create-new mode one
+for each execution. With an empty prefix, the keys begin with the export's name. AWS publishes no schema of the
+manifest, so it has the members that public readers use.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ def delivery_id(bill: Bill, month: date, version: int) -> str:
 
 
 def data_key(bill: Bill, month: date, version: int, number: int) -> str:
+    """Return the key of a data file; the first has the number 1."""
     folder = _folder(bill, month, "data")
     if bill.layout == "create-new":
         folder += f"/{_execution(bill, month, version)}"
@@ -38,6 +39,7 @@ def manifest_keys(bill: Bill, month: date, version: int) -> list[str]:
 
 
 def manifest(bill: Bill, month: date, version: int, columns: Sequence[Column], keys: list[str]) -> dict[str, Any]:
+    """Return the content of the manifest of the data files `keys`. AWS publishes no schema of it."""
     instant = "%Y-%m-%dT%H:%M:%S.000Z"
     export = uuid5(NAMESPACE_URL, f"{bill.bucket}/{bill.root}")
     is_parquet = bill.file_type == "parquet"

@@ -1,7 +1,7 @@
-"""Delivers a planned month as AWS delivers it: in chunks, with a manifest, the manifest last.
+"""Deliver a planned month as AWS does: in chunks, and then a manifest.
 
-A delivery in overwrite mode with fewer chunks than the one before leaves the surplus files behind, so only
-the manifest tells which count. Every file is written under a temporary name and renamed.
+In overwrite mode, a delivery with fewer chunks than the one before leaves the surplus files behind, so only the
+manifest tells which files count. Every file is written under a temporary name and renamed.
 """
 
 import json
@@ -28,21 +28,27 @@ BATCH_LINES = 20_000
 
 
 class Family(Protocol):
-    """What a family of formats has in common: where its files lie and what its manifest says."""
+    """The keys and manifests that a family of formats has in common. A module is an instance of it."""
 
-    def delivery_id(self, bill: Bill, month: date, version: int) -> str: ...
+    def delivery_id(self, bill: Bill, month: date, version: int) -> str:
+        """Return the id of a delivery."""
 
-    def data_key(self, bill: Bill, month: date, version: int, number: int) -> str: ...
+    def data_key(self, bill: Bill, month: date, version: int, number: int) -> str:
+        """Return the key of a data file; the first has the number 1."""
 
-    def manifest_keys(self, bill: Bill, month: date, version: int) -> list[str]: ...
+    def manifest_keys(self, bill: Bill, month: date, version: int) -> list[str]:
+        """Return the keys of the manifest, the one that every delivery overwrites last."""
 
     def manifest(
         self, bill: Bill, month: date, version: int, columns: Sequence[Column], keys: list[str]
-    ) -> dict[str, Any]: ...
+    ) -> dict[str, Any]:
+        """Return the content of the manifest of the data files `keys`."""
 
-    def write_month_litter(self, bill: Bill, month: date, columns: Sequence[Column], bucket_dir: Path) -> None: ...
+    def write_month_litter(self, bill: Bill, month: date, columns: Sequence[Column], bucket_dir: Path) -> None:
+        """Write the other files that AWS leaves beside a month's data."""
 
-    def write_litter(self, bill: Bill, bucket_dir: Path) -> None: ...
+    def write_litter(self, bill: Bill, bucket_dir: Path) -> None:
+        """Write the other files that AWS leaves beside an export."""
 
 
 _FORMATS: dict[Format, tuple[Family, Callable[[Bill, date], Table]]] = {
@@ -75,11 +81,9 @@ def write_month(bill: Bill, month: date, bucket_dir: Path, *, version: int = 1) 
 
 
 def write_export(bill: Bill, months: Sequence[date], bucket_dir: Path) -> list[Truth]:
-    """Write all months and what else AWS leaves in such a bucket; return the truth of the newest
-    deliveries.
+    """Write all months, and other files that AWS leaves in such a bucket; return the truth of the newest deliveries.
 
-    In create-new mode the first month is delivered twice, so that an assembly which no longer counts is in
-    the bucket.
+    In create-new mode the first month is delivered twice, so that an old delivery is in the bucket too.
     """
     write_text(bucket_dir, "aws-programmatic-access-test-object", "")
     truths = []
@@ -101,7 +105,7 @@ def _writer(bill: Bill, table: Table, path: Path, key: str) -> AbstractContextMa
 
 
 def _chunks(rows: Iterator[Row], share: int, count: int) -> Iterator[Iterator[list[Row]]]:
-    """Yield the batches of each file: files of nearly equal size, the last takes what is over."""
+    """Yield the batches of each file. Files have `share` rows, and the last one has the rest."""
     for number in range(1, count + 1):
         batches = _batches(rows if number == count else islice(rows, share))
         first = next(batches, None)

@@ -1,8 +1,8 @@
-"""Negotiated discounts: each is a share of what single lines cost.
+"""Negotiated discounts: each is a share of the cost of single lines.
 
-On the gross basis the shares are charged back by discount lines, one per service and account; on the net
-basis they are inside the `net` columns of the lines themselves, and the discount lines are 0. Both sum to the
-same invoice because the discount lines are the sum of the shares, not a percentage of a sum.
+On the gross basis, a discount line for each service and account gives the shares back. On the net basis, the shares are
+in the `net` columns of the lines themselves, and the discount lines are 0. Both sum to the same invoice, because a
+discount line is the sum of the shares, and not a percentage of a sum.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ class Discount:
     products: frozenset[str] = frozenset()
 
     def share(self, cost: Decimal) -> Decimal:
+        """Return the discount on a line of this cost, rounded to six places."""
         return (cost * self.rate).quantize(_SIX_PLACES)
 
 

@@ -1,4 +1,4 @@
-"""Writing below the folder that stands for the bucket: a key has its file in whole or not at all."""
+"""Write files below the folder that stands for the bucket. A reader finds a whole file at a key, or none."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(bucket_dir: Path, key: str) -> Iterator[Path]:
-    """Give a temporary path that takes the key's place when all went well; a leading slash of a key has no
-    folder.
-    """
+    """Give a temporary path that is renamed to the key's when all went well; a leading slash of the key is left out."""
     target = bucket_dir / key.lstrip("/")
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.part")
@@ -22,5 +20,6 @@ def replacing(bucket_dir: Path, key: str) -> Iterator[Path]:
 
 
 def write_text(bucket_dir: Path, key: str, text: str) -> None:
+    """Write a small file of text, in UTF-8."""
     with replacing(bucket_dir, key) as path:
         path.write_text(text, encoding="utf-8")

@@ -1,12 +1,14 @@
-"""The FOCUS 1.2 export of AWS: one row for each charge, which is why a fee that buys and wastes a commitment is
-two rows, and negations and split-cost rows are none.
+"""The FOCUS 1.2 export of AWS, with one row for each charge.
 
-What the plan does not know is NULL: capacity reservations, ChargeClass, CommitmentDiscountName, the contracted
-unit prices, ResourceName and ResourceType. `services` says where AWS's words for services and units are from. In the
-same sample, InvoiceIssuerName of a Marketplace product is AWS, which issues the invoice, PublisherName is the legal
-entity that sells, SkuId is the SKU of the price list, and SkuPriceId the rate code that begins with it. What AWS writes
-into BillingAccountType, SubAccountType, CommitmentDiscountType of a reservation, SkuMeter and x_ServiceCode of data
-transfer is in no document that we know of: a mapping that is compared with these values here proves nothing.
+A fee for a commitment with an unused part is two charges, and so two rows. Negations and split-cost rows are no charges
+and have no rows.
+
+Columns that the plan has no values for are NULL: capacity reservations, ChargeClass, CommitmentDiscountName, the
+contracted unit prices, ResourceName and ResourceType. `services` names the source of AWS's words for services and
+units. In the same sample, InvoiceIssuerName of a Marketplace product is AWS, which issues the invoice, PublisherName is
+the legal entity that sells, SkuId is the SKU of the price list, and SkuPriceId is the rate code that begins with it. No
+document that we know of has AWS's values of BillingAccountType, SubAccountType, SkuMeter, CommitmentDiscountType of a
+reservation, and x_ServiceCode of data transfer. Comparing a mapping with these values here proves nothing.
 """
 
 from collections.abc import Iterator

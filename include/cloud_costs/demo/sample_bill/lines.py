@@ -1,10 +1,10 @@
-"""What a line is, and the calendar, ids, rounding and discounts that all planners of a month share.
+"""A line of the bill, and the calendar, ids, rounding and discounts that all planners of a month share.
 
-A line carries its filled columns by Athena name (money and amounts as Decimal) and the FOCUS charges behind
-it. Renderers read the columns, the truth adds up the charges; neither derives one from the other.
+A line carries its filled columns by Athena name (money and amounts as Decimal) and the FOCUS charges behind it.
+Renderers read the columns, and the truth adds up the charges. Neither derives one from the other.
 
-Money has at most twelve decimal places and fifteen significant digits: what a DOUBLE keeps, and what
-PostgreSQL's float8-to-numeric cast gives back.
+Money has at most twelve decimal places and fifteen significant digits. A DOUBLE keeps these, and PostgreSQL's cast from
+float8 to numeric gives them back.
 """
 
 import hashlib
@@ -38,6 +38,7 @@ class Charge(NamedTuple):
 
     @property
     def list_cost(self) -> Decimal:
+        """FOCUS ListCost."""
         return self.billed if self.public is None else self.public
 
 
@@ -52,7 +53,7 @@ class Line(NamedTuple):
 
 
 class Product(NamedTuple):
-    """What a discount is given on: a product of one account."""
+    """A product of one account, which discounts are given on."""
 
     code: str
     name: str
@@ -61,8 +62,9 @@ class Product(NamedTuple):
 
 @dataclass
 class Month:
-    """What the planners of one month share: the bill, its calendar, and the usage that fees, discounts and
-    taxes are levied on.
+    """The state that the planners of one month share.
+
+    It has the bill, its calendar, and the usage that fees, discounts and taxes are levied on.
     """
 
     bill: Bill
@@ -93,15 +95,11 @@ class Month:
         return net if self.bill.net else gross
 
     def discount(self, product: Product, cost: Decimal, times: Decimal | int = 1) -> Decimal:
-        """Give the discounts on `times` charges of a cost, to be charged back at the month's end; return
-        their sum.
-        """
+        """Record the discounts on `times` charges of a cost, for the month's end, and return their sum."""
         return -sum(self.discount_columns(product, cost, times).values(), ZERO)
 
     def discount_columns(self, product: Product, cost: Decimal, times: Decimal | int = 1) -> dict[str, Decimal]:
-        """Give the discounts on `times` charges of a cost; return them by column, below zero as AWS has
-        them.
-        """
+        """Record the discounts on `times` charges of a cost; return them by column, as AWS's negative amounts."""
         columns = {}
         for discount in discounts_on(product.code):
             share = discount.share(cost) * times
@@ -115,6 +113,7 @@ class Month:
         return self.span(self.start, self.end - timedelta(seconds=1))
 
     def rng(self, topic: str) -> Random:
+        """Return a generator of the month and a topic: what one planner draws does not change what another draws."""
         return Random(f"{self.bill.seed}/{self.month}/{topic}")  # noqa: S311 - reproducible, not secret
 
     def line_id(self, name: str) -> str:
@@ -128,9 +127,7 @@ class Month:
         return self.bill.lines * (day + 1) // self.days - self.bill.lines * day // self.days
 
     def share(self, day: int, percent: int) -> int:
-        """Return how many lines a share of a day's usage lines is: at least one, so that small bills have
-        all kinds.
-        """
+        """Return the number of lines in a share of a day's usage; at least one, so that small bills have all kinds."""
         return max(1, self.day_lines(day) * percent // 100)
 
     def busiest_share(self, percent: int) -> int:
@@ -147,6 +144,7 @@ class Month:
         }
 
     def hours(self, day: int) -> list[Values]:
+        """Return the columns that all lines of an hour share, for each hour of a day."""
         midnight = self.start + timedelta(days=day)
         return [self.span(midnight + timedelta(hours=h), midnight + timedelta(hours=h + 1)) for h in range(24)]
 

@@ -1,7 +1,6 @@
-"""What is charged for the month as a whole: fees, refunds, credits, discounts and taxes, and a few lines at
-the extremes.
+"""Charges for the month as a whole: fees, refunds, credits, discounts and taxes, and a few lines with extreme amounts.
 
-Support, discounts and taxes are levied on the month's usage, so they follow a restatement.
+Support, discounts and taxes depend on the month's usage, so a restatement changes them too.
 """
 
 from collections.abc import Iterator
@@ -67,7 +66,7 @@ _GOODWILL = Item("Refund", "Usage", _EC2, "-64.25", "Refund granted after the mo
 
 
 def monthly_lines(plan: Month) -> Iterator[Line]:
-    """Yield what is charged for the month as a whole; call when all usage has been planned."""
+    """Yield the charges for the month as a whole. All usage has to be planned before."""
     items = (*_ITEMS, _GOODWILL) if plan.version > 1 else _ITEMS
     for number, item in enumerate(items):
         yield _item_line(plan, item, number)
@@ -108,7 +107,7 @@ def _item_line(plan: Month, item: Item, number: int) -> Line:
 
 
 def _discount_lines(plan: Month) -> Iterator[Line]:
-    """Yield what each discount gives back, by service and account; on the net basis the lines are 0."""
+    """Yield a line for each discount, service and account with the amount given back; on the net basis it is 0."""
     for (product, discount), given in sorted(plan.discounts.items(), key=_discount_key):
         name = f"{discount.line_type}/{product.code}/{product.account}"
         values = _values(plan, discount.line_type, product[:2], -given, name, discount.description)

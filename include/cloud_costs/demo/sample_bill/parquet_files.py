@@ -49,7 +49,7 @@ def parquet_writer(path: Path, table: Table, timestamps: Timestamps) -> Iterator
 
 
 def _absent(kind: ColumnType, arrow_type: Any, count: int, nulls: bool) -> Any:
-    """Return a column of which no row has a cell."""
+    """Return a column that no row has a cell of."""
     if nulls:
         return pa.nulls(count, arrow_type)
     if kind in _MAPS:

@@ -1,8 +1,8 @@
-"""The lines of one month and what each of them truly means, free of any file format.
+"""The lines of one month with their true meaning, independent of any file format.
 
-Lines are planned day by day and never held: a month of ten million lines takes the memory of its resources.
-All randomness comes from (bill, month); a version changes the drawn lines by arithmetic on their position,
-so that a restated month is the same month but for the restatement.
+Lines are planned day by day and not kept, so a month of ten million lines needs memory only for its resources. All
+randomness comes from (bill, month). A version changes the drawn lines by arithmetic on their position, so a restated
+month differs from the first one only by the restatement.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _SPLIT_PERCENT = 2
 
 
 def plan_lines(bill: Bill, month: date, version: int = 1) -> Iterator[Line]:
-    """Yield the month's lines: each day's usage, then what is charged for the month as a whole."""
+    """Yield the month's lines: each day's usage, then the charges for the month as a whole."""
     plan = Month(bill, month.replace(day=1), version)
     commitments = plan_commitments(plan)
     split, usage = Split(plan), Usage(plan)

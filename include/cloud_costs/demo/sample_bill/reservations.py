@@ -1,4 +1,4 @@
-"""Reservations. What holds, exactly, for every reservation and month, on the gross and the net basis:
+"""Reservations. For every reservation and month, on the gross and the net basis, this holds exactly:
 
 recurring fee + amortized upfront fee = effective cost of usage + unused fees
 """
@@ -66,6 +66,7 @@ class Reservation:
         self._used_by = [resource_of(plan.bill, offer.meter, rng) for _ in range(_RESOURCES)]
 
     def day_lines(self, day: int, count: int, hours: list[Values]) -> Iterator[Line]:
+        """Yield `count` lines of discounted usage of a day: billed 0, their share of the fees in effect."""
         self._used += count
         recurring, upfront = self._offer.hourly, self._offer.upfront_hourly
         net_recurring, net_upfront = self._net_hourly, self._net_upfront_hourly
@@ -95,6 +96,7 @@ class Reservation:
             yield Line(values, resource.service, resource.account, (charge,))
 
     def month_lines(self) -> Iterator[Line]:
+        """Yield the fee of the month, and where the reservation is paid upfront, an upfront fee and a refund of one."""
         yield self._fee()
         if self._offer.upfront_hourly:
             yield self._upfront_fee()
@@ -125,7 +127,7 @@ class Reservation:
         }
 
     def _fee_columns(self) -> Values:
-        """Return what RIFee and upfront fees share; real ones have no service code."""
+        """Return the columns that RIFee and upfront fees share. Real ones have no service code."""
         meter = self._offer.meter
         return {
             **self._plan.month_span(),
@@ -193,7 +195,7 @@ class Reservation:
         return Line(values, self._offer.meter.product_name, self._plan.bill.payer, (charge,))
 
     def _upfront_refund(self) -> Line:
-        """Return what AWS gives back of another reservation's upfront fee: as the fee, it has no effective cost."""
+        """Return a refund of another reservation's upfront fee. Like the fee, it has no effective cost."""
         key = UUID(int=self._rng.getrandbits(128))
         cost = -(self._offer.upfront_hourly * 2190).quantize(Decimal("0.01"))
         values = {

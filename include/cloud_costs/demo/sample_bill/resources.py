@@ -1,4 +1,4 @@
-"""The resources that run up the meters: their accounts, regions, products, tags and cost categories."""
+"""The resources whose use is metered: their accounts, regions, products, tags and cost categories."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,11 +32,11 @@ ODD_TAG_VALUES = (
     "é" * 256,
 )
 
-# Another tag than `user:Name`, but the same column in Parquet, where AWS keeps one of them: the CSV header of
-# the other is its name here.
+# The CSV header of a tag that differs from `user:Name` only in case. In Parquet, both would be one column, and AWS
+# keeps one of them.
 COLLIDING_TAG = "resourceTags/user:name"
 
-# As a real month has it: the product of such a line is what caused the transfer, the service is the transfer.
+# The service of a line of data transfer, as a real month has it. Its product is the one that caused the transfer.
 TRANSFER_NAME = "AWS Data Transfer"
 
 _ENVIRONMENTS = ("production", "staging", "development", "sandbox", "")
@@ -109,7 +109,7 @@ def _net_rate(meter: Meter) -> Decimal:
 
 
 def product_columns(code: str, name: str, servicecode: str) -> Values:
-    """Return the columns that say what was sold and by whom."""
+    """Return the columns that name the product and its seller."""
     return {
         "line_item_product_code": code,
         "line_item_legal_entity": "Amazon Web Services, Inc.",

@@ -1,10 +1,10 @@
-"""Savings Plans. What holds, exactly, for every plan and month:
+"""Savings Plans. For every plan and month, this holds exactly:
 
 total commitment = recurring fee + amortized upfront commitment = effective cost of usage + unused
 
-On the net basis the enterprise discount is on what is paid month by month, so the used and the unused part cost
-the same share of what was committed to: net recurring fee + net amortized upfront commitment, of the total. What
-was paid upfront has no discount left to give.
+On the net basis, the enterprise discount is on the fees that are paid month by month, and an upfront fee has none. The
+used and the unused part of a plan cost the same share of the commitment: net recurring fee + net amortized upfront
+commitment, divided by the total.
 """
 
 from collections.abc import Iterator
@@ -75,6 +75,7 @@ class SavingsPlan:
         ]
 
     def day_lines(self, day: int, count: int, hours: list[Values]) -> Iterator[Line]:
+        """Yield covered usage and its negation for each of `count` uses of a day, and then the day's fee."""
         used = ZERO
         for number in range(count):
             resource, rate = self._used_by[int(self._rng.random() * len(self._used_by))]

@@ -1,10 +1,10 @@
-"""How AWS's FOCUS export words what a usage report codes: the categories of services, and units.
+"""The words of AWS's FOCUS export for the codes of a usage report: the categories of services, and units.
 
 The words are those of the FinOps Foundation's sample data (FOCUS-Sample-Data,
 FOCUS-1.0/focus_sample.csv): a month of a real FOCUS 1.0 export of AWS, anonymized. In it, ServiceName is what AWS
 documents as product/ProductName of a usage report ("The full name of the AWS service", Data Exports user guide, product
-columns), for data transfer too. AWS publishes no table of categories: those of services that the sample does not have
-are near what FOCUS gives as examples, and FOCUS 1.0 has no subcategories at all. No total depends on any of them.
+columns), for data transfer too. AWS publishes no table of categories. Services that the sample does not have are in
+categories near the examples of FOCUS, and FOCUS 1.0 has no subcategories. No total depends on any of them.
 """
 
 AWS_INVOICES = "Amazon Web Services, Inc."

@@ -1,4 +1,4 @@
-"""What a renderer makes of the plan: columns, and the rows of a line. A writer puts them into files."""
+"""The interface of renderers and writers: a renderer gives columns and the rows of a line, and a writer makes files."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a correct load of the sample bill arrives at, added up from the plan while it is written."""
+"""The truth: the totals that a correct load of the sample bill gives, added up from the plan while it is written."""
 
 import json
 from collections import defaultdict
@@ -17,9 +17,9 @@ from cloud_costs.demo.sample_bill.lines import ZERO, Line
 class TruthRow:
     """The totals of one (billing month, service, account, charge category, currency).
 
-    `account` is None where a charge belongs to none. `lines` counts exported lines: a fee that FOCUS splits in two
-    counts once, negations and split-cost rows never. A FOCUS export has charges for lines, so there the fee counts
-    twice.
+    `account` is None for charges that belong to no account. `lines` is the number of exported lines. A fee that FOCUS
+    splits in two counts once, and negations and split-cost rows do not count. The lines of a FOCUS export are charges,
+    so there the fee counts twice.
     """
 
     billing_month: date
@@ -58,14 +58,17 @@ class Truth:
 
     @property
     def billed_cost(self) -> Decimal:
+        """The sum of FOCUS BilledCost; of all currencies, where a bill has several."""
         return sum((row.billed_cost for row in self.rows), ZERO)
 
     @property
     def effective_cost(self) -> Decimal:
+        """The sum of FOCUS EffectiveCost."""
         return sum((row.effective_cost for row in self.rows), ZERO)
 
     @property
     def list_cost(self) -> Decimal:
+        """The sum of FOCUS ListCost."""
         return sum((row.list_cost for row in self.rows), ZERO)
 
 
@@ -79,7 +82,7 @@ class _Sums:
 
 @dataclass
 class Tally:
-    """Adds up the truth of the lines that pass through it."""
+    """The sums of the lines that pass through it, which become the truth."""
 
     bill: Bill
     groups: defaultdict[tuple[str, str, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))
@@ -128,6 +131,7 @@ class Tally:
             self.negation_lines += not line.charges
 
     def truth(self, month: date, version: int, delivery_id: str) -> Truth:
+        """Return the truth of all lines that passed."""
         rows = tuple(
             TruthRow(
                 month,
@@ -158,7 +162,7 @@ def write_truth(path: Path, truths: Sequence[Truth]) -> None:
 
 
 def read_truth(path: Path) -> list[Truth]:
-    """Read what `write_truth` wrote."""
+    """Read a file of `write_truth`."""
     return [_truth(document) for document in json.loads(path.read_text(encoding="utf-8"))]
 
 

@@ -1,5 +1,4 @@
-"""Usage by the hour: what most lines of a bill are, and the split-cost rows that look like it and must not
-be counted.
+"""Usage by the hour, which most lines of a bill are, and split-cost rows, which look like usage and do not count.
 
 A version other than 1 restates every 41st amount, leaves out every 211th line and adds a few late ones.
 """
@@ -60,6 +59,7 @@ class Usage:
         self._slot = 0
 
     def day_lines(self, day: int, count: int, hours: list[Values]) -> Iterator[Line]:
+        """Yield `count` lines of a day, and on the last day of a later version the late ones too."""
         last = day == self._plan.days - 1
         late = 2 + self._plan.bill.lines // 400 if last and self._plan.version > 1 else 0
         for number in range(count):
@@ -126,6 +126,7 @@ class Split:
         self._made = 0
 
     def day_lines(self, count: int, hours: list[Values]) -> Iterator[Line]:
+        """Yield `count` split-cost rows of a day."""
         for number in range(count):
             self._made += 1
             drawn = int(self._rng.random() * _RESOURCES_PER_METER)

@@ -8,8 +8,10 @@ import re
 
 from cloud_costs.formats.delivery import Tags
 
+# Columns that hold the texts of people or products, whatever their name ends with.
 UNTYPED = re.compile(r"(product|resource_tags|cost_category|tags)_")
 NUMBER = re.compile(r".*_(cost|factor|quantity|fee|amount|discount|usage|usage_ratio)")
+# Numbers whose names do not end like those above.
 NUMBERS = {
     "reservation_amortized_upfront_fee_for_billing_period",
     "reservation_net_amortized_upfront_fee_for_billing_period",
@@ -41,7 +43,7 @@ def athena_name(name: str) -> str:
 
 
 def cur_type(name: str) -> str:
-    """Return the PostgreSQL type of a CUR column in CSV; what is no number, time or map stays text.
+    """Return the PostgreSQL type of a CUR column in CSV: a number, a time, a map, or else text.
 
     >>> cur_type("line_item_unblended_cost"), cur_type("line_item_usage_account_id")
     ('numeric', 'text')

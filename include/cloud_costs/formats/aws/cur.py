@@ -8,9 +8,9 @@ AWS lays a report out below its report folder, `<prefix>/<report>/`:
     <range>/<report>-00001.csv.gz                                overwrite, CSV
     <report>/year=2025/month=1/<report>-00001.snappy.parquet     overwrite, with the Athena integration
 
-`<range>` is `20250101-20250201`, its end exclusive. A source's uri names the report folder or the Athena
-data folder in it. Only the files that a manifest lists are read: old deliveries and AWS's own litter stay
-where they are.
+`<range>` is `20250101-20250201`, with an exclusive end. A source's uri names the report folder or the Athena data
+folder in it. Only the files that a manifest lists are read. Old deliveries, and other files that AWS leaves there, are
+not touched.
 
 Sources: AWS CUR user guide, `access-cur-s3`, `what-is-cur`; keys and manifests of real deliveries.
 """
@@ -30,6 +30,7 @@ from cloud_costs.months import MonthRange, next_month
 from cloud_costs.storage.files import Folder, Storage, bucket_root, folder_name, is_root, labelled, parent_folder
 from cloud_costs.storage.threads import in_threads
 
+# 20250101-20250201
 RANGE = re.compile(r"([12][0-9]{3})(0[1-9]|1[0-2])01-([0-9]{6})01")
 # What follows the report folder in a data file's key: overwrite with Athena, then create-new.
 IN_REPORT = re.compile(
@@ -77,7 +78,7 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
 
 
 def find_months(source: str, uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
-    """Return what stands for the manifest of each month where the bucket holds data files alone."""
+    """Return a made-up manifest for each month, for a bucket that holds data files and no manifests."""
     uri = uri.removesuffix("/") + "/"
     with labelled(source):
         report = _find_report(uri, storage)
@@ -107,7 +108,7 @@ def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
 
 @dataclass(frozen=True)
 class _Report:
-    """A report folder, and for each month the folders that may hold its manifest: the first that does counts."""
+    """A report folder, and for each month the folders that may hold its manifest, the likeliest first."""
 
     folder: Folder
     months: dict[date, list[str]]
@@ -115,6 +116,8 @@ class _Report:
 
 def _find_report(uri: str, storage: Storage) -> _Report:
     """Return the report that `uri` names, be it by its report folder or by the Athena data folder in it."""
+    # The data folder has the report's name again, and holds `year=…` folders. A month without data files yet has none,
+    # so the name alone counts too. Then the folder above has the range folders with the manifests.
     listing = _first_listing(uri, storage)
     report = listing
     holds_data = any(_year_of(folder) for folder in listing.folders)
@@ -132,7 +135,7 @@ def _find_report(uri: str, storage: Storage) -> _Report:
 
 
 def _first_listing(uri: str, storage: Storage) -> Folder:
-    """List the folder; where it is empty, the first that is not of the spellings AWS may have given it."""
+    """List the folder, or where it is empty, the first of AWS's other spellings of it that is not."""
     listing = storage.list_folder(uri)
     if listing.folders or listing.files:
         return listing
@@ -149,7 +152,8 @@ def _first_listing(uri: str, storage: Storage) -> Folder:
 def _spellings(uri: str) -> list[str]:
     """Return the uri with another number of slashes.
 
-    Keys of a report without a prefix begin with `/`; a prefix that ends in `/` gives `//`.
+    Keys of a report without a prefix begin with `/`, and a prefix that ends with `/` gives `//`. Consoles and people
+    write neither.
     """
     root = bucket_root(uri)
     if root == "file:///":

@@ -7,8 +7,9 @@ AWS lays an export out below its folder, `<prefix>/<export>/`:
     data/BILLING_PERIOD=2025-01/<export>-00001.snappy.parquet                             overwrite
     data/BILLING_PERIOD=2025-01/<time>-<executionId>/<export>-00001.snappy.parquet        create-new
 
-A source's uri names the export's folder, or the data or metadata folder in it. AWS writes the manifest after all
-data files, and the number of files changes between deliveries: only what the manifest lists is read.
+A source's uri names the export's folder, or the data or metadata folder in it. AWS writes the manifest after all data
+files. Deliveries have different numbers of files, and overwriting leaves the surplus ones, so only the files that the
+manifest lists are read.
 
 Sources: AWS Data Exports user guide, `dataexports-export-delivery`; keys of real deliveries. The manifest's schema is
 not published: `dataFiles` holds uris, keys or objects.
@@ -27,8 +28,11 @@ from cloud_costs.formats.manifests import find_files, listed_folders, read_conte
 from cloud_costs.months import MonthRange
 from cloud_costs.storage.files import Folder, Storage, bucket_root, folder_name, labelled, parent_folder
 
+# AWS writes BILLING_PERIOD. Tools that copy exports may write it in lower case.
 PERIOD = re.compile(r"(?i:billing_period)=([12][0-9]{3})-(0[1-9]|1[0-2])")
+# The end of a data file's key or uri, from the folder `data` on, where it is the same in every copy.
 IN_EXPORT = re.compile(r"(?:\A|/)(data/(?i:billing_period)=[0-9-]{7}/(?:[^/]+/)?[^/]+)\Z")
+# The keys under which an object of `dataFiles` may hold its uri or key; the first that is there counts.
 FILE_KEYS = ("uri", "path", "s3Uri", "key", "s3Key", "Key", "name")
 
 
@@ -64,7 +68,7 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
 
 
 def find_months(source: str, uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
-    """Return what stands for the manifest of each month where the bucket holds data files alone."""
+    """Return a made-up manifest for each month, for a bucket that holds data files and no manifests."""
     with labelled(source):
         export = _export_folder(uri, storage)
         periods = _periods(f"{export.uri}data/", storage) or _periods(export.uri, storage)
@@ -83,7 +87,7 @@ def read_version(manifest: Manifest, storage: Storage) -> str:
 def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
     """Read the manifest and find every file that it lists.
 
-    Raises `DeliveryError` for a manifest that is not one, and `DeliveryNotReady` for a listed file that is not
+    Raises `DeliveryError` for a file that is not such a manifest, and `DeliveryNotReady` for a listed file that is not
     there, naming every place that was tried.
     """
     content = _read_content(manifest, storage)
@@ -112,14 +116,14 @@ def _periods(uri: str, storage: Storage) -> dict[date, str]:
 
 
 def _by_manifest(key: str, manifest: Manifest) -> str:
-    """Return where the file is below the export's folder that the manifest lies in: buckets are often copies."""
+    """Return the file's uri below the export's folder that holds the manifest, because buckets are often copies."""
     in_export = IN_EXPORT.search(key)
     export, _, _ = manifest.file.uri.rpartition("/metadata/")
     return f"{export}/{in_export[1]}" if in_export else manifest.file.folder + key.rsplit("/", 1)[-1]
 
 
 def _as_listed(key: str, manifest: Manifest) -> str:
-    """Return where the manifest says that the file is; in a copy in another store, under the same key there."""
+    """Return the file's uri as the manifest has it; for a copy in another cloud, the same key in the copy's bucket."""
     root = bucket_root(manifest.file.uri)
     if root == "file:///":
         return _by_manifest(key, manifest)

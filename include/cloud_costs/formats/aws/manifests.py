@@ -18,14 +18,14 @@ FILE_TYPES = (".parquet", ".csv.gz", ".csv.zip", ".csv", ".zip")
 def newest_manifests(source: str, folders: Mapping[date, Sequence[str]], storage: Storage) -> list[Manifest]:
     """Return the newest manifest of each month that has one, in the order of the months.
 
-    `folders` are those that may hold it: the first that does counts.
+    `folders` has the folders that may hold the manifest of a month; the first one that does counts.
     """
     newest = in_threads(lambda month: _newest_manifest(source, month, folders[month], storage), folders)
     return [Manifest(source, month, file) for month, file in zip(folders, newest, strict=True) if file]
 
 
 def _newest_manifest(source: str, month: date, folders: Sequence[str], storage: Storage) -> StoredFile | None:
-    """Return the month's own manifest; where a copy left it out, the newest of the deliveries' manifests."""
+    """Return the month's own manifest, or the newest of the deliveries' manifests where a copy left that one out."""
     for uri in folders:
         folder = storage.list_folder(uri)
         if manifest := _manifest_in(source, month, folder):
@@ -53,5 +53,8 @@ def _manifest_in(source: str, month: date, folder: Folder) -> StoredFile | None:
 
 
 def age(name: str, modified: datetime) -> tuple[str, datetime]:
-    """Order deliveries: by the UTC time that their folder's name begins with today, else by the object's own."""
+    """Return what orders deliveries: the UTC time in their folder's name, and then the time of the object.
+
+    A folder without a time in its name comes before all others. A copy gives objects new times, but keeps names.
+    """
     return (name if DELIVERY_TIME.fullmatch(name) else "", modified)

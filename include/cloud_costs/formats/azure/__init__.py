@@ -1,4 +1,4 @@
-"""Azure: the exports of Microsoft Cost Management, of FOCUS costs and of actual and amortized costs."""
+"""Azure: the exports of Microsoft Cost Management, with FOCUS costs or with actual and amortized costs."""
 
 from cloud_costs.formats.azure import costs, exports
 from cloud_costs.formats.azure.columns import TAGS, cost_type, focus_type

@@ -1,7 +1,7 @@
 """The columns of Azure exports: their types where a CSV file has none, and where tags are.
 
-Names are told apart in lower case, because their spelling differs by agreement and version: `ResourceId`, `resourceId`,
-`ResourceID`. JSON stays text: it is not always valid, and Azure leaves the braces of tags out.
+Names are compared in lower case, because their spelling differs by agreement and version: `ResourceId`, `resourceId`,
+`ResourceID`. JSON stays text, because it is not always valid, and Azure leaves the braces of tags out.
 
 Source: the schemas of Cost Management's data sets, as Microsoft's FinOps toolkit lists them.
 """

@@ -1,10 +1,10 @@
-"""`azure_cost`: actual costs, and amortized ones where the source names the export of those too.
+"""`azure_cost`: actual costs, and amortized costs too where the source names the export of those.
 
-The two are exports of their own that run apart, and neither is a part of the other: every line of usage is in both. So
-a month of such a source is a pair of runs, and is loaded when either is new. Their lines go into one raw table. The
-column of their costs, which both call alike, gets a name of its own in each: `actualcost` and `amortizedcost`. A
-line tells by it which export it is of, and nobody adds the two up by mistake. A source with actual costs alone has
-the column as the export names it.
+The two are separate exports that run at different times, and every line of usage is in both. So a month of such a
+source is a pair of runs, and is loaded when either of them is new. The lines of both go into one raw table. The column
+of the costs has the same name in both exports. It becomes `actualcost` for one and `amortizedcost` for the other, so
+that a line shows its export, and nobody adds the two up by mistake. A source with actual costs alone keeps the export's
+name of the column.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from cloud_costs.formats.manifests import standing_for
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.storage.files import Storage, StoredFile
 
-# The cost in the billing currency, by the agreements and versions of the data set. The first that a file has is it.
+# The cost in the billing currency. Its name depends on the agreement and the version; the first that a file has counts.
 COSTS = ("costinbillingcurrency", "cost", "pretaxcost")
 ACTUAL, AMORTIZED = "ActualCost", "AmortizedCost"
 BILLED = (*COSTS, ACTUAL.lower(), AMORTIZED.lower())
 
 
 def find_amortized(source: str, uri: str, amortized_uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
-    """Return what stands for the newest manifests of each month, of the actual and of the amortized export.
+    """Return one manifest for each month, made up from the newest ones of the actual and of the amortized export.
 
-    A month that only one of the two has is returned too: reading it says which one is missing.
+    A month that only one of the two has is returned too. Reading it raises an error that says which one is missing.
     """
     actual, amortized = (
         {one.billing_month: one.file for one in exports.find_manifests(source, one_uri, storage, months)}
@@ -39,7 +39,7 @@ def find_amortized(source: str, uri: str, amortized_uri: str, storage: Storage, 
 
 
 def read_version(manifest: Manifest, storage: Storage) -> str:
-    """Return the id of the run, or those of the actual and of the amortized run."""
+    """Return the id of the run; for two exports, the ids of the actual and of the amortized run."""
     if not manifest.parts:
         return exports.read_version(manifest, storage)
     _refuse_alone(manifest)
@@ -69,6 +69,7 @@ def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
 
 
 def _renamed(files: Sequence[StoredFile], name: str) -> dict[str, dict[str, str]]:
+    """Return the new name of the cost for each file. Only its header says which of the old names a file has."""
     return {file.uri: dict.fromkeys(COSTS, name) for file in files}
 
 

@@ -1,4 +1,4 @@
-"""The exports of Azure Cost Management: where a month's newest run lies, and what its manifest promises.
+"""The exports of Azure Cost Management: how a month's newest run is found, and what its manifest promises.
 
 Azure lays an export out below its folder, `<directory>/<export>/`:
 
@@ -6,8 +6,9 @@ Azure lays an export out below its folder, `<directory>/<export>/`:
     <range>/<yyyyMMddHHmm>/<run>/manifest.json, part_0_0001.csv.gz   create-new: older runs stay
     <range>/<export>_<guid>.csv                                      without partitions: a file, and no manifest
 
-`<range>` is `20250101-20250131`, its end inclusive, and `<run>` a GUID. A source's uri names the export's folder. Every
-run holds the whole month so far. Its manifest is written last, and says how many bytes and lines each file has.
+`<range>` is `20250101-20250131`, with an inclusive end, and `<run>` is a GUID. A source's uri names the export's
+folder. Every run holds the whole month so far. Its manifest is written last, and says how many bytes and lines each
+file has.
 
 Sources: Microsoft's FinOps toolkit and Project Koku, which read such exports, and keys of real ones.
 """
@@ -32,12 +33,13 @@ from cloud_costs.storage.threads import in_threads
 
 FILE_TYPES = (".parquet", ".csv.gz", ".csv")
 MANIFEST = "manifest.json"
-# A gzip file ends with the size of its content, in so many bytes.
+# The last bytes of a gzip file: the size of its content, as a number of this many bytes.
 GZIP_SIZE_BYTES = 4
 RUN_TIME = re.compile(r"[0-9]{12}")
 RANGE = re.compile(r"([12][0-9]{3})(0[1-9]|1[0-2])01-([0-9]{8})")
 
 
+# `strict`: pydantic would otherwise take true for the number 1.
 class _Blob(BaseModel):
     name: str = Field(alias="blobName", min_length=1)
     bytes: int | None = Field(default=None, alias="byteCount", ge=0, strict=True)
@@ -76,6 +78,7 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
         wanted = {month: ranges[month] for month in sorted(ranges) if month in months}
         newest = in_threads(lambda month: _newest(wanted[month], storage), wanted)
     found = [Manifest(source, month, file) for month, file in zip(wanted, newest, strict=True) if file]
+    # Months outside of the range that was asked for show that the export is there.
     if not found and len(wanted) == len(ranges):
         raise DeliveryError(_nothing_found(source, export))
     return found
@@ -121,9 +124,10 @@ def month_of(name: str) -> date | None:
 
 
 def _newest(range_folder: str, storage: Storage) -> StoredFile | None:
-    """Return the newest manifest below a range folder; where there is none, the newest file in it.
+    """Return the newest manifest below a range folder, or the newest data file where there is no manifest.
 
-    Runs that stay lie in folders of their times: the newest that holds a manifest counts, however old files are copied.
+    In create-new mode, runs lie in folders that are named for their times. The newest folder with a manifest counts. A
+    copy gives files new times, but keeps the names of folders.
     """
     folder = storage.list_folder(range_folder)
     times = sorted(one for one in folder.folders if RUN_TIME.fullmatch(folder_name(one)))
@@ -137,7 +141,7 @@ def _newest(range_folder: str, storage: Storage) -> StoredFile | None:
 
 
 def _manifests(folders: Iterable[Folder]) -> Iterator[StoredFile]:
-    """Yield the manifests of some folders; Azure leaves some of 0 bytes, which say nothing."""
+    """Yield the manifests of some folders. Azure leaves some of 0 bytes behind, which are left out."""
     yield from (file for folder in folders for file in folder.files if file.name == MANIFEST and file.size)
 
 
@@ -153,7 +157,7 @@ def _refuse_names(keys: Sequence[str], manifest: Manifest) -> None:
     refuse_keys(keys, "blobs", manifest, FILE_TYPES)
     name, times = Counter(key.rsplit("/", 1)[-1] for key in keys).most_common(1)[0]
     if times > 1:
-        raise DeliveryError(f"{_where(manifest)} lists {times} files of the name {name!r}, where a run has one of each")
+        raise DeliveryError(f"{_where(manifest)} lists {times} files of the name {name!r}, but a run has only one")
 
 
 def _refuse_counts(content: _Content, manifest: Manifest) -> None:
@@ -193,7 +197,7 @@ def _unpacked_size(file: StoredFile, storage: Storage) -> int | None:
 
 
 def _by_manifest(manifest: Manifest, key: str) -> str:
-    """Return where the file is beside its manifest: containers are often copied."""
+    """Return the file's uri beside its manifest, because containers are often copies."""
     return manifest.file.folder + key.rsplit("/", 1)[-1]
 
 

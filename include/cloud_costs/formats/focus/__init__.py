@@ -1,4 +1,4 @@
-"""FOCUS files of any provider: Google's and Oracle's, those of SaaS vendors, and what people write themselves."""
+"""FOCUS files of any provider: those of Google, of Oracle, of SaaS vendors, and those that people write themselves."""
 
 from cloud_costs.formats.delivery import Format, Provider
 from cloud_costs.formats.focus.columns import FILE_TYPES, TAGS, csv_type

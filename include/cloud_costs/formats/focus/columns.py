@@ -1,6 +1,6 @@
 """The columns of FOCUS files: their types where a CSV file has none, and where the tags are.
 
-`include/sql/focus/focus_columns.csv` lists the columns and their spellings. Whatever a provider adds stays text.
+`include/sql/focus/focus_columns.csv` lists the columns and their spellings. Any other column of a provider stays text.
 """
 
 from functools import cache
@@ -24,7 +24,7 @@ TAGS = Tags(maps=("tags",), as_object=AS_OBJECT, json_text=True)
 
 
 def csv_type(name: str) -> str:
-    """Return the PostgreSQL type of a FOCUS column, in lower case, in CSV; that of any other is text.
+    """Return the PostgreSQL type of a FOCUS column, in lower case, in CSV; any other column is text.
 
     >>> csv_type("billedcost"), csv_type("charge_period_start"), csv_type("tags"), csv_type("x_billedcost")
     ('numeric', 'timestamp without time zone', 'jsonb', 'text')

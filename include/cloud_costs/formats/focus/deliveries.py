@@ -1,4 +1,4 @@
-"""`focus`: where FOCUS files lie. The specification does not say, so what people have is read.
+"""`focus`: how FOCUS files are found. The specification does not say where they lie, so common layouts are read.
 
 Below a source's uri there is a folder for each billing month, under one of these names, or under `<anything>=` and
 one of them:
@@ -6,14 +6,17 @@ one of them:
     2025-01/  2025_01/  202501/  2025-01-01/  20250101-20250201/  20250101-20250131/
     2025/01/  year=2025/month=1/
 
-In a month's folder are its data files, all of which are its delivery. Instead of files it may hold a folder for each
-day, as Oracle's `FOCUS Reports/2025/01/15/` has: the files of all days are the delivery. Or it may hold a folder for
-each delivery, whose name is a UTC time or a GUID: of those the newest counts, by its name where that is a time, else by
-its newest file. Where one of them has the marker `_SUCCESS`, only those that have it are complete. What could be read
-in two ways is refused, because one of them would leave costs out or count them twice.
+A month's folder holds one of these:
 
-No manifest is known. The version of a delivery is a digest of the names, sizes and ETags of its files. Files and
-folders whose names begin with `_` or `.` are someone's work in progress, and are left alone.
+- data files: together they are the delivery.
+- a folder for each day, as in Oracle's `FOCUS Reports/2025/01/15/`: the files of all days are the delivery.
+- a folder for each delivery, whose name is a UTC time or a GUID: the newest is the delivery, by the time in its name or
+  else by its newest file. Where one of them has the marker `_SUCCESS`, only those that have it are complete.
+
+A folder that could be read in two ways is refused, because one of them would leave costs out or count them twice.
+
+There are no manifests. The version of a delivery is a digest of the names, sizes and ETags of its files. Files and
+folders whose names begin with `_` or `.` are someone's work in progress, and are not read.
 """
 
 import re
@@ -28,12 +31,16 @@ from cloud_costs.months import MonthRange, month_label, next_month
 from cloud_costs.storage.files import Folder, Storage, StoredFile, folder_name, labelled
 from cloud_costs.storage.threads import in_threads
 
+# A folder of a month: 2025-01, 2025_01, 202501, 2025-01-01.
 MONTH = re.compile(r"([12][0-9]{3})[-_]?(0[1-9]|1[0-2])(?:[-_]?01)?")
+# 20250101-20250201, 2025-01-01_2025-01-31
 RANGE = re.compile(r"([12][0-9]{3}-?(?:0[1-9]|1[0-2])-?01)[-_]([12][0-9]{3}-?[0-9]{2}-?[0-9]{2})")
 YEAR = re.compile(r"[12][0-9]{3}")
 MONTH_OF_YEAR = re.compile(r"0?[1-9]|1[0-2]")
+# A folder of a day in a month's folder, 15 or 2025-01-15. `\1` wants the same divider twice.
 DAY = re.compile(r"(?:[12][0-9]{3}([-_]?)[0-9]{2}\1)?(0?[1-9]|[12][0-9]|3[01])")
 DATE = re.compile(r"[12][0-9]{3}([-_]?)[0-9]{2}\1[0-9]{2}")
+# A folder of a delivery: 20250203T120000Z, or 2025-02-03T12:00:00Z with anything behind it.
 DELIVERY_TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z?.*|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z?.*")
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 COMPLETE = "_SUCCESS"
@@ -41,10 +48,10 @@ EXPECTED = "2025-01/, billing_period=2025-01-01/ or 2025/01/"
 
 
 def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
-    """Return what stands for the manifest of each month below `uri` that `months` holds, oldest month first.
+    """Return a made-up manifest for each month below `uri` that `months` holds, oldest month first.
 
-    Raises `DeliveryError` where no folder is that of a month, where two are of the same month, or where one holds
-    files in a way that could be two deliveries.
+    Raises `DeliveryError` where no folder is a month's, where two are of the same month, or where a folder may hold two
+    deliveries.
     """
     with labelled(source):
         top = storage.list_folder(uri)
@@ -57,14 +64,14 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
 
 
 def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
-    """Return the delivery: every data file of the folder that stands for it, and of its days."""
+    """Return the delivery: every data file of the manifest's folder, or of the folders of days in it."""
     with labelled(manifest.label):
         files = _files(storage.list_folder(manifest.file.uri), storage)
     return Delivery(manifest, version_of_listing(manifest, storage), tuple(files))
 
 
 def month_of(name: str) -> date | None:
-    """Return the billing month that the name of a folder says, or None.
+    """Return the billing month in the name of a folder, or None.
 
     >>> month_of("billing_period=2025-01-01"), month_of("20250101-20250131"), month_of("2025-01-15")
     (datetime.date(2025, 1, 1), datetime.date(2025, 1, 1), None)
@@ -76,7 +83,7 @@ def month_of(name: str) -> date | None:
         return None
     start, end = (part.replace("-", "") for part in match.groups())
     month = date(int(start[:4]), int(start[4:6]), 1)
-    # The end is exclusive at AWS, and inclusive at Azure.
+    # Some exports write an exclusive end (AWS), and others an inclusive one (Azure).
     after = next_month(month)
     return month if end in (f"{after:%Y%m%d}", f"{after - timedelta(days=1):%Y%m%d}") else None
 
@@ -119,9 +126,9 @@ def _find_manifest(source: str, month: date, uri: str, storage: Storage) -> Mani
 
 
 def _newest(label: str, month: Folder, storage: Storage) -> Folder:
-    """Return the folder of the newest delivery; the month's own where it does not hold one for each delivery.
+    """Return the folder of the newest delivery, or the month's own where that holds the files or days of one delivery.
 
-    Raises `DeliveryError` for folders that cannot be told to be deliveries.
+    Raises `DeliveryError` for several folders that may be parts of one delivery or several deliveries.
     """
     below = [uri for uri in month.folders if _is_visible(folder_name(uri))]
     holding = [folder for folder in in_threads(storage.list_folder, below) if _data_files(folder)]
@@ -129,9 +136,10 @@ def _newest(label: str, month: Folder, storage: Storage) -> Folder:
         if holding:
             raise DeliveryError(
                 f"{label}: {month.uri} holds data files ({files[0].name}) and folders with data files "
-                f"({folder_name(holding[0].uri)}/): costs could count twice or be left out; keep either"
+                f"({folder_name(holding[0].uri)}/): costs could count twice or be left out; keep one of the two"
             )
         return month
+    # The files of all days are the delivery. This is also true where no folder holds data.
     if all(_is_day(folder.uri) for folder in holding):
         return month
     unclear = [folder_name(folder.uri) for folder in holding if not _is_delivery(folder.uri)]
@@ -141,6 +149,7 @@ def _newest(label: str, month: Folder, storage: Storage) -> Folder:
             "one delivery, or several deliveries? Put all files of the month into its folder, or name the folder of "
             "each delivery by its UTC time, such as 20250203T120000Z"
         )
+    # A provider that writes markers writes one last. A folder without it is still being written.
     complete = [folder for folder in holding if any(file.name == COMPLETE for file in folder.files)]
     return max(complete or holding, key=_age)
 

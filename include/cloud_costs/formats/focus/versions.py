@@ -1,4 +1,4 @@
-"""The versions of FOCUS: which columns each has, and which one the columns of a file are of.
+"""The versions of FOCUS: which columns each has, and to which version the columns of a file belong.
 
 `include/sql/views/focus_versions.csv` lists the columns of the specification and the versions that have them.
 """
@@ -13,10 +13,9 @@ VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
 
 
 def version_of(names: Iterable[str]) -> str:
-    """Return the version that the columns of a file are of: the first that has most of them.
+    """Return the version to which the columns of a file belong: the oldest of those that have the most of them.
 
-    A column that is in no version counts for none. Names may be written as the specification has them, in lower
-    case, or with underscores.
+    Columns of no version are ignored. Names may be written as in the specification, in lower case, or with underscores.
 
     >>> version_of(["BilledCost", "charge_class"]), version_of(["BilledCost", "InvoiceId", "x_Own"])
     ('1.0', '1.2')

@@ -1,10 +1,10 @@
-"""The columns of Google's billing export: their names in PostgreSQL, and their types where a file does not say.
+"""The columns of Google's billing export: their names in PostgreSQL, and their types where a file has none.
 
 In Parquet and JSON, `service`, `usage` and others are objects, and `credits` and `labels` are lists: each is one jsonb
 column. A CSV file, which some tools make of the export, has `service.id` and `usage.amount` as columns of their own.
 
 Source: Google Cloud's documentation, "Structure of Detailed data export". Amounts are FLOAT64 there and the newer
-prices NUMERIC, so amounts are `double precision` in every form: a bill is the same whatever it was exported as.
+prices NUMERIC, so amounts are `double precision` in every form. A bill has the same sums in every kind of file.
 """
 
 import re
@@ -52,7 +52,7 @@ NESTED = {
     "usage",
 }
 
-# A label of the resource wins over a tag, and both over a label of the project, which every resource in it inherits.
+# In this order: a label of the resource is more specific than a tag, and both than a label of the whole project.
 TAGS = Tags(
     lists=(
         TagList(("labels",), ""),

@@ -1,6 +1,6 @@
-"""`gcp_billing`: what a scheduled query of BigQuery writes to a bucket.
+"""`gcp_billing`: the billing export, as a scheduled query of BigQuery writes it to a bucket.
 
-Google writes the billing export to BigQuery alone. A scheduled query of the customer's takes it to Cloud Storage; this
+Google writes the billing export only to BigQuery. A scheduled query of the customer copies it to Cloud Storage; this
 project ships one, `docs/providers/google/export.sql`. Each run writes each invoice month to a folder of its own:
 
     <prefix>/invoice_month=202501/20250203T021500Z/part-000000000000.parquet …
@@ -10,9 +10,9 @@ The marker is a JSON line, `{"invoice_month": "202501", "rows": "34", "billed": 
 Integers and decimals are strings, as BigQuery writes 64 bit integers, so that no reader rounds them. A `cost` that is
 null promises nothing (the query says when).
 
-EXPORT DATA numbers the files that it writes, and some may be empty, those of the marker too. So a run is complete when
-one marker file holds bytes. The newest complete run is the delivery, and its folder's name is the version. BigQuery
-does not tell how many files it wrote: what proves that none is missing is the number of rows and the sum of the costs.
+EXPORT DATA numbers the files that it writes. Some may be empty, also among those of the marker, so a run is complete
+when one marker file holds bytes. The newest complete run is the delivery, and its folder's name is the version.
+BigQuery does not say how many files it wrote. The number of rows and the sum of the costs prove that none is missing.
 
 Sources: BigQuery's documentation, "Export table data to Cloud Storage" and "Export statements in GoogleSQL".
 """
@@ -49,11 +49,12 @@ FILE_TYPES = (
 MONTH = re.compile(r"(?:[A-Za-z_]+=)?([12][0-9]{3})-?(0[1-9]|1[0-2])")
 RUN_TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 MARKER = re.compile(r"_SUCCESS(-[0-9]+)?\.json")
+# BigQuery's longest decimal, BIGNUMERIC, has 77 digits.
 MOST_DIGITS = 80
 
 
 def _decimal(value: object) -> object:
-    """Return a decimal that is written as a text; a float would not be what BigQuery summed."""
+    """Return a decimal that is written as a text. A JSON number would be a float, and not what BigQuery summed."""
     if not isinstance(value, str) or not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?(E-?[0-9]{1,2})?", value):
         raise ValueError("a decimal in quotes is expected, such as '12.34'")
     try:
@@ -78,7 +79,7 @@ class _Billed(BaseModel):
 
 
 class _Content(BaseModel):
-    """What the marker promises; a currency that it leaves out is not promised."""
+    """The promises of a marker. It promises nothing about a currency that it leaves out."""
 
     invoice_month: str
     rows: Annotated[int, BeforeValidator(_count)]
@@ -97,7 +98,7 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
 
 
 def find_months(source: str, uri: str, storage: Storage, months: MonthRange) -> list[Manifest]:
-    """Return what stands for the marker of each month where nothing writes markers."""
+    """Return a made-up manifest for each month, for a bucket that holds data files and no markers."""
     with labelled(source):
         root = storage.list_folder(uri)
         folders = _months(root)
@@ -115,7 +116,7 @@ def read_version(manifest: Manifest, storage: Storage) -> str:
 def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
     """Read the marker and find the files beside it.
 
-    Raises `DeliveryError` for a marker that is none, or is of another month, and for a run without data files.
+    Raises `DeliveryError` for a marker that is not valid or of another month, and for a run without data files.
     """
     content = read_content(manifest, storage, _Content, "a marker of the shipped query")
     where = f"{manifest.label}: manifest {manifest.file.uri}"

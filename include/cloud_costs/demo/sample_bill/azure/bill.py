@@ -1,4 +1,4 @@
-"""What to make: the exports of one Azure billing account."""
+"""The settings of a sample bill: the exports of one Azure billing account."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,11 +9,12 @@ Layout = Literal["overwrite", "create-new", "single"]
 
 @dataclass(frozen=True)
 class AzureBill:
-    """One source to make; `lines` counts usage lines a month, what else is on a bill comes on top.
+    """The settings of one source. `lines` is the number of usage lines of a month; a bill has other lines too.
 
-    All formats and file types of a bill mean the same. `amortized` adds the export of amortized costs to that of actual
-    ones. `payg` is a pay-as-you-go subscription, which has actual costs of usage alone. `braces` says whether the text
-    of tags has its braces. `decimals` is the type of amounts in Parquet. `single` is a file without a manifest.
+    All formats and file types of a bill have the same meaning. `amortized` adds the export of amortized costs to that
+    of actual ones. `payg` is a pay-as-you-go subscription, which has only actual costs of usage. `braces` tells whether
+    the text of tags has its braces. `decimals` is the type of amounts in Parquet. `single` is a file without a
+    manifest.
     """
 
     export: str = "acme-costs"
@@ -49,6 +50,7 @@ class AzureBill:
 
     @property
     def has_two_exports(self) -> bool:
+        """Whether there is an export of amortized costs beside that of actual ones."""
         return self.format == "azure_cost" and self.amortized
 
     @property

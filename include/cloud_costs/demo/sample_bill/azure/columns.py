@@ -71,7 +71,7 @@ FOCUS_1_2 = (*(PROMOTED.get(name, name) for name in FOCUS_1_0), "ServiceSubcateg
 
 @dataclass(frozen=True)
 class DataSet:
-    """The columns of an export, and what a line is in it; None where the line is not in the data set."""
+    """The columns of an export. `row_of` makes a row of a line, or None where the data set does not have the line."""
 
     columns: Sequence[str]
     row_of: Callable[[AzureLine], Row | None]
@@ -79,7 +79,7 @@ class DataSet:
 
 
 def data_sets(bill: AzureBill, month: date) -> list[DataSet]:
-    """Return what the exports of a bill hold: actual costs and then amortized ones, or FOCUS costs."""
+    """Return the data sets of a bill's exports: actual costs and then amortized ones, or FOCUS costs."""
     if bill.format == "azure_focus":
         columns = FOCUS_1_0 if bill.focus_version == "1.0" else FOCUS_1_2
         return [DataSet(columns, lambda line: _focus(bill, month, line))]
@@ -178,7 +178,7 @@ def tags_text(line: AzureLine, *, braces: bool) -> str:
 
 
 def sub_account(bill: AzureBill, line: AzureLine) -> str | None:
-    """Return what the data set calls the subscription of a line: its id, or the path of it in FOCUS costs."""
+    """Return the subscription of a line as the data set has it: its id, or in FOCUS costs a path with the id."""
     if not line.subscription:
         return None
     return f"/subscriptions/{line.subscription.id}" if bill.format == "azure_focus" else line.subscription.id
@@ -224,7 +224,7 @@ def _focus(bill: AzureBill, month: date, line: AzureLine) -> Row:
         "ResourceId": line.resource_id.lower(),
         "ResourceName": line.resource_id.rsplit("/", 1)[-1],
         "ServiceCategory": meter.service_category if meter.consumed_service else "",
-        # Azure leaves it empty for what belongs to no resource.
+        # Azure leaves it empty for charges without a resource.
         "ServiceName": meter.service if meter.consumed_service else "",
         "ServiceSubcategory": meter.service_subcategory if meter.consumed_service else "",
         "SubAccountId": sub_account(bill, line),

@@ -1,6 +1,6 @@
-"""Delivers a planned month as Cost Management exports it: in parts, the manifest last, each run in a folder of its own.
+"""Deliver a planned month as Cost Management exports it: in parts and then a manifest, each run in its own folder.
 
-In overwrite mode the folder of the run before is gone. Without partitions there is one file and no manifest.
+In overwrite mode the folder of the run before is deleted. Without partitions there is one file and no manifest.
 """
 
 import csv
@@ -42,13 +42,13 @@ TIMES = {
 
 
 def write_month(bill: AzureBill, month: date, bucket_dir: Path, *, version: int = 1) -> Truth:
-    """Write one run of each export of a month below `bucket_dir`, the root of the container, and what it means."""
+    """Write one run of each export of a month below `bucket_dir`, the root of the container, and return its truth."""
     month = month.replace(day=1)
     tally = _Tally(bill)
     for number, data_set in enumerate(data_sets(bill, month)):
         root = bill.amortized_root if number else bill.root
         lines = plan_lines(bill, month, version)
-        # The lines are planned again for each data set, and mean the same each time.
+        # The lines are planned again for each data set, and are the same each time.
         watched = tally.watch(lines) if not number else lines
         rows = (row for row in map(data_set.row_of, watched) if row is not None)
         tally.raw_lines += _write_run(bill, root, data_set, rows, month, version, bucket_dir)
@@ -162,7 +162,7 @@ def _write_file(bill: AzureBill, data_set: DataSet, rows: Iterable[Row], bucket_
 
 @contextmanager
 def _opened(bill: AzureBill, path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing; the same content is the same bytes, so no clock time is in it."""
+    """Open a file for writing, without a clock time in it: the same content always has the same bytes."""
     with path.open("wb") as raw:
         if bill.compression == "none":
             yield raw
@@ -231,7 +231,7 @@ class _Sums:
 
 @dataclass
 class _Tally:
-    """Adds up the truth of the lines that pass through it."""
+    """The sums of the lines that pass through it, which become the truth."""
 
     bill: AzureBill
     groups: defaultdict[tuple[str, str | None, str, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))

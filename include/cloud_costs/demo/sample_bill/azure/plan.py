@@ -1,4 +1,4 @@
-"""The lines of a month, and what each of them means.
+"""The lines of a month, and the meaning of each.
 
 A line may be in the data set of actual costs, in that of amortized costs, or in both, with a cost of its own in each:
 
@@ -29,10 +29,10 @@ DIGITS = Decimal("0.0000000001")
 
 @dataclass(frozen=True)
 class AzureLine:
-    """One line: how Azure exports it, and what it is billed and costs in effect and at list prices.
+    """One line: the values that Azure exports, and its billed, effective and list costs.
 
-    `actual` and `amortized` are its costs in the two data sets, None where it is not in one. `subscription` is None for
-    what belongs to the billing account as a whole.
+    `actual` and `amortized` are its costs in the two data sets, None for a data set that does not have it.
+    `subscription` is None for a line of the billing account as a whole.
     """
 
     day: date
@@ -63,21 +63,24 @@ class AzureLine:
 
     @property
     def is_of_commitment(self) -> bool:
+        """Whether the line belongs to a reservation or savings plan."""
         return self.benefit != ""
 
     @property
     def billed(self) -> Decimal:
+        """FOCUS BilledCost: a commitment is billed when it is bought, and its use costs nothing."""
         if self.is_bought:
             return self.actual or ZERO
         return ZERO if self.is_of_commitment else self.amortized or ZERO
 
     @property
     def effective(self) -> Decimal:
+        """FOCUS EffectiveCost: both use and unused parts of a commitment cost something, and its purchase nothing."""
         return ZERO if self.is_bought else self.amortized or ZERO
 
 
 class _Month:
-    """What the lines of a month have in common."""
+    """The state that the planners of one month share."""
 
     def __init__(self, bill: AzureBill, month: date) -> None:
         self.bill, self.month = bill, month
@@ -111,7 +114,7 @@ def _restated(lines: Iterator[AzureLine], version: int) -> Iterator[AzureLine]:
     for number, line in enumerate(lines):
         if version > 1 and number % 41 == 0:
             cost = (line.actual or ZERO) + CENTS
-            # What has no list price is listed at what is billed.
+            # Without a list price, the list cost is the billed cost.
             listed = cost if line.list_cost == line.actual else line.list_cost
             yield replace(line, actual=cost, amortized=cost, list_cost=listed)
         else:
@@ -151,7 +154,7 @@ def _usage_line(plan: _Month, meter: Meter, subscription: Subscription, day: dat
 
 
 def list_cost(bill: AzureBill, meter: Meter, quantity: Decimal, profile: Profile, billed: Decimal) -> Decimal:
-    """Return the cost at list prices; what has no list price is listed at what is billed for it.
+    """Return the cost at list prices, or the billed cost where there is no list price.
 
     Pay-as-you-go exports have no list prices at all.
     """
@@ -175,7 +178,7 @@ def _tags(rng: random.Random) -> tuple[tuple[str, str], ...]:
 
 
 def _reservation(plan: _Month) -> Iterator[AzureLine]:
-    """Yield a reservation of two machines: its monthly fee, its use of each day, what is left unused, a refund."""
+    """Yield a reservation of two machines: its monthly fee, its use of each day, its unused part, and a refund."""
     meter, subscription = catalog.RESERVATION, catalog.SUBSCRIPTIONS[0]
     profile = plan.profile(subscription)
     order = catalog.ORDER.format("aaaaaaaa-0000-4000-8000-00000000000d")
@@ -232,7 +235,7 @@ def _savings_plan(plan: _Month) -> Iterator[AzureLine]:
 
 
 def _others(plan: _Month) -> Iterator[AzureLine]:
-    """Yield what else a bill holds: Marketplace, tax, a credit, and what rounding an invoice makes."""
+    """Yield the other lines of a bill: Marketplace, tax, a credit, and the rounding of an invoice."""
     subscription = catalog.SUBSCRIPTIONS[2]
     seats = _usage_line(plan, catalog.MARKETPLACE, subscription, plan.days[4])
     cost = seats.actual or ZERO

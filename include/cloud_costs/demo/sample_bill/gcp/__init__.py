@@ -1,12 +1,12 @@
-"""A made-up Google billing account, exported as the shipped query writes it, with a truth of its own.
+"""A made-up Google billing account, exported as the shipped query does, with independently known totals.
 
-- `bill`: what to make
-- `lines`, `plan`, `commitments`: the lines and what they mean
+- `bill`: the settings of a bill
+- `lines`, `plan`, `commitments`: the lines and their meaning
 - `files`: nested Parquet, JSON lines, CSV with dotted names
 - `delivery`: runs, their files and markers
 
-Columns and cost types follow Google's documentation of the detailed export, committed use discounts its documentation
-of both models of them.
+Columns and cost types follow Google's documentation of the detailed export. Committed use discounts follow its
+documentation of their two models.
 """
 
 from cloud_costs.demo.sample_bill.gcp.bill import GoogleBill, Project

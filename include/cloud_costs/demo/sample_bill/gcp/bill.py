@@ -1,4 +1,4 @@
-"""What to make: a Google billing account, the form of its export, and its calendar."""
+"""The settings of a sample bill: a Google billing account, the form of its export, and its calendar."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +11,7 @@ Form = Literal["parquet", "json", "json.gz", "csv", "csv.gz"]
 
 @dataclass(frozen=True)
 class Project:
-    """A project: what Google calls it, and the labels on it."""
+    """A project: its id, number and name at Google, and its labels."""
 
     id: str
     name: str
@@ -21,10 +21,10 @@ class Project:
 
 @dataclass(frozen=True)
 class GoogleBill:
-    """One billing account to make; `lines` counts the plain usage lines of a month, the fixed lines come on top.
+    """The settings of one billing account. `lines` is the number of plain usage lines of a month, without fixed lines.
 
-    All forms of a bill mean the same. `marker` says whether each run leaves a marker, as the shipped query does. The
-    first of the projects buys the commitments, and the last one has no labels.
+    All forms of a bill have the same meaning. `marker` says whether each run leaves a marker, as the shipped query
+    does. The first of the projects buys the commitments, and the last one has no labels.
     """
 
     prefix: str = "google"

@@ -1,7 +1,7 @@
-"""Committed use discounts, each with a part that nobody used: what Google bills, and what it means.
+"""Committed use discounts, each with an unused part: the lines that Google bills, and their meaning.
 
-The truth is made of quantities and prices: what was used of a commitment costs its quantity at the committed price, and
-so does what was not. Nothing is divided.
+The truth is made of quantities and prices. The used part and the unused part of a commitment each cost their quantity
+at the committed price, so nothing is divided.
 
 Sources: Google's documentation of resource based and spend based committed use discounts, and "Spend-based CUDs data
 model updates".
@@ -34,7 +34,7 @@ def plan_commitments(month: Month) -> Iterator[Line]:
 def _resource_based(
     month: Month, sku: tuple[str, str], resource: str, unit: str, price: Decimal, committed: Decimal, size: int
 ) -> Iterator[Line]:
-    """Yield a commitment to `size` units, of which two projects use some: a credit takes off all that is covered."""
+    """Yield a commitment to `size` units. Two projects use some of them, and credits cancel the cost of this use."""
     buyer, other = month.bill.projects[:2]
     subscription = {"instance_id": RESOURCE_SUBSCRIPTION}
     for day in range(month.days):
@@ -144,7 +144,7 @@ def _new_spend_based(month: Month) -> Iterator[Line]:
 
 
 def _untied(month: Month) -> Iterator[Line]:
-    """Yield a fee of which the export does not say whose use it covers: it stays where it is billed."""
+    """Yield a fee without the use that it covers. Its cost stays with the project that it is billed to."""
     buyer = month.bill.projects[0]
     fee = Decimal("3.75")
     values = month.line(

@@ -1,4 +1,4 @@
-"""Delivers a planned month as the shipped query does: numbered files, one of them empty, and the marker last."""
+"""Deliver a planned month as the shipped query does: numbered files, one of them empty, and then the marker."""
 
 import json
 from collections import defaultdict
@@ -21,7 +21,7 @@ BATCH_LINES = 20_000
 
 
 def write_google_month(bill: GoogleBill, month: date, bucket_dir: Path, *, version: int = 1) -> Truth:
-    """Write one run of the query for a month below `bucket_dir`, the root of the bucket, and return what it means."""
+    """Write one run of the query for a month below `bucket_dir`, the root of the bucket, and return its truth."""
     month = month.replace(day=1)
     tally = _Tally()
     run = run_name(month, version)
@@ -67,7 +67,7 @@ class _Sums:
 
 @dataclass
 class _Tally:
-    """Adds up the truth of the lines that pass through it."""
+    """The sums of the lines that pass through it, which become the truth."""
 
     groups: defaultdict[tuple[str, str | None, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))
     lines: int = 0

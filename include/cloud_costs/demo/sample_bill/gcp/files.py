@@ -1,6 +1,6 @@
 """The files of a run, in each form that Google's export is found in: nested Parquet, JSON lines, CSV with dotted names.
 
-Parquet has the types that BigQuery gives it. JSON lines leave out what is NULL and have integers and decimals as texts,
+Parquet has the types that BigQuery gives it. JSON lines leave NULL values out, and have integers and decimals as texts,
 as BigQuery writes them. In CSV, objects are columns with dotted names, and lists are JSON texts.
 """
 
@@ -78,7 +78,7 @@ SCHEMA = pa.schema(
 
 
 def write_file(path: Path, form: str, lines: Sequence[Line], first: int) -> None:
-    """Write some lines of a run, of which `first` is the number of the first."""
+    """Write some lines of a run to a file. `first` is the number in the run of the first of them."""
     rows = [_exported(line.values, (first + number) % 3 == 0) for number, line in enumerate(lines)]
     path.parent.mkdir(parents=True, exist_ok=True)
     if form == "parquet":

@@ -1,7 +1,7 @@
-"""What a line of Google's export is, and what those that all planners of a month write have in common.
+"""A line of Google's export, and the values that the lines of all planners of a month share.
 
-Google bills in doubles. Amounts have at most twelve decimal places and twelve significant digits here, and some are
-written as the double beside theirs, as sums of doubles come out: read with 15 digits, both are the same.
+Google bills in doubles. Amounts here have at most twelve decimal places and twelve significant digits. Some are written
+as the next double beside theirs, because sums of doubles are inexact. Read with 15 digits, both are the same.
 """
 
 import math
@@ -66,7 +66,7 @@ class Month:
         cost: Decimal,
         **values: Any,
     ) -> Values:
-        """Return the columns of an hour of use, but for `values`; a list price that is not given is the cost."""
+        """Return the columns of an hour of use, changed by `values`; a list price that is not given is the cost."""
         found: Values = {
             "billing_account_id": self.bill.billing_account,
             "invoice": {"month": f"{self.month:%Y%m}", "publisher_type": "GOOGLE"},
@@ -98,6 +98,7 @@ class Month:
         return found | values
 
     def usage(self, amount: Decimal, unit: str, pricing: Decimal, pricing_unit: str) -> Values:
+        """Return the column `usage` of a line, as the object that the export has."""
         return {"amount": amount, "unit": unit, "amount_in_pricing_units": pricing, "pricing_unit": pricing_unit}
 
     def _project(self, project: Project | None) -> Values | None:
@@ -114,7 +115,7 @@ class Month:
 
 
 def credit(kind: str, name: str, amount: Decimal, full_name: str | None = None) -> Values:
-    """Return a credit; it takes off what is positive here."""
+    """Return a credit. `amount` is positive, and the export has it as a negative amount."""
     return {"id": name, "name": name, "full_name": full_name, "type": kind, "amount": -amount}
 
 

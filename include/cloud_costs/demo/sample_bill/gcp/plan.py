@@ -1,6 +1,6 @@
-"""The lines of one month of a Google billing account, and what each of them truly means, free of any file format.
+"""The lines of one month of a Google billing account with their true meaning, independent of any file format.
 
-A version changes the month by what Google adds to it later: lines of use that came in late, and a correction.
+A later version has the lines that Google adds later: use that was reported late, and a correction.
 """
 
 from collections.abc import Iterator
@@ -92,7 +92,7 @@ def _resource(project: Project, number: int) -> dict[str, str]:
 
 
 def _specials(month: Month) -> Iterator[Line]:
-    """Yield what comes once a month: support, the Marketplace, a correction of the month before, goodwill."""
+    """Yield the lines that come once a month: support, the Marketplace, a correction of the month before, goodwill."""
     buyer, other = month.bill.projects[:2]
     values = month.line(
         SUPPORT, ("0AB1-0000-0001", "Enhanced Support"), None, month.start, Decimal("500"), location=None
@@ -141,7 +141,7 @@ def _specials(month: Month) -> Iterator[Line]:
 
 
 def _levied(month: Month, line: Line) -> Line:
-    """Remember what the tax is levied on."""
+    """Add the line's cost to the base of the tax, and return the line."""
     key = line.project or ""
     month.taxable[key] = month.taxable.get(key, Decimal(0)) + line.charges[0].billed
     return line
