@@ -19,6 +19,7 @@ from cloud_costs.errors import DeliveryError
 from cloud_costs.formats.delivery import Delivery, Format
 from cloud_costs.formats.mapping import billed_columns, is_read
 from cloud_costs.loading import csv_files, json_files, parquet_files
+from cloud_costs.loading.arrow_buffers import spare_memory
 from cloud_costs.loading.binary_copy import FIXED
 from cloud_costs.loading.columns import MAX_COLUMNS, RESERVED, Column, merge_types, raw_names
 from cloud_costs.loading.shape import Copied, Copy, FileShape, Progress, Shape, StagedFile, Stopped
@@ -165,7 +166,8 @@ def copy_files(
 
     # The largest first: otherwise one stream could work on a large part alone after the others have ended.
     parts = sorted((part for file in shape.files for part in _parts(file)), key=lambda part: -part.size)
-    with ThreadPoolExecutor(max_workers=max(1, min(streams, len(parts))), thread_name_prefix="copy") as pool:
+    workers = max(1, min(streams, len(parts)))
+    with spare_memory(), ThreadPoolExecutor(max_workers=workers, thread_name_prefix="copy") as pool:
         copies = [pool.submit(copy, part) for part in parts]
         try:
             return _by_file(shape, [done.result() for done in as_completed(copies)])
