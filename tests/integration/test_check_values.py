@@ -11,7 +11,7 @@ from values import CHARGE_TYPES, Row, relation_of, rows_of, run_sql
 
 from cloud_costs.months import next_month
 
-pytestmark = pytest.mark.values("checks")
+pytestmark = pytest.mark.values
 
 RAW_TOTALS = {
     "billing_account_id": "text",
