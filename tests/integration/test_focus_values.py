@@ -133,6 +133,11 @@ CASES: dict[str, tuple[str, Row, Row]] = {
             "billingcurrency": "EUR",
         },
     ),
+    "azure: no currency of prices": (
+        "azure_focus",
+        {"pricingcurrency": None, "billingcurrency": "EUR"},
+        {"pricingcurrencyeffectivecost": Decimal("6.25"), "pricingcurrency": "EUR", "billingcurrency": "EUR"},
+    ),
     "azure: no rate": (
         "azure_focus",
         {"x_billingexchangerate": 0},
@@ -217,6 +222,11 @@ CASES: dict[str, tuple[str, Row, Row]] = {
         )
         for category in ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
     },
+    "focus: a category in capitals": (
+        "focus",
+        {"chargecategory": "USAGE"},
+        {"chargecategory": "Usage", "x_lineitemtype": "USAGE"},
+    ),
     "focus: another category": (
         "focus",
         {"chargecategory": "support fee"},
