@@ -15,7 +15,8 @@ of PostgreSQL and our `{places}`, and says where in the file each part stands, s
 
 The same break is not made twice. Where a condition is one comparison, the comparison's opposite stands for that of the
 condition; the parts of a `case` and of a `coalesce` stand for the whole; and a constant that is left out of a
-`coalesce` is not changed as well. In each pair, a test that notices the first notices the second too.
+`coalesce` is not changed as well. In each pair, a test that notices the first notices the second too. The 0 in
+`position(…) > 0` stays: only a text that begins with what is looked for would tell it from 1.
 """
 
 import re
@@ -49,6 +50,7 @@ UNWRAPPED = (
 )
 # What has no value of its own: `select 1` in an `exists`, and the hint of a common table expression.
 NO_VALUE = ("materialized",)
+POSITION = re.compile(r"position\(.*\) > \Z")
 # Texts of which another text would be refused, each with what it becomes.
 OTHER_TEXTS = (
     (re.compile(r"'UTC'"), "'Asia/Kolkata'"),
@@ -155,7 +157,7 @@ class _Reader:
             yield token, "not distinct" if is_comparison else ""
         elif token.is_type("quoted_literal"):
             yield token, _other_text(token.raw)
-        elif token.is_type("numeric_literal"):
+        elif token.is_type("numeric_literal") and not POSITION.search(self._text[: self.place(token)[0]]):
             yield token, f"({raw} + 1)"
 
     def _opposite(self, condition: Any) -> Iterator[tuple[Any, str]]:

@@ -8,115 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from cur_lines import CHARGE, END, PLAN, RESERVED, START, Charge, charges_by_line, typed
 from pipeline import JANUARY, line
 from roles import own_schemas
 from values import Export
 
 pytestmark = pytest.mark.values
 
-Charge = dict[str, Any]
-START, END = datetime(2025, 1, 1), datetime(2025, 2, 1)
-PLAN = "arn:aws:savingsplans::011254002932:savingsplan/1"
-RESERVED = "arn:aws:ec2:eu-west-1:011254002932:reserved-instances/1"
-
-LINE = {
-    "bill_payer_account_name": "Acme",
-    "bill_invoice_id": "900",
-    "bill_billing_entity": "AWS",
-    "bill_invoicing_entity": "Amazon Web Services EMEA SARL",
-    "line_item_usage_account_name": "Acme Shop",
-    "line_item_usage_start_date": datetime(2025, 1, 5, 1),
-    "line_item_usage_end_date": datetime(2025, 1, 5, 2),
-    "line_item_usage_type": "EU-BoxUsage:m5.large",
-    "line_item_operation": "RunInstances",
-    "line_item_availability_zone": "eu-west-1a",
-    "line_item_resource_id": "i-1",
-    "line_item_usage_amount": 3.0,
-    "line_item_currency_code": "EUR",
-    "line_item_line_item_description": "An hour of m5.large",
-    "line_item_legal_entity": "Amazon Web Services, Inc.",
-    "product_product_name": "Amazon Elastic Compute Cloud",
-    "product_servicecode": "AmazonEC2",
-    "product_product_family": "Compute Instance",
-    "product_region_code": "eu-west-1",
-    "product_sku": "SKU1",
-    "product_instance_type": "m5.large",
-    "product_instance_type_family": "m5",
-    "product_vcpu": "2",
-    "product_memory": "8.5 GiB",
-    "product_operating_system": "Linux",
-    "product_storage_class": "General Purpose",
-    "pricing_rate_code": "SKU1.TERM.RATE",
-    "pricing_rate_id": "77",
-    "pricing_unit": "Hrs",
-    "pricing_currency": "EUR",
-    "pricing_public_on_demand_cost": 2.0,
-    "pricing_public_on_demand_rate": "0.5",
-    "resource_tags_user_team": "shop",
-    "discount": {"edp_discount": -0.25},
-}
-CHARGE: Charge = {
-    "billing_period": JANUARY,
-    "availabilityzone": "eu-west-1a",
-    "billedcost": Decimal("1.5"),
-    "billingaccountid": "011254002932",
-    "billingaccountname": "Acme",
-    "billingaccounttype": "Management Account",
-    "billingcurrency": "EUR",
-    "billingperiodend": END,
-    "billingperiodstart": START,
-    "chargecategory": "Usage",
-    "chargedescription": "An hour of m5.large",
-    "chargefrequency": "Usage-Based",
-    "chargeperiodend": datetime(2025, 1, 5, 2),
-    "chargeperiodstart": datetime(2025, 1, 5, 1),
-    "consumedquantity": Decimal(3),
-    "consumedunit": "Hours",
-    "contractedcost": Decimal("1.5"),
-    "effectivecost": Decimal("1.5"),
-    "invoiceid": "900",
-    "invoiceissuername": "Amazon Web Services EMEA SARL",
-    "listcost": Decimal(2),
-    "listunitprice": Decimal("0.5"),
-    "pricingcategory": "Standard",
-    "pricingcurrency": "EUR",
-    "pricingcurrencyeffectivecost": Decimal("1.5"),
-    "pricingquantity": Decimal(3),
-    "pricingunit": "Hours",
-    "providername": "AWS",
-    "publishername": "Amazon Web Services, Inc.",
-    "regionid": "eu-west-1",
-    "regionname": "Europe (Ireland)",
-    "resourceid": "i-1",
-    "resourcetype": "Compute Instance",
-    "servicecategory": "Compute",
-    "servicename": "Amazon Elastic Compute Cloud",
-    "servicesubcategory": "Virtual Machines",
-    "skuid": "SKU1",
-    "skumeter": "EU-BoxUsage:m5.large",
-    "skupricedetails": {
-        "CoreCount": 2,
-        "InstanceSeries": "m5",
-        "InstanceType": "m5.large",
-        "MemorySize": 8.5,
-        "OperatingSystem": "Linux",
-        "StorageClass": "General Purpose",
-    },
-    "skupriceid": "SKU1.TERM.RATE",
-    "subaccountid": "004512887103",
-    "subaccountname": "Acme Shop",
-    "subaccounttype": "Member Account",
-    "tags": {"user_team": "shop"},
-    "x_discounts": {"edp_discount": -0.25},
-    "x_lineitemid": "",
-    "x_lineitems": 1,
-    "x_lineitemtype": "Usage",
-    "x_operation": "RunInstances",
-    "x_servicecode": "AmazonEC2",
-    "x_timeinterval": "2025-01-01T00:00:00Z/2025-01-01T01:00:00Z",
-    "x_typeisknown": True,
-    "x_usagetype": "EU-BoxUsage:m5.large",
-}
 NOTHING_USED: Charge = {"consumedquantity": None, "consumedunit": None}
 ONE_TIME = NOTHING_USED | {"chargecategory": "Purchase", "chargefrequency": "One-Time"}
 RECURRING = ONE_TIME | {"chargefrequency": "Recurring"}
@@ -149,10 +47,6 @@ def cost(effective: str) -> Charge:
 
 def committed(quantity: str, unit: str) -> Charge:
     return {"commitmentdiscountquantity": Decimal(quantity), "commitmentdiscountunit": unit}
-
-
-def typed(kind: str, **columns: Any) -> dict[str, Any]:
-    return {"line_item_line_item_type": kind, **columns}
 
 
 def known(kind: str, **changes: Any) -> Charge:
@@ -411,19 +305,9 @@ def schema(postgres):
         yield database
 
 
-def charges_by_line(schema, lines) -> dict[str, list[Charge]]:
-    """Return the charges of one export that has all these lines, by line: of each what is not NULL."""
-    found: dict[str, list[Charge]] = {}
-    export = Export("aws_cur", lines, {"discount": "jsonb"})
-    for charge in sorted(export.charges(schema), key=lambda charge: -charge["x_lineitems"]):
-        found.setdefault(charge.get("x_lineitemid", ""), []).append(charge)
-    return found
-
-
 @pytest.fixture(scope="module")
 def charges(schema):
-    lines = [line(**{**LINE, **changes, "identity_line_item_id": name}) for name, (changes, _) in CASES.items()]
-    return charges_by_line(schema, lines)
+    return charges_by_line(schema, {name: changes for name, (changes, _) in CASES.items()})
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -517,10 +401,7 @@ NET_CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = {
 @pytest.fixture(scope="module")
 def net_charges(schema):
     """The charges of a payer whose net costs come to its invoice."""
-    lines = [
-        line(**{**LINE, **NET, **changes, "identity_line_item_id": name}) for name, (changes, _) in NET_CASES.items()
-    ]
-    return charges_by_line(schema, lines)
+    return charges_by_line(schema, {name: NET | changes for name, (changes, _) in NET_CASES.items()})
 
 
 @pytest.mark.parametrize("name", NET_CASES)
@@ -594,6 +475,7 @@ LEFTOVERS: dict[str, tuple[dict[str, Any], Charge | None]] = {
     ),
     "without an invoicing entity": ({"bill_invoicing_entity": ""}, {"invoiceissuername": "AWS Inc."}),
     "of split cost": ({"line_item_operation": "EKSPod-EC2"}, None),
+    "of split cost of a task": ({"line_item_operation": "ECSTask-EC2"}, None),
 }
 
 

@@ -236,6 +236,10 @@ CASES: dict[str, tuple[Row, Row | None]] = {
         {"billingaccountid": None},
         {"billingaccountid": None, "billingaccounttype": None},
     ),
+    "another billing period": (
+        {"billingperiodstartdate": "2024-12-15", "billingperiodenddate": "2025-01-14"},
+        {"billingperiodstart": datetime(2024, 12, 15), "billingperiodend": datetime(2025, 1, 15)},
+    ),
     "no billing period": (
         {"billingperiodstartdate": None, "billingperiodenddate": None, "date": "2025-01-05"},
         {},
@@ -266,13 +270,11 @@ CASES: dict[str, tuple[Row, Row | None]] = {
         },
     ),
     "no quantity": (
-        {"quantity": None, "paygprice": 0},
+        {"quantity": None},
         {
             **NOTHING_USED,
             "contractedcost": Decimal("1.5"),
             "listcost": Decimal("1.5"),
-            "listunitprice": Decimal(),
-            "pricingcurrencylistunitprice": Decimal(),
             "pricingquantity": None,
             "pricingunit": None,
         },
@@ -365,6 +367,18 @@ CASES: dict[str, tuple[Row, Row | None]] = {
             "servicecategory": "Integration",
             "servicesubcategory": "API Management",
             "x_servicecode": "API Center",
+        },
+    ),
+    "service by its resource alone": (
+        {"consumedservice": None, "resourceid": "/subscriptions/1/providers/Microsoft.HybridNetwork/devices/x"},
+        {
+            "resourceid": "/subscriptions/1/providers/microsoft.hybridnetwork/devices/x",
+            "resourcename": "x",
+            "resourcetype": "microsoft.hybridnetwork/devices",
+            "servicename": "Azure Network Function Manager",
+            "servicecategory": "Networking",
+            "servicesubcategory": "Network Infrastructure",
+            "x_servicecode": None,
         },
     ),
     # --- categories
@@ -508,6 +522,17 @@ CASES: dict[str, tuple[Row, Row | None]] = {
             ),
         )
     },
+    **{
+        f"benefit of another model that its id tells: {benefit}": (
+            {"benefitid": benefit},
+            {"commitmentdiscountid": benefit.lower(), "commitmentdiscountcategory": category}
+            | {"commitmentdiscounttype": kind},
+        )
+        for benefit, category, kind in (
+            ("/Microsoft.Capacity/R1", "Usage", "Reservation"),
+            ("/Microsoft.BillingBenefits/P1", "Spend", "Savings Plan"),
+        )
+    },
     "benefit of another model": (
         {"benefitid": "B1"},
         {"commitmentdiscountid": "b1"},
@@ -529,6 +554,30 @@ CASES: dict[str, tuple[Row, Row | None]] = {
     "use of actual costs": (ACTUAL, None),
     "purchase of actual costs that no commitment is": (ACTUAL | {"chargetype": "Purchase"}, None),
     "alone": (ALONE, {}),
+    "alone, without a cost": (
+        ALONE | {"costinbillingcurrency": None, "paygprice": None, "unitprice": None},
+        {
+            **dict.fromkeys(
+                ("billedcost", "effectivecost", "contractedcost", "listcost", "pricingcurrencyeffectivecost"), Decimal()
+            ),
+            **dict.fromkeys(("contractedunitprice", "listunitprice")),
+            **dict.fromkeys(("pricingcurrencycontractedunitprice", "pricingcurrencylistunitprice")),
+        },
+    ),
+    # It has no place there, and the audit of effective costs says so.
+    "bought plan among amortized costs": (
+        PLANNED | {"chargetype": "Purchase"},
+        OF_PLAN
+        | NOTHING_USED
+        | {
+            "chargecategory": "Purchase",
+            "commitmentdiscountquantity": Decimal("1.5"),
+            "commitmentdiscountunit": "EUR",
+            "effectivecost": Decimal(),
+            "pricingcurrencyeffectivecost": Decimal(),
+            "x_lineitemtype": "Purchase",
+        },
+    ),
     "alone, reserved": (ALONE | RESERVED, OF_RESERVATION | USED | {"billedcost": Decimal("1.5")}),
     "alone, bought": (
         ALONE | RESERVED | {"chargetype": "Purchase"},
