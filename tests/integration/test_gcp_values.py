@@ -171,6 +171,14 @@ PREEMPTIBLE, OF_PREEMPTIBLE = sku("N1 Preemptible Core")
 SPOTLESS, OF_SPOTLESS = sku("Spotless Core of a Spot")
 SUBSCRIPTION, OF_SUBSCRIPTION = sku("Subscription to Support")
 COMMITTED = {"description": "Flexible CUD"}
+NEW: Row = {"service": {"id": "NEW", "description": "Novelty"}}
+OF_NEW: Row = {
+    "servicecategory": "Other",
+    "servicename": "Novelty",
+    "servicesubcategory": "Other (Other)",
+    "x_servicecode": "NEW",
+}
+OF_NO_PROJECT: Row = {"subaccountid": None, "subaccountname": None, "subaccounttype": None}
 SELLER = {"seller_name": "Contoso"}
 SINGLE: dict[str, tuple[Row, Row]] = {
     "usage": ({}, {}),
@@ -202,22 +210,14 @@ SINGLE: dict[str, tuple[Row, Row]] = {
     ),
     "credits that are no list": ({"credits": {}}, {"x_credits": {}}),
     "no billing account": ({"billing_account_id": None}, {"billingaccountid": None, "billingaccounttype": None}),
-    "no project": (
-        {"project": {"number": "no project"}},
-        {"subaccountid": None, "subaccountname": None, "subaccounttype": None, "x_projectancestors": None},
-    ),
+    "no project": ({"project": {}}, OF_NO_PROJECT | {"x_projectancestors": None}),
     "no ancestors": (
-        {"project": {"id": "shop", "name": "Shop", "number": "no ancestors", "ancestry_numbers": "/1/2/"}},
+        {"project": {"id": "shop", "name": "Shop", "ancestry_numbers": "/1/2/"}},
         {"x_projectancestors": "/1/2/"},
     ),
     "new service": (
-        {"service": {"id": "NEW", "description": "Novelty"}},
-        {
-            "servicecategory": "Other",
-            "servicename": "Novelty",
-            "servicesubcategory": "Other (Other)",
-            "x_servicecode": "NEW",
-        },
+        NEW,
+        OF_NEW,
     ),
     "no cost type": ({"cost_type": None}, typed(None)),
     "new cost type": ({"cost_type": "new"}, {**typed("new"), "x_typeisknown": False}),
@@ -370,6 +370,8 @@ def unused(of, effective, description, **changes) -> Row:
 
 
 CPU_NAME, MONEY_NAME = "Commitment v1: Cpu in Americas for 1 Year", "Commitment - dollar based v1: Cloud Run"
+FLEXIBLE_NAME = "Compute Flexible Commitment"
+FLEXIBLE, OF_FLEXIBLE = sku(FLEXIBLE_NAME)
 USD, OF_USD = {"currency": "USD"}, {"billingcurrency": "USD", "pricingcurrency": "USD"}
 OTHER, OF_OTHER = {"billing_account_id": "OTHER"}, {"billingaccountid": "OTHER"}
 NO_SUBSCRIPTION: Row = {"subscription": None}
@@ -472,6 +474,33 @@ COMMITMENTS: dict[str, tuple[list[tuple[Row, Row]], list[Row]]] = {
             (covered(0.0, -4.0, 50.0), of_use(0, -4.0, 6, 50)),
         ],
         [],
+    ),
+    "a second committed to": (
+        [
+            (fee(CPU, 0.5, amount=1.0), of_fee(OF_CPU | RESOURCE, "0.5")),
+            (covered(0.5, -0.5, 0.4), of_use(0.5, -0.5, "0.2", "0.4")),
+        ],
+        [unused(RESOURCE, "0.3", CPU_NAME)],
+    ),
+    "use without a SKU": (
+        [
+            (fee(CPU, 10.0), of_fee(OF_CPU | RESOURCE, 10)),
+            (
+                covered(4.0, -4.0, 50.0, sku=None),
+                of_use(4, -4.0, 5, 50, **NO_SKU, chargedescription="regular"),
+            ),
+        ],
+        [unused(RESOURCE, 5, CPU_NAME)],
+    ),
+    "a new service, of no project": (
+        [
+            (
+                fee(CPU, 10.0, **NEW, project={}),
+                of_fee(OF_CPU | RESOURCE | OF_NEW | OF_NO_PROJECT, 10, x_projectancestors=None),
+            ),
+            (covered(4.0, -4.0, 50.0, **NEW), of_use(4, -4.0, 5, 50, **OF_NEW)),
+        ],
+        [unused(RESOURCE | OF_NEW | OF_NO_PROJECT, 5, CPU_NAME)],
     ),
     "nobody used it": (
         [(fee(CPU, 10.0), of_fee(OF_CPU | RESOURCE, 10, 10))],
@@ -580,6 +609,23 @@ COMMITMENTS: dict[str, tuple[list[tuple[Row, Row]], list[Row]]] = {
         ],
         [unused(SPEND, 3, MONEY_NAME)],
     ),
+    # Use that names the fee has a discounted price already: a credit of the older model on it takes no part of the fee.
+    "offset, beside a credit": (
+        [
+            (
+                fee(MONEY, 10.0, **credited(OFFSET, -7.0)),
+                of_fee(
+                    OF_MONEY | SPEND,
+                    10,
+                    billedcost=Decimal(3),
+                    x_credits=credited(OFFSET, -7.0)["credits"],
+                    x_discounts={OFFSET: -7.0},
+                ),
+            ),
+            (covered(5.0, -4.0, 40.0, kind=DOLLAR), of_use(5, -4.0, 1, 40, kind=DOLLAR)),
+        ],
+        [unused(SPEND, 3, MONEY_NAME)],
+    ),
     "offset of all": (
         [
             (
@@ -613,8 +659,22 @@ UNNAMED: dict[str, tuple[Row, Row]] = {
             x_discounts={OFFSET: -7.0},
         ),
     ),
+    "offset on a fee of another name": (
+        fee(FLEXIBLE, 10.0, **credited(OFFSET, -8.0)),
+        of_fee(
+            OF_FLEXIBLE | SPEND,
+            10,
+            billedcost=Decimal(2),
+            commitmentdiscountid=FLEXIBLE_NAME,
+            x_credits=credited(OFFSET, -8.0)["credits"],
+            x_discounts={OFFSET: -8.0},
+        ),
+    ),
 }
-LEFT_UNNAMED = unused(SPEND | OF_OTHER, 3, MONEY_NAME, commitmentdiscountid=MONEY_NAME)
+LEFT_UNNAMED = {
+    MONEY_NAME: unused(SPEND | OF_OTHER, 3, MONEY_NAME, commitmentdiscountid=MONEY_NAME),
+    FLEXIBLE_NAME: unused(SPEND, 2, FLEXIBLE_NAME, commitmentdiscountid=FLEXIBLE_NAME),
+}
 
 
 @pytest.fixture(scope="module")
@@ -661,8 +721,9 @@ def test_commitment_is_spread(charges, name):
     assert charges.get(f"unused {name}", []) == [one | {"commitmentdiscountid": name} for one in left]
 
 
-def test_unused_part_without_a_subscription_is_known_by_its_sku(charges):
-    assert charges[f"unused {MONEY_NAME}"] == [LEFT_UNNAMED]
+@pytest.mark.parametrize("name", LEFT_UNNAMED)
+def test_unused_part_without_a_subscription_is_known_by_its_sku(charges, name):
+    assert charges[f"unused {name}"] == [LEFT_UNNAMED[name]]
 
 
 # --- exports of other tools, with a credit in columns of its own
