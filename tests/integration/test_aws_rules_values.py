@@ -18,6 +18,8 @@ Cases = dict[str, tuple[dict[str, Any], list[Charge]]]
 BEFORE = datetime(2024, 12, 5)
 OF_PLAN = {"savings_plan_savings_plan_a_r_n": PLAN}
 OF_RESERVATION = {"reservation_reservation_a_r_n": RESERVED}
+# Of savings_plan_net_amortized_upfront_commitment_for_billing_period PostgreSQL keeps 63 characters.
+NET_UPFRONT = "savings_plan_net_amortized_upfront_commitment_for_billin_1da75a"
 ONE_TIME_FEE = "Refund for one-time fee for Savings Plan ID 1"
 
 
@@ -102,6 +104,7 @@ QUANTITIES: Cases = {
         for total, amount, units, bought, left in (
             ("1488", 16.0, "744", "1488", "8"),
             ("1", 16.0, "744", "1", "8"),
+            ("1", None, "744", "1", "8"),
             ("0", 16.0, "744", "16", "8"),
             (None, 16.0, "744", "16", "8"),
             (None, 1.0, "744", "1", "8"),
@@ -111,7 +114,10 @@ QUANTITIES: Cases = {
             (None, None, "0", "3", "4"),
         )
     },
-    "fee of a plan without a commitment": (typed("SavingsPlanRecurringFee", **OF_PLAN), quantities(None, ("0", "EUR"))),
+    "fee of a plan without a commitment": (
+        typed("SavingsPlanRecurringFee", **OF_PLAN),
+        [one | {"effectivecost": Decimal()} for one in quantities(None, ("0", "EUR"))],
+    ),
     "covered use without a cost": (typed("SavingsPlanCoveredUsage", **OF_PLAN), quantities(("0", "EUR"))),
 }
 
@@ -212,7 +218,7 @@ OTHERS: Cases = {
             savings_plan_used_commitment=7.0,
             savings_plan_amortized_upfront_commitment_for_billing_period=2.0,
             savings_plan_recurring_commitment_for_billing_period=8.0,
-            savings_plan_net_amortized_upfront_commitment_for_billing_period=1.0,
+            **{NET_UPFRONT: 1.0},
             savings_plan_net_recurring_commitment_for_billing_period=4.0,
         ),
         # On the gross basis, what was not used costs what was committed to.
@@ -261,7 +267,7 @@ def share(unused: str, recurring: float | None, upfront: float | None, net: tupl
         savings_plan_recurring_commitment_for_billing_period=recurring,
         savings_plan_amortized_upfront_commitment_for_billing_period=upfront,
         savings_plan_net_recurring_commitment_for_billing_period=net[0],
-        savings_plan_net_amortized_upfront_commitment_for_billing_period=net[1],
+        **{NET_UPFRONT: net[1]},
     )
     prepaid = None if net[1] is None else Decimal(str(net[1]))
     fee = {"effectivecost": Decimal(), "x_prepaiduse": prepaid}

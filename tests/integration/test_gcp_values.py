@@ -718,7 +718,7 @@ def test_commitment_is_spread(charges, name):
     for at, (_, change) in enumerate(of):
         expected = {"x_projectnumber": f"{name} {at}", "commitmentdiscountid": name}
         assert charges[f"{name} {at}"] == [filled(CHARGE | expected | change)]
-    assert charges.get(f"unused {name}", []) == [one | {"commitmentdiscountid": name} for one in left]
+    assert charges.get(f"unused {name}", []) == [filled(one | {"commitmentdiscountid": name}) for one in left]
 
 
 @pytest.mark.parametrize("name", LEFT_UNNAMED)

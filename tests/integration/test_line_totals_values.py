@@ -276,10 +276,14 @@ def test_aws_is_net_for_a_payer_only_where_every_invoice_is(schema):
     lines = [NET | {"bill_invoice_id": "901"}, {}, NET | {"bill_payer_account_id": "2"}]
     lines += [DISCOUNT | {"bill_payer_account_id": "2"}, DISCOUNT | {"bill_invoice_id": "901"}]
     lines += [NET | {"bill_payer_account_id": None}, DISCOUNT | {"bill_payer_account_id": None}]
+    alone = {"line_item_unblended_cost": None, "line_item_net_unblended_cost": 1, "bill_invoice_id": "901"}
+    lines += [one | {"bill_payer_account_id": "3"} for one in (NET, DISCOUNT, alone)]
     found = Export("aws_cur", [AWS | line for line in lines]).totals(schema)
     assert {(row.get("billing_account_id"), row["invoice_id"]): row["is_net"] for row in found} == {
         ("1", "900"): False,
         ("1", "901"): False,
         ("2", "900"): True,
+        ("3", "900"): False,
+        ("3", "901"): False,
         (None, "900"): True,
     }
