@@ -169,7 +169,12 @@ class _Reader:
         """Yield what has a value without it; of a text, a number and a truth, the tree has a change of its own."""
         for part in found:
             raw = part.raw.lower()
-            alone = raw in ("null", "true", "false") or raw.startswith("'") or raw.replace(".", "").isdigit()
+            alone = (
+                raw in ("true", "false")
+                or raw.partition("::")[0] == "null"
+                or raw.startswith("'")
+                or raw.replace(".", "").isdigit()
+            )
             if not alone and not raw.endswith("*") and not _has_parts_that_stand_for_it(part):
                 yield part, f"nullif(({self._source(part)}), ({self._source(part)}))"
 

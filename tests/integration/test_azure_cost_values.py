@@ -524,8 +524,9 @@ CASES: dict[str, tuple[Row, Row | None]] = {
     },
     **{
         f"benefit of another model that its id tells: {benefit}": (
-            {"benefitid": benefit},
-            {"commitmentdiscountid": benefit.lower(), "commitmentdiscountcategory": category}
+            {"benefitid": benefit, "additionalinfo": RATIO},
+            OF_RATIO
+            | {"commitmentdiscountid": benefit.lower(), "commitmentdiscountcategory": category}
             | {"commitmentdiscounttype": kind},
         )
         for benefit, category, kind in (

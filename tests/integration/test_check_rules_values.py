@@ -357,6 +357,16 @@ DIFFERENCES: dict[str, tuple[list[Row], list[Row], list[Row]]] = {
     "nothing": ([], [], []),
     "a sum": ([fact(11, *COST)], [fact(7, *COST, uri="b")], [shown("b", COST, 6, 7)]),
     "a sum that no file explains": ([fact(11, *COST)], [], [shown(None, COST, 10, 11)]),
+    "a value that is missing from no file": (
+        [fact(0, *ACCOUNT)],
+        [],
+        [shown(None, ACCOUNT, 4, None)],
+    ),
+    "a value that no file has": (
+        [fact(2, "account", "lines", "y")],
+        [],
+        [shown(None, ("account", "lines", "y"), None, 2)],
+    ),
     "a file alone": ([], [fact(7, *COST, uri="b")], []),
     "a line": ([fact(4)], [fact(1, uri="a")], [shown("a", ("", "rows", None), 2, 1)]),
     "a value that is missing": (

@@ -92,6 +92,13 @@ def test_sums_of_nothing_may_be_missing(find, side):
     assert find(BILLED, **{side: [WHO | {"billed_cost": Decimal(), "line_items": 0}]}) == []
 
 
+@pytest.mark.parametrize("column", SAME)
+@pytest.mark.parametrize("side", ["raw", "focus"])
+def test_sum_that_only_one_side_has_is_a_violation(find, side, column):
+    row = WHO | {"billed_cost": Decimal(), "line_items": 0, column: 1}
+    assert len(find(BILLED, **{side: [row]})) == 1
+
+
 # --- normalized_equals_focus
 
 COSTS: Row = {"effective_cost": TWO, "list_cost": THREE}
@@ -284,6 +291,15 @@ def test_charges_with_the_same_fault_are_counted(find, check, change, counted):
     assert {name: found[name] for name in counted} == counted
 
 
+def test_large_cost_is_finite(find):
+    large = Decimal(10) ** 12
+    charge = LINE | {"billedcost": large, "effectivecost": large, "listcost": -large}
+    broken = LINE | {"billedcost": NAN}
+    sums = {"billed_cost": large, "effective_cost": large, "list_cost": -large}
+    assert find("costs_are_finite", focus=[SOUND | sums], charges=[broken]) == []
+    assert len(find("costs_are_finite", focus=[SOUND | {"billed_cost": NAN}], charges=[charge, broken])) == 1
+
+
 # --- invoices
 
 
@@ -296,8 +312,10 @@ def test_invoice_has_one_currency(find):
         WHO | {"invoice_id": "901"},
         WHO | {"invoice_id": "901", "billing_account_id": "2"},
     ]
+    rows += [WHO | {"invoice_id": "902", "billing_account_id": payer, "currency": of} for payer in "12" for of in "AB"]
     assert find("invoices_have_one_currency", focus=rows) == [
-        {"invoice_id": "900", "currencies": ["EUR", "USD"], "billing_account_ids": ["1", "2"]}
+        {"invoice_id": "900", "currencies": ["EUR", "USD"], "billing_account_ids": ["1", "2"]},
+        {"invoice_id": "902", "currencies": ["A", "B"], "billing_account_ids": ["1", "2"]},
     ]
 
 

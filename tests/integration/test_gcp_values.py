@@ -276,6 +276,10 @@ SINGLE: dict[str, tuple[Row, Row]] = {
     "preemptible": (PREEMPTIBLE, OF_PREEMPTIBLE | {"pricingcategory": "Dynamic"}),
     "spotless": (SPOTLESS, OF_SPOTLESS),
     "subscription": (SUBSCRIPTION, OF_SUBSCRIPTION | PURCHASE),
+    "subscription with a model": (
+        SUBSCRIPTION | {"consumption_model": COMMITTED},
+        OF_SUBSCRIPTION | PURCHASE | {"x_consumptionmodel": "Flexible CUD"},
+    ),
     "committed by its model": (
         {"consumption_model": COMMITTED},
         {"pricingcategory": "Committed", "x_consumptionmodel": "Flexible CUD"},
