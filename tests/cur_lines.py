@@ -119,11 +119,15 @@ def typed(kind: str, **columns: Any) -> dict[str, Any]:
     return {"line_item_line_item_type": kind, **columns}
 
 
-def charges_by_line(database: Database, cases: dict[str, dict[str, Any]]) -> dict[str, list[Charge]]:
-    """Return the charges of one export that has a line of each case, by case: of each what is not NULL."""
+def export_of(cases: dict[str, dict[str, Any]]) -> Export:
+    """Return an export that has a line of each case: the full one, with what the case changes."""
     lines = [line(**{**LINE, **changes, "identity_line_item_id": name}) for name, changes in cases.items()]
+    return Export("aws_cur", lines, {"discount": "jsonb"})
+
+
+def charges_by_line(database: Database, cases: dict[str, dict[str, Any]]) -> dict[str, list[Charge]]:
+    """Return the charges of such an export, by case: of each what is not NULL."""
     found: dict[str, list[Charge]] = {}
-    export = Export("aws_cur", lines, {"discount": "jsonb"})
-    for charge in sorted(export.charges(database), key=lambda charge: -charge["x_lineitems"]):
+    for charge in sorted(export_of(cases).charges(database), key=lambda charge: -charge["x_lineitems"]):
         found.setdefault(charge.get("x_lineitemid", ""), []).append(charge)
     return found

@@ -78,6 +78,24 @@ class Export:
         return on_basis(raw, focus.net_accounts(connection, raw))
 
 
+OF_DAY = (
+    *("billingaccountid", "invoiceid", "subaccountid", "servicename", "regionid", "chargecategory", "billingcurrency"),
+    *("commitmentdiscountstatus", "providername"),
+)
+ADDED_UP = ("billedcost", "effectivecost", "listcost", "x_lineitems")
+
+
+def sums_by_day(charges: Sequence[Row]) -> dict[tuple[Any, ...], list[Any]]:
+    """Return what charges sum to by the day that they begin on and what daily totals tell apart."""
+    sums: dict[tuple[Any, ...], list[Any]] = {}
+    for charge in charges:
+        started = charge.get("chargeperiodstart")
+        key = (started and started.date(), *(charge.get(name) for name in OF_DAY))
+        before = sums.get(key, [0] * len(ADDED_UP))
+        sums[key] = [one + charge[name] for one, name in zip(before, ADDED_UP, strict=True)]
+    return sums
+
+
 def _rows(cursor: Cursor[Any]) -> list[Row]:
     names = [column.name for column in cursor.description or ()]
     return [

@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from cur_lines import PLAN, RESERVED, Charge, charges_by_line, typed
+from cur_lines import PLAN, RESERVED, Charge, charges_by_line, export_of, typed
 from roles import own_schemas
+from values import sums_by_day
 
 pytestmark = pytest.mark.values
 
@@ -333,3 +334,10 @@ def test_rule_decides(gross, name):
 def test_rule_decides_on_the_net_basis(net, name):
     expected = NET_CASES[name][1]
     assert decided(net[name], expected) == expected
+
+
+@pytest.mark.parametrize("cases", [GROSS, NET_CASES], ids=["gross", "net"])
+def test_daily_sums_are_those_of_the_charges(schema, cases):
+    basis = {} if cases is GROSS else NET
+    export = export_of({name: line | basis for name, (line, _) in cases.items()})
+    assert sums_by_day(export.daily_charges(schema)) == sums_by_day(export.charges(schema))

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from pipeline import JANUARY
 from roles import own_schemas
-from values import Export, Row
+from values import Export, Row, sums_by_day
 
 pytestmark = pytest.mark.values
 
@@ -591,6 +591,13 @@ CASES: dict[str, tuple[Row, Row | None]] = {
 }
 
 
+EXPORT = Export(
+    "azure_cost",
+    [LINE | changes | {"costcenter": name} for name, (changes, _) in CASES.items()],
+    {"actualcost": "numeric", "amortizedcost": "numeric"},
+)
+
+
 @pytest.fixture(scope="module")
 def schema(postgres):
     with own_schemas(postgres) as database:
@@ -600,9 +607,8 @@ def schema(postgres):
 @pytest.fixture(scope="module")
 def charges(schema):
     """The charges of one export that has the line of every case, by its cost center."""
-    lines = [LINE | changes | {"costcenter": name} for name, (changes, _) in CASES.items()]
     found: dict[str, list[Row]] = {}
-    for charge in Export("azure_cost", lines, {"actualcost": "numeric", "amortizedcost": "numeric"}).charges(schema):
+    for charge in EXPORT.charges(schema):
         found.setdefault(charge["x_costcenter"], []).append(charge)
     return found
 
@@ -613,3 +619,7 @@ def test_line_becomes(charges, name):
     expected = {key: value for key, value in (CHARGE | {"x_costcenter": name} | (change or {})).items()}
     expected = {key: value for key, value in expected.items() if value is not None}
     assert charges.get(name, []) == ([] if change is None else [expected])
+
+
+def test_daily_sums_are_those_of_the_charges(schema):
+    assert sums_by_day(EXPORT.daily_charges(schema)) == sums_by_day(EXPORT.charges(schema))

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 from pipeline import JANUARY
 from roles import own_schemas
-from values import Export, Row
+from values import Export, Row, sums_by_day
 
 pytestmark = pytest.mark.values
 
@@ -693,15 +693,19 @@ def named(name: str, changes: Row) -> Row:
     return line | {"project": {"number": name, **line["project"]}}
 
 
-@pytest.fixture(scope="module")
-def charges(schema):
-    """The charges of one export that has the lines of all cases: by line, and those of unused parts by commitment."""
+def all_lines() -> Export:
     lines = [named(name, changes) for name, (changes, _) in (SINGLE | UNNAMED).items()]
     for name, (of, _) in COMMITMENTS.items():
         subscription = {"subscription": {"instance_id": name}}
         lines += [named(f"{name} {at}", subscription | changes) for at, (changes, _) in enumerate(of)]
+    return Export("gcp_billing", lines)
+
+
+@pytest.fixture(scope="module")
+def charges(schema):
+    """The charges of one export that has the lines of all cases: by line, and those of unused parts by commitment."""
     found: dict[str, list[Row]] = {}
-    for charge in sorted(Export("gcp_billing", lines).charges(schema), key=lambda charge: charge["effectivecost"]):
+    for charge in sorted(all_lines().charges(schema), key=lambda charge: charge["effectivecost"]):
         name = charge.get("x_projectnumber") or f"unused {charge['commitmentdiscountid']}"
         found.setdefault(name, []).append(charge)
     return found
@@ -728,6 +732,10 @@ def test_commitment_is_spread(charges, name):
 @pytest.mark.parametrize("name", LEFT_UNNAMED)
 def test_unused_part_without_a_subscription_is_known_by_its_sku(charges, name):
     assert charges[f"unused {name}"] == [LEFT_UNNAMED[name]]
+
+
+def test_daily_sums_are_those_of_the_charges(schema):
+    assert sums_by_day(all_lines().daily_charges(schema)) == sums_by_day(all_lines().charges(schema))
 
 
 # --- exports of other tools, with a credit in columns of its own
