@@ -9,8 +9,8 @@ it is, and sees which test reads which file. Then it forks one process for each 
 the mutant's file until the first one fails.
 
 A mutant that was noticed once is not tried again while its file stays as it is (`.mutate`): a run that was stopped goes
-on, and one after a new test tries what is left. `mutants_equivalent.txt` lists the few that change no result, each with
-the reason.
+on, and one after a new test tries what is left. There is no list of mutants to excuse: SQL that can be broken without
+any result changing says more than it has to, and is written in fewer words.
 """
 
 import argparse
@@ -42,7 +42,6 @@ from cloud_costs.demo import embedded_postgres  # noqa: E402  likewise
 
 SQL = sql_files.FOLDER
 STATE = ROOT / ".mutate" / "noticed.txt"
-EQUIVALENT = TESTS / "mutants_equivalent.txt"
 MARK = "pytestmark = pytest.mark.values"
 NOTICED, REFUSED, SURVIVED, UNREAD = "noticed", "refused by PostgreSQL", "survived", "read by no test"
 # What a forked process ends with.
@@ -62,10 +61,9 @@ def main() -> None:
     with _forking.Pool(options.processes) as pool:
         found = pool.starmap(mutants_of, _files(options.mapping or [""]), chunksize=1)
     mutants = [mutant for of_file in found for mutant in of_file]
-    before, equivalent = _lines(STATE), _reasons()
+    before = _noticed_before()
     verdicts = Counter(NOTICED for one in mutants if _key(one) in before)
-    unchanged = [one for one in mutants if str(one) in equivalent]
-    work = [one for one in mutants if _key(one) not in before and one not in unchanged]
+    work = [one for one in mutants if _key(one) not in before]
     print(f"{len(mutants)} mutants, {len(work)} to try", flush=True)
     survivors = []
     began = time.monotonic()
@@ -79,9 +77,6 @@ def main() -> None:
         if number % 100 == 0:
             print(f"{number} of {len(work)} in {time.monotonic() - began:.0f} s", flush=True)
     print(f"\n{len(mutants)} mutants in {time.monotonic() - began:.0f} s: {dict(verdicts)}")
-    print(f"{len(unchanged)} that change no result:")
-    for mutant in unchanged:
-        print(f"  {mutant}: {equivalent[str(mutant)]}")
     print(f"no test of values notices {len(survivors)}:")
     for mutant in sorted(survivors, key=lambda one: (one.path, one.start)):
         print(f"  {mutant}")
@@ -102,21 +97,14 @@ def _key(mutant: Mutant) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
-def _lines(path: Path) -> set[str]:
-    return set(path.read_text(encoding="utf-8").splitlines()) if path.exists() else set()
+def _noticed_before() -> set[str]:
+    return set(STATE.read_text(encoding="utf-8").splitlines()) if STATE.exists() else set()
 
 
 def _remember(mutant: Mutant) -> None:
     STATE.parent.mkdir(exist_ok=True)
     with STATE.open("a", encoding="utf-8") as file:
         file.write(_key(mutant) + "\n")
-
-
-def _reasons() -> dict[str, str]:
-    """Return the mutants that change no result, as they are printed, each with the reason."""
-    lines = EQUIVALENT.read_text(encoding="utf-8").splitlines() if EQUIVALENT.exists() else []
-    stated = [line for line in lines if line and not line.startswith("#")]
-    return dict(zip(stated[::2], (reason.strip() for reason in stated[1::2]), strict=True))
 
 
 # --- the workers
