@@ -4,65 +4,15 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from check_rows import FOCUS_TOTALS, LOAD, Find, store
 from pipeline import JANUARY
-from psycopg import sql
 from roles import own_schemas
-from values import CHARGE_TYPES, Row, relation_of, rows_of, run_sql
+from values import Row
 
 from cloud_costs.months import next_month
 
-pytestmark = pytest.mark.values("checks")
+pytestmark = pytest.mark.values
 
-RAW_TOTALS = {
-    "billing_account_id": "text",
-    "invoice_id": "text",
-    "currency": "text",
-    "stored_lines": "bigint",
-    "billed_cost": "numeric",
-    "gross_cost": "numeric",
-    "split_cost": "numeric",
-    "net_cost": "numeric",
-    "effective_cost": "numeric",
-    "line_items": "bigint",
-    "net_lines": "bigint",
-    "lines_without_net": "bigint",
-    "is_net": "boolean",
-    "effective_is_billed": "boolean",
-    "usage_may_lack_account": "boolean",
-}
-FOCUS_TOTALS = {
-    "billing_account_id": "text",
-    "invoice_id": "text",
-    "currency": "text",
-    "billed_cost": "numeric",
-    "effective_cost": "numeric",
-    "list_cost": "numeric",
-    "line_items": "bigint",
-    "prepaid_cost": "numeric",
-    "prepaid_use": "numeric",
-    "commitment_charges": "bigint",
-    "open_commitment_charges": "bigint",
-    "charges_without_account": "bigint",
-    "charges_of_unknown_service": "bigint",
-    "fees_not_spread": "bigint",
-    "charges_of_other_months": "bigint",
-    "charges_without_dimensions": "bigint",
-    "charges_of_unknown_type": "bigint",
-    "adjustments": "bigint",
-    "unused_below_zero": "bigint",
-}
-NORMALIZED = {
-    "billing_period": "date",
-    "billing_account_id": "text",
-    "invoice_id": "text",
-    "currency": "text",
-    "cost": "numeric",
-    "effective_cost": "numeric",
-    "list_cost": "numeric",
-}
-INVOICES = {"invoice_id": "text", "currency": "text", "billed_cost": "numeric"}
-LISTED = {"invoice_id": "text", "amount": "numeric", "currency": "text", "billing_period": "date"}
-FACTS = {"column_name": "text", "kind": "text", "value": "text", "number": "numeric"}
 ONE, TWO, THREE = Decimal(1), Decimal(2), Decimal(3)
 WHO: Row = {"billing_account_id": "1", "invoice_id": "900", "currency": "EUR"}
 NOBODY: Row = {"billing_account_id": None, "invoice_id": None, "currency": None}
@@ -74,28 +24,9 @@ def schema(postgres):
         yield database
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def find(schema):
-    """Run a check on the rows of its places, and return its violations in the order of their texts."""
-
-    def run(check, *, raw=(), focus=(), charges=(), normalized=(), published=(), listed=(), facts=()):
-        rows = run_sql(
-            schema,
-            f"checks/{check}.sql",
-            {"billing_period": JANUARY, "load_id": 1, "source": "cup"},
-            schema=sql.Identifier(schema.schema),
-            raw_totals=relation_of(list(raw), RAW_TOTALS),
-            focus_totals=relation_of(list(focus), FOCUS_TOTALS),
-            charges=rows_of(list(charges), CHARGE_TYPES),
-            normalized=relation_of(list(normalized), NORMALIZED),
-            published_invoices=relation_of(list(published), INVOICES),
-            listed_invoices=relation_of(list(listed), LISTED),
-            stored_facts=relation_of([fact for fact in facts if "uri" not in fact], FACTS),
-            stored_by_file=rows_of([fact for fact in facts if "uri" in fact], {"uri": "text", **FACTS}),
-        )
-        return sorted(rows, key=repr)
-
-    return run
+    return Find(schema)
 
 
 # --- effective_cost_equals_billed
@@ -159,6 +90,13 @@ def test_sums_of_another_payer_invoice_or_currency_are_not_compared(find, name):
 @pytest.mark.parametrize("side", ["raw", "focus"])
 def test_sums_of_nothing_may_be_missing(find, side):
     assert find(BILLED, **{side: [WHO | {"billed_cost": Decimal(), "line_items": 0}]}) == []
+
+
+@pytest.mark.parametrize("column", SAME)
+@pytest.mark.parametrize("side", ["raw", "focus"])
+def test_sum_that_only_one_side_has_is_a_violation(find, side, column):
+    row = WHO | {"billed_cost": Decimal(), "line_items": 0, column: 1}
+    assert len(find(BILLED, **{side: [row]})) == 1
 
 
 # --- normalized_equals_focus
@@ -353,6 +291,15 @@ def test_charges_with_the_same_fault_are_counted(find, check, change, counted):
     assert {name: found[name] for name in counted} == counted
 
 
+def test_large_cost_is_finite(find):
+    large = Decimal(10) ** 12
+    charge = LINE | {"billedcost": large, "effectivecost": large, "listcost": -large}
+    broken = LINE | {"billedcost": NAN}
+    sums = {"billed_cost": large, "effective_cost": large, "list_cost": -large}
+    assert find("costs_are_finite", focus=[SOUND | sums], charges=[broken]) == []
+    assert len(find("costs_are_finite", focus=[SOUND | {"billed_cost": NAN}], charges=[charge, broken])) == 1
+
+
 # --- invoices
 
 
@@ -365,8 +312,10 @@ def test_invoice_has_one_currency(find):
         WHO | {"invoice_id": "901"},
         WHO | {"invoice_id": "901", "billing_account_id": "2"},
     ]
+    rows += [WHO | {"invoice_id": "902", "billing_account_id": payer, "currency": of} for payer in "12" for of in "AB"]
     assert find("invoices_have_one_currency", focus=rows) == [
-        {"invoice_id": "900", "currencies": ["EUR", "USD"], "billing_account_ids": ["1", "2"]}
+        {"invoice_id": "900", "currencies": ["EUR", "USD"], "billing_account_ids": ["1", "2"]},
+        {"invoice_id": "902", "currencies": ["A", "B"], "billing_account_ids": ["1", "2"]},
     ]
 
 
@@ -439,12 +388,6 @@ def test_invoices_are_as_listed(find, name):
 
 @pytest.mark.parametrize(("stored", "violations"), [([3, 4], []), ([3], [(7, 3)]), ([], [(7, 0)])])
 def test_rows_are_all_stored(find, schema, stored, violations):
-    with schema.session() as connection:
-        connection.execute(f'set search_path to "{schema.schema}"')
-        connection.execute("delete from load_history")
-        connection.execute(
-            "insert into load_history (load_id, source, format, billing_period, rows) overriding system value "
-            "values (1, 'cup', 'aws_cur', '2025-01-01', 7), (2, 'cup', 'aws_cur', '2025-01-01', 99)"
-        )
+    store(schema, "load_history", LOAD | {"rows": 7}, LOAD | {"load_id": 2, "rows": 99})
     found = find("rows_are_all_stored", raw=[WHO | {"stored_lines": count} for count in stored])
     assert found == [{"rows_read": read, "rows_stored": count} for read, count in violations]

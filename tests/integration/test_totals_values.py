@@ -12,7 +12,7 @@ from psycopg import sql
 from roles import own_schemas
 from values import CHARGE_TYPES, Row, rows_of, run_sql
 
-pytestmark = pytest.mark.values("normalize", "totals")
+pytestmark = pytest.mark.values
 
 CHARGE: Row = {
     "billing_period": JANUARY,

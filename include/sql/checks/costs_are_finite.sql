@@ -2,11 +2,11 @@
 -- protects: from NaN or Infinity in a cost, with which every sum is equal to every other
 -- action: look at the lines named here in the raw export; the file holds a number that is none
 
--- The lines are looked for only where a sum is none: NaN and Infinity survive every sum.
+-- The lines are looked for only where a sum is none: NaN and Infinity survive every sum. NaN is above Infinity.
 with broken_totals as (
     select 1
     from {focus_totals}
-    where billed_cost + effective_cost + list_cost in ('NaN', 'Infinity', '-Infinity')
+    where greatest(abs(billed_cost), abs(effective_cost), abs(list_cost)) >= 'Infinity'
 )
 
 select
@@ -18,4 +18,4 @@ select
 from ({charges}) as charges
 where
     exists (select 1 from broken_totals)
-    and billedcost + effectivecost + listcost in ('NaN', 'Infinity', '-Infinity')
+    and greatest(abs(billedcost), abs(effectivecost), abs(listcost)) >= 'Infinity'

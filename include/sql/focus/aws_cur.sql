@@ -40,7 +40,7 @@ charges as not materialized (
         -- FOCUS 1.2 wants BilledCost where there is no list price: Spot, fees, taxes, credits, discounts.
         case
             when part.is_unused then 0
-            when lines.has_list_price is not null then coalesce(lines.pricing_public_on_demand_cost, 0)
+            when lines.has_list_price is not null then lines.pricing_public_on_demand_cost
             when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then 0
             else lines.unblended_cost
         end as list_cost,
@@ -56,7 +56,7 @@ charges as not materialized (
             when lines.line_item_line_item_type = 'Credit' then 'Credit'
             when lines.line_item_line_item_type = 'Tax' then 'Tax'
             when lines.line_item_line_item_type = 'Refund' and lines.line_item_tax_type is not null then 'Tax'
-            when lines.refund_of is not null then 'Purchase'
+            when lines.refunds_upfront_fee is not null then 'Purchase'
             else 'Usage'
         end as charge_category,
         case
@@ -73,7 +73,7 @@ charges as not materialized (
             when lines.line_item_line_item_type = 'SavingsPlanCoveredUsage' then lines.savings_plan_effective_cost
             when lines.line_item_line_item_type = 'DiscountedUsage' then lines.reservation_effective_cost_on_basis
             when lines.line_item_line_item_type = 'Fee' and lines.reservation_reservation_a_r_n is not null then 0
-            when lines.refund_of = 'upfront fee' then 0
+            when lines.refunds_upfront_fee then 0
             else lines.unblended_cost
         end as effective_cost,
         case

@@ -5,7 +5,8 @@
 -- part has a net column of its own, the unused part has not: on the net basis it is cheaper by as much as the fee's
 -- line. It is a factor of limited length, so that sums of like lines come to the same as the lines.
 --
--- AWS does not say which fee of a commitment a refund is of. One of an upfront fee may lack the plan's ARN, and is
+-- refunds_upfront_fee is null where a line is no refund of a commitment's fee, and false where the fee is a recurring
+-- one. AWS does not say which fee a refund is of. One of an upfront fee may lack the plan's ARN, and is
 -- then known by its description (Cloud Intelligence Dashboards). Otherwise it is of the recurring fee where the plan
 -- has no upfront one, or where the description says so.
 
@@ -60,30 +61,29 @@ select
         when is_net then reservation_net_amortized_upfront_fee_for_billing_period
         else reservation_amortized_upfront_fee_for_billing_period
     end as reservation_prepaid_use,
-    coalesce(reservation_total_reserved_normalized_units, 0) <> 0
-    or coalesce(line_item_normalized_usage_amount, 0) <> 0 as is_normalized,
+    reservation_total_reserved_normalized_units <> 0 or line_item_normalized_usage_amount <> 0 as is_normalized,
     case
         when line_item_line_item_type <> 'Refund' or line_item_tax_type is not null then null
         when
             line_item_product_code = 'ComputeSavingsPlans'
             and starts_with(line_item_line_item_description, 'Refund for one-time fee for Savings Plan ID')
-            then 'upfront fee'
+            then true
         when savings_plan_savings_plan_a_r_n is not null
             then
                 case
-                    when savings_plan_payment_option = 'No Upfront' then 'recurring fee'
-                    when line_item_line_item_description ~* 'recurring' then 'recurring fee'
-                    else 'upfront fee'
+                    when savings_plan_payment_option = 'No Upfront' then false
+                    when line_item_line_item_description ~* 'recurring' then false
+                    else true
                 end
-        when line_item_product_code = 'ComputeSavingsPlans' then 'recurring fee'
+        when line_item_product_code = 'ComputeSavingsPlans' then false
         when reservation_reservation_a_r_n is not null
             then
                 case
-                    when pricing_purchase_option = 'No Upfront' then 'recurring fee'
-                    when line_item_line_item_description ~* '(recurring|hourly) fee' then 'recurring fee'
-                    else 'upfront fee'
+                    when pricing_purchase_option = 'No Upfront' then false
+                    when line_item_line_item_description ~* '(recurring|hourly) fee' then false
+                    else true
                 end
-    end as refund_of
+    end as refunds_upfront_fee
 from (
     {lines}
 ) as lines

@@ -24,7 +24,7 @@ select
         and line_item_unblended_cost <> 0
         and right(coalesce(line_item_line_item_type, ''), 8) <> 'Discount'
     ) as lines_without_net,
-    coalesce(bool_or(is_net), false) as is_net
+    bool_or(is_net) as is_net
 from (
     select
         lines.*,

@@ -121,14 +121,11 @@ select
     charges.effective_cost as effectivecost,
     charges.invoiceid,
     coalesce(charges.partnername, 'Microsoft') as invoiceissuername,
-    coalesce(
-        case charges.list_basis
-            when 'cost' then charges.paygcostinbillingcurrency
-            when 'price' then charges.list_amount * charges.block
-            else charges.billed_cost
-        end,
-        0
-    ) as listcost,
+    case charges.list_basis
+        when 'cost' then charges.paygcostinbillingcurrency
+        when 'price' then charges.list_amount * charges.block
+        else charges.billed_cost
+    end as listcost,
     case when charges.charge_category in ('Usage', 'Purchase') then charges.paygprice * charges.rate end
         as listunitprice,
     case
@@ -195,18 +192,15 @@ select
     charges.metersubcategory as x_skumetersubcategory,
     charges.productorderid as x_skuorderid,
     charges.productordername as x_skuordername,
-    coalesce(
-        charges.charge in (
-            'usage',
-            'purchase',
-            'refund',
-            'credit',
-            'tax',
-            'adjustment',
-            'roundingadjustment',
-            'unusedreservation',
-            'unusedsavingsplan'
-        ),
-        false
+    charges.charge in (
+        'usage',
+        'purchase',
+        'refund',
+        'credit',
+        'tax',
+        'adjustment',
+        'roundingadjustment',
+        'unusedreservation',
+        'unusedsavingsplan'
     ) as x_typeisknown
 from charges

@@ -13,14 +13,14 @@ select
     position(':' in lines.billingaccountid) > 0 as is_customer_agreement,
     case
         when lines.data_set = 'alone' then coalesce(lines.costinbillingcurrency, 0)
-        when lines.data_set = 'actual' then coalesce(lines.actualcost, 0)
+        when lines.data_set = 'actual' then lines.actualcost
         when lines.part in ('used', 'unused') then 0
-        else coalesce(lines.amortizedcost, 0)
+        else lines.amortizedcost
     end as billed_cost,
     case
         when lines.data_set = 'alone' then coalesce(lines.costinbillingcurrency, 0)
-        when lines.data_set = 'actual' or lines.part = 'bought' then 0
-        else coalesce(lines.amortizedcost, 0)
+        when lines.part = 'bought' then 0
+        else lines.amortizedcost
     end as effective_cost
 from (
     {lines}

@@ -10,7 +10,6 @@ with charges as not materialized (
     select
         lines.*,
         coalesce(lines.exported_billed_cost, 0) as billed_cost,
-        coalesce(lines.exported_contracted_cost, 0) as contracted_cost,
         lines.contractedunitprice * lines.pricingquantity as contracted_amount,
         case
             when pg_input_is_valid(lines.sku_details, 'jsonb') and left(ltrim(lines.sku_details), 1) = '{{'
@@ -49,7 +48,7 @@ select
     charges.consumedquantity,
     charges.consumedunit,
     case
-        when charges.contracted_cost <> 0 then charges.contracted_cost
+        when charges.exported_contracted_cost <> 0 then charges.exported_contracted_cost
         when charges.contracted_amount <> 0 then charges.contracted_amount
         else charges.billed_cost
     end as contractedcost,
@@ -57,14 +56,11 @@ select
     coalesce(charges.exported_effective_cost, 0) as effectivecost,
     charges.invoiceid,
     charges.invoiceissuername,
-    coalesce(
-        case charges.list_basis
-            when 'list' then charges.exported_list_cost
-            when 'price' then charges.list_amount
-            else charges.billed_cost
-        end,
-        0
-    ) as listcost,
+    case charges.list_basis
+        when 'list' then charges.exported_list_cost
+        when 'price' then charges.list_amount
+        else charges.billed_cost
+    end as listcost,
     charges.listunitprice,
     charges.pricingcategory,
     coalesce(charges.exported_pricing_currency, charges.billingcurrency) as pricingcurrency,

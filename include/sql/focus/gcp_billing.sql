@@ -67,7 +67,6 @@ charges as not materialized (
             and kinds.currency = pools.currency
             and kinds.commitment_id = pools.commitment_id
             and kinds.pool = pools.pool
-            and (kinds.is_fee or kinds.covered_cost <> 0)
 )
 
 select
@@ -148,7 +147,7 @@ select
     end as pricingunit,
     'Google Cloud' as providername,
     case
-        when coalesce(charges.transaction_type, 'GOOGLE') <> 'GOOGLE' and charges.seller_name is not null
+        when charges.transaction_type <> 'GOOGLE' and charges.seller_name is not null
             then charges.seller_name
         else 'Google Cloud'
     end as publishername,

@@ -28,7 +28,6 @@ unused as not materialized (
         pools.billing_account_id,
         pools.currency,
         pools.commitment_id,
-        pools.pool,
         pools.fee - pools.rate * pools.covered_cost as effective_cost,
         min(kinds.invoice_start) as invoice_start,
         min(kinds.commitment_category) as commitment_category,

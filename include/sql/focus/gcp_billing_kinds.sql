@@ -9,5 +9,5 @@ select
     typed.has_offset or (typed.is_commitment and coalesce(typed.cost_type, 'regular') = 'regular') as is_fee,
     coalesce(typed.subscription_instance_id, case when typed.has_offset then typed.sku_description end)
         as commitment_id,
-    case when typed.commitment_category = 'Usage' then coalesce(typed.usage_unit, '') else '' end as pool
+    coalesce(case when typed.commitment_category = 'Usage' then typed.usage_unit end, '') as pool
 from typed

@@ -11,11 +11,10 @@ select
     coalesce(covered_cost, 0) as covered_cost,
     case
         when has_offset then 0
-        -- Cut, not rounded, so that what is left over is never below 0. Of more places than are kept, for PostgreSQL
-        -- divides to 16 digits otherwise.
+        -- Cut at 20 decimal places, not rounded, so that what is left over is never below 0.
         when committed_usage > 0 and covered_usage > 0 and covered_usage < committed_usage and pool <> ''
-            then trunc(round(fee * covered_usage, 40) / (committed_usage * covered_cost), 20)
-        else trunc(round(fee, 40) / covered_cost, 20)
+            then div(fee * covered_usage * 1e20, committed_usage * covered_cost) * 1e-20
+        else div(fee * 1e20, covered_cost) * 1e-20
     end as rate
 from sums
 where has_offset or (fee > 0 and covered_cost > 0)

@@ -7,10 +7,10 @@ select
     commitment_id,
     pool,
     bool_or(has_offset) as has_offset,
-    coalesce(sum(billed_cost) filter (where is_fee), 0) as fee,
+    sum(billed_cost) filter (where is_fee) as fee,
     sum(covered_cost) filter (where not is_fee) as covered_cost,
     sum(committed_usage) filter (where is_fee) as committed_usage,
     sum(covered_usage) filter (where not is_fee) as covered_usage
 from kinds
-where commitment_id is not null and (is_fee or covered_cost <> 0)
+where commitment_id is not null
 group by billing_period, billing_account_id, currency, commitment_id, pool

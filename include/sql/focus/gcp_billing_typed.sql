@@ -2,7 +2,7 @@
 
 select
     named.*,
-    coalesce(position('FEE_UTILIZATION_OFFSET' in named.credit_types) > 0, false) as has_offset,
+    position('FEE_UTILIZATION_OFFSET' in named.credit_types) > 0 as has_offset,
     case
         when position('FEE_UTILIZATION_OFFSET' in named.credit_types) > 0 then 'Spend'
         when position('COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE' in named.credit_types) > 0 then 'Spend'
