@@ -7,6 +7,7 @@ seeds, in two processes, and delivered as one: every line differs, and one manif
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,7 +16,7 @@ from typing import Literal
 
 import cloud_costs.demo.sample_bill
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill, write_month
+from cloud_costs.demo.sample_bill import Bill, azure, gcp, write_month
 from cloud_costs.demo.sample_bill.cur_delivery import data_key, manifest_keys
 
 MONTH = date(2025, 1, 1)
@@ -43,12 +44,8 @@ def sample(work: Path, lines: int, file_type: Literal["parquet", "csv"] = "parqu
     numbers = tuple(f"{100_000_000_000 + number * 7919}" for number in range(accounts))
     files = max(LEAST_FILES, lines // LINES_PER_FILE // 2 * 2)
     bill = Bill(lines=lines, files=files, file_type=file_type, payer=numbers[0], accounts=numbers)
-    folder = work / "data" / f"{file_type}-{lines}-{files}-{accounts}-{_generator()}"
-    written = folder / "written.json"
-    if not written.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        rows = _write(bill, folder)
-        written.write_text(json.dumps({"rows": rows}))
+    name = f"{file_type}-{lines}-{files}-{accounts}"
+    folder, rows = _written(work, name, lambda folder: _write(bill, folder))
     source = Source(
         name="cup",
         format="aws_cur",
@@ -56,13 +53,42 @@ def sample(work: Path, lines: int, file_type: Literal["parquet", "csv"] = "parqu
         tags=("user:team", "user:environment"),
     )
     paths = tuple(folder / data_key(bill, MONTH, 1, number) for number in range(1, files + 1))
-    return Sample(source, paths, json.loads(written.read_text())["rows"])
+    return Sample(source, paths, rows)
+
+
+def azure_sample(work: Path, lines: int) -> Sample:
+    """Return a FOCUS export of Azure, in gzipped CSV, of about as many lines."""
+    bill = azure.AzureBill(lines=lines, files=max(LEAST_FILES, lines // LINES_PER_FILE), format="azure_focus")
+    folder, rows = _written(work, f"azure-{lines}", lambda folder: azure.write_month(bill, MONTH, folder).raw_lines)
+    source = Source(name="azure", format=bill.format, uri=f"file://{folder}/{bill.root}/", tags=("team",))
+    return Sample(source, tuple(sorted(folder.rglob("*.csv.gz"))), rows)
+
+
+def google_sample(work: Path, lines: int) -> Sample:
+    """Return a detailed export of Google, in nested Parquet, of about as many lines."""
+    bill = gcp.GoogleBill(lines=lines)
+    folder, rows = _written(
+        work, f"google-{lines}", lambda folder: gcp.write_google_month(bill, MONTH, folder).raw_lines
+    )
+    source = Source(name="google", format="gcp_billing", uri=f"file://{folder}/{bill.prefix}/", tags=("team", "env"))
+    return Sample(source, tuple(sorted(folder.rglob("*.parquet"))), rows)
+
+
+def _written(work: Path, name: str, write: Callable[[Path], int]) -> tuple[Path, int]:
+    """Return the folder of a month and its lines; what was written before, by the same generator, is used again."""
+    folder = work / "data" / f"{name}-{_generator()}"
+    written = folder / "written.json"
+    if not written.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        rows = write(folder)
+        written.write_text(json.dumps({"rows": rows}))
+    return folder, json.loads(written.read_text())["rows"]
 
 
 def _generator() -> str:
     """Return a digest of the generator's code: other code writes other data."""
     digest = hashlib.sha256()
-    for path in sorted(Path(cloud_costs.demo.sample_bill.__file__).parent.glob("*.py")):
+    for path in sorted(Path(cloud_costs.demo.sample_bill.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 
