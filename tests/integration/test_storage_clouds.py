@@ -2,11 +2,14 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from azure_tenant import azure_source
 from clouds import Azurite, GoogleServer, upload
 from deliveries import write_month
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
@@ -14,7 +17,10 @@ from proxies import GoogleProxy, HttpProxy
 
 from cloud_costs import environment
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill
+from cloud_costs.demo.sample_bill import Bill, Truth
+from cloud_costs.demo.sample_bill.azure import AzureBill
+from cloud_costs.demo.sample_bill.azure import write_month as write_azure_month
+from cloud_costs.demo.sample_bill.gcp import GoogleBill, write_google_month
 from cloud_costs.errors import ConfigError, DeliveryError, DeliveryNotReady, StorageDenied, StorageUnavailable
 from cloud_costs.formats.aws.cur import find_manifests, read_delivery
 from cloud_costs.months import MonthRange
@@ -27,7 +33,6 @@ from cloud_costs.storage.gcs import GoogleStorage
 
 SMALL = Bill(lines=60, files=2)
 SECRET = "c2VjcmV0LXRoYXQtbm8tbG9nLW1heS1zaG93"
-EXPORTS = [("aws_cur", "parquet"), ("aws_cur2", "csv")]
 
 
 # --- listing and reading
@@ -193,25 +198,61 @@ def test_generation_is_what_binds_on_google(google_server):
 # --- a whole load
 
 
-@pytest.mark.parametrize(("form", "files"), EXPORTS)
-def test_month_is_loaded_loaded_again_and_restated(cloud, database, query, tmp_path, form, files):
-    bill = Bill(lines=60, files=2, format=form, file_type=files)
+@dataclass(frozen=True)
+class Export:
+    """A source over a root, and how to write a version of its January."""
+
+    source: Callable[[str], Source]
+    write: Callable[..., Truth]
+
+
+def of_aws(bill):
+    def source(root):
+        return Source(name="bill", format=bill.format, uri=f"{root}{bill.prefix}/{bill.report}/")
+
+    return Export(source, partial(write_month, bill))
+
+
+def of_azure(bill):
+    return Export(partial(azure_source, bill, name="bill"), partial(write_azure_month, bill))
+
+
+def of_google(bill):
+    def source(root):
+        return Source(name="bill", format="gcp_billing", uri=f"{root}{bill.prefix}/")
+
+    return Export(source, partial(write_google_month, bill))
+
+
+# Of each file type one that is read by ranges and one that is read from its beginning to its end.
+EXPORTS = {
+    "azure": {"own": of_azure(AzureBill(lines=40)), "copied": of_aws(SMALL)},
+    "google": {
+        "own": of_google(GoogleBill(lines=150, files=1)),
+        "copied": of_aws(replace(SMALL, format="aws_cur2", file_type="csv")),
+    },
+}
+
+
+@pytest.mark.parametrize("of", ["own", "copied"])
+def test_month_is_loaded_loaded_again_and_restated(cloud, database, query, tmp_path, of):
+    export = EXPORTS["google" if isinstance(cloud, GoogleServer) else "azure"][of]
     root = cloud.new_root()
-    source = Source(name="cup", format=form, uri=f"{root}copied/{bill.prefix}/{bill.report}/")
+    source = export.source(f"{root}copied/")
 
     def plan():
         [month] = list_manifests(database, [source], lambda _: cloud.storage(), MonthRange()).months
         return month.decision
 
     for version in (1, 2):
-        truth = write_month(bill, JANUARY, tmp_path, version=version)
+        truth = export.write(JANUARY, tmp_path, version=version)
         upload(cloud, tmp_path, root, "copied/")
         assert plan() == "load"
         load_month(database, source, JANUARY, cloud.storage())
-        assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
+        assert cost_totals(query, "bill", JANUARY) == truth_totals(truth)
         assert plan() == "unchanged"
     load_month(database, source, JANUARY, cloud.storage())
-    assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
+    assert cost_totals(query, "bill", JANUARY) == truth_totals(truth)
 
 
 def test_copy_without_its_data_folder_is_read_under_the_keys_of_the_manifest(cloud, tmp_path):
