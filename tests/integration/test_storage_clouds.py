@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from azure_tenant import azure_source
-from clouds import Azurite, GoogleServer, upload
+from clouds import ACCOUNT, ACCOUNT_KEY, Azurite, GoogleServer, upload
 from deliveries import write_month
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
 from proxies import GoogleProxy, HttpProxy
@@ -32,6 +32,7 @@ from cloud_costs.storage.files import bucket_root, changed_files, is_root
 from cloud_costs.storage.gcs import GoogleStorage
 
 SMALL = Bill(lines=60, files=2)
+GRANT = "; correct the credentials, the bucket or its region, or grant list and read on it"
 SECRET = "c2VjcmV0LXRoYXQtbm8tbG9nLW1heS1zaG93"
 
 
@@ -234,9 +235,19 @@ EXPORTS = {
 }
 
 
+def export_of(cloud, of):
+    return EXPORTS["google" if isinstance(cloud, GoogleServer) else "azure"][of]
+
+
+@pytest.fixture
+def own(cloud):
+    """The cloud's own export."""
+    return export_of(cloud, "own")
+
+
 @pytest.mark.parametrize("of", ["own", "copied"])
 def test_month_is_loaded_loaded_again_and_restated(cloud, database, query, tmp_path, of):
-    export = EXPORTS["google" if isinstance(cloud, GoogleServer) else "azure"][of]
+    export = export_of(cloud, of)
     root = cloud.new_root()
     source = export.source(f"{root}copied/")
 
@@ -329,20 +340,32 @@ def test_bucket_without_a_report_is_told_with_what_it_holds(cloud):
         find(cloud.storage(), root)
 
 
-def test_source_is_told_ok_or_what_is_wrong_with_it(cloud, tmp_path):
+def test_source_is_told_ok_or_what_is_wrong_with_it(cloud, own, tmp_path):
     root = cloud.new_root()
-    write_month(SMALL, JANUARY, tmp_path)
+    truth = own.write(JANUARY, tmp_path)
     upload(cloud, tmp_path, root)
-    source = Source(name="cup", format="aws_cur", uri=f"{root}{SMALL.root}/", stale_after_hours=0)
+    source = own.source(root).model_copy(update={"stale_after_hours": 0})
     found = diagnose_source(source, lambda _: cloud.storage())
     assert found.problems == ()
-    assert found.facts[0].startswith("cup: 1 month(s), 2025-01 to 2025-01; ")
-    nowhere = source.model_copy(update={"uri": source.uri.replace("billing-", "nowhere-")})
+    assert found.facts[0].startswith(f"bill: 1 month(s), 2025-01 to 2025-01; the newest is version {truth.assembly_id}")
+    nowhere = own.source(root.replace("billing-", "nowhere-"))
     [problem] = diagnose_source(nowhere, lambda _: cloud.storage()).problems
     assert "does not exist" in problem
-    assert problem.endswith("; correct the credentials, the bucket or its region, or grant list and read on it")
+    assert problem.endswith(GRANT)
     [problem] = diagnose_source(source, lambda _: cloud.storage("http://127.0.0.1:1", attempts=1)).problems
     assert problem.endswith("; see that network, proxy and endpoint let this machine reach the storage")
+
+
+def test_source_without_rights_is_told_what_to_grant(cloud, own):
+    is_google = isinstance(cloud, GoogleServer)
+    server = google_says(403, "no storage.objects.list") if is_google else azure_says(403, "AuthorizationFailure")
+    try:
+        source = own.source("gs://costs/" if is_google else f"abfss://costs@{ACCOUNT}.dfs.core.windows.net/")
+        [problem] = diagnose_source(source, lambda _: cloud.storage(server.url, attempts=1)).problems
+    finally:
+        server.close()
+    assert problem.startswith(f"bill: {source.uri}: access denied: ")
+    assert problem.endswith(GRANT)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +386,6 @@ def test_sas_token_that_may_list_and_read_is_enough(azurite):
     from datetime import UTC, datetime, timedelta
 
     from azure.storage.blob import ContainerSasPermissions, generate_container_sas
-    from clouds import ACCOUNT, ACCOUNT_KEY
 
     root = azurite.new_root()
     azurite.put(f"{root}k", b"1")
