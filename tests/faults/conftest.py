@@ -6,13 +6,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from deliveries import write_month
 from fault_month import Month
 
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Database
 from cloud_costs.database.schema import apply_schema
 from cloud_costs.demo import embedded_postgres
-from cloud_costs.demo.sample_bill import Bill, Truth, write_month
+from cloud_costs.demo.sample_bill import Bill, Truth
 
 
 @pytest.fixture
