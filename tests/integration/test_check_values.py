@@ -68,6 +68,11 @@ def test_account_is_looked_for_only_where_the_totals_say_so(find):
     counted = {"charges_without_account": 1, "charges_without_dimensions": 0}
     assert find(ACCOUNT, raw=[WHO | exempt], focus=[WHO | counted], charges=[used]) == []
     assert find(ACCOUNT, raw=[WHO], focus=[WHO | COUNTED], charges=[charge | {"subaccountid": "2"}]) == []
+    named = charge | {"x_lineitemid": "a", "x_lineitemtype": "Tax"}
+    shown = {"line_item_id": "a", "line_item_type": "Tax", "charge_category": "Tax", "billing_account_id": "1"}
+    assert find(ACCOUNT, raw=[WHO], focus=[WHO | COUNTED], charges=[named]) == [
+        shown | {"currency": "EUR", "billed_cost": ONE}
+    ]
 
 
 # --- effective_cost_equals_billed

@@ -3,9 +3,9 @@
 -- action: the total is right; report them by billing account, and ask the provider whose they are
 
 -- FOCUS 1.2 wants SubAccountId to be NULL where a charge belongs to no sub account, such as a tax on the whole invoice.
--- A provider that bills some usage to no account does so each month, with support, taxes, purchases and what nobody used
--- of commitments. Of such a provider, only the use of a resource has to have an account, for each resource lies in one.
--- The charges are looked for only where there are some.
+-- A provider that bills some usage to no account does so each month, with support, taxes, purchases and what nobody
+-- used of commitments. Of such a provider, only the use of a resource has to have an account, for each resource lies in
+-- one. The charges are looked for only where there are some.
 with exempt as (
     select 1
     from {raw_totals}
