@@ -30,12 +30,12 @@ FAULTS = {
     "reset in the body": proxies.reset_body,
     "short": proxies.shorten_body,
 }
-REQUESTS = [
-    *[("s3", kind, tuple(FAULTS)) for kind in ("list", "manifest", "data")],
-    ("s3 Parquet", "data", tuple(FAULTS)),
-    *[(name, kind, ("503", "reset")) for name in CLOUDS for kind in ("list", "manifest")],
-    *[(name, "data", tuple(FAULTS)) for name in CLOUDS],
-]
+# What each server is asked, and the faults that the answers meet.
+REQUESTS = {
+    "s3": {"list": tuple(FAULTS), "manifest": tuple(FAULTS), "data": tuple(FAULTS)},
+    "s3 Parquet": {"data": tuple(FAULTS)},
+    **{name: {"list": ("503", "reset"), "manifest": ("503", "reset"), "data": tuple(FAULTS)} for name in CLOUDS},
+}
 Broken = tuple[Month, HttpProxy]
 
 
@@ -65,23 +65,21 @@ def broken(request: pytest.FixtureRequest, new_module_month: Any) -> Iterator[Br
 
 
 @pytest.mark.parametrize(
-    ("broken", "kind", "names"),
-    [
-        pytest.param(*request, marks=pytest.mark.tries(len(request[-1])), id=" ".join(request[:2]))
-        for request in REQUESTS
-    ],
-    indirect=["broken"],
+    "broken",
+    [pytest.param(name, marks=pytest.mark.tries(sum(map(len, kinds.values())))) for name, kinds in REQUESTS.items()],
+    indirect=True,
 )
-def test_storage_that_is_not_well(broken: Broken, kind: str, names: tuple[str, ...]) -> None:
+def test_storage_that_is_not_well(broken: Broken, request: pytest.FixtureRequest) -> None:
     """Every answer of one kind: an error after which Airflow tries again, and the old month stays."""
     month, proxy = broken
     month.deliver()
-    for name in names:
-        with proxy.faulty(FAULTS[name], kind) as faults, pytest.raises(CloudCostsError, match=r"^cup") as raised:
-            load_month(month.database, month.source, JANUARY, month.storage)
-        assert faults.met
-        assert_passes(raised.value)
-        month.assert_whole(3 - month.delivered)
+    for kind, names in REQUESTS[request.node.callspec.params["broken"]].items():
+        for name in names:
+            with proxy.faulty(FAULTS[name], kind) as faults, pytest.raises(CloudCostsError, match=r"^cup") as raised:
+                load_month(month.database, month.source, JANUARY, month.storage)
+            assert faults.met
+            assert_passes(raised.value)
+            month.assert_whole(3 - month.delivered)
     month.next_run()
 
 
