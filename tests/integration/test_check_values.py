@@ -29,6 +29,52 @@ def find(schema):
     return Find(schema)
 
 
+# --- charges_have_an_account
+
+ACCOUNT = "charges_have_an_account"
+OF_NOBODY: Row = {"subaccountid": None, "billingaccountid": "1", "billingcurrency": "EUR", "billedcost": ONE}
+COUNTED: Row = {"charges_without_account": 1, "charges_without_dimensions": 1}
+
+
+def accountless(find, may_lack, **charge):
+    """Return the categories of the charges without an account that are warned of."""
+    totals: dict[str, list[Row]] = {"raw": [WHO | {"usage_may_lack_account": may_lack}], "focus": [WHO | COUNTED]}
+    found = find(ACCOUNT, **totals, charges=[OF_NOBODY | charge])
+    return [row["charge_category"] for row in found]
+
+
+@pytest.mark.parametrize("category", ["Tax", "Credit", "Purchase", "Adjustment"])
+def test_charge_without_account_is_shown_where_the_provider_names_one_on_all_usage(find, category):
+    assert accountless(find, None, chargecategory=category) == [category]
+    assert accountless(find, True, chargecategory=category, resourceid="r") == []
+
+
+def test_use_of_a_resource_without_account_is_shown_where_usage_may_lack_one(find):
+    used = {"chargecategory": "Usage", "resourceid": "r"}
+    assert accountless(find, True, **used) == ["Usage"]
+    assert accountless(find, True, **used, commitmentdiscountstatus="Used") == ["Usage"]
+    assert accountless(find, True, **used, commitmentdiscountstatus="Unused") == []
+    # Support is used by all.
+    assert accountless(find, True, chargecategory="Usage") == []
+    # Elsewhere it is an error of another check.
+    assert accountless(find, None, **used) == []
+
+
+def test_account_is_looked_for_only_where_the_totals_say_so(find):
+    charge = OF_NOBODY | {"chargecategory": "Tax"}
+    for counted in ({"charges_without_account": 0, "charges_without_dimensions": 1}, {}):
+        assert find(ACCOUNT, raw=[WHO], focus=[WHO | counted], charges=[charge]) == []
+    used, exempt = OF_NOBODY | {"chargecategory": "Usage", "resourceid": "r"}, {"usage_may_lack_account": True}
+    counted = {"charges_without_account": 1, "charges_without_dimensions": 0}
+    assert find(ACCOUNT, raw=[WHO | exempt], focus=[WHO | counted], charges=[used]) == []
+    assert find(ACCOUNT, raw=[WHO], focus=[WHO | COUNTED], charges=[charge | {"subaccountid": "2"}]) == []
+    named = charge | {"x_lineitemid": "a", "x_lineitemtype": "Tax"}
+    shown = {"line_item_id": "a", "line_item_type": "Tax", "charge_category": "Tax", "billing_account_id": "1"}
+    assert find(ACCOUNT, raw=[WHO], focus=[WHO | COUNTED], charges=[named]) == [
+        shown | {"currency": "EUR", "billed_cost": ONE}
+    ]
+
+
 # --- effective_cost_equals_billed
 
 MONTHLY: Row = {"effective_is_billed": True}

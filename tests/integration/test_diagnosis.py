@@ -61,7 +61,7 @@ def test_server_that_does_not_answer_is_told_what_to_look_at(database):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"version": "14.2", "version_num": 140002}, "PostgreSQL 14.2 is older than the tested versions; use 15 or"),
+        ({"version": "15.7", "version_num": 150007}, "PostgreSQL 15.7 is too old; use 16 or newer"),
         ({"encoding": "LATIN1"}, "the database costs has the encoding LATIN1"),
         ({"is_replica": True, "is_read_only": True}, "this server is a replica, which nobody can write to"),
         ({"is_read_only": True}, "default_transaction_read_only is on for loader: alter role"),

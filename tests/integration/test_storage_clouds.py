@@ -2,19 +2,25 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from clouds import Azurite, GoogleServer, upload
+from azure_tenant import azure_source
+from clouds import ACCOUNT, ACCOUNT_KEY, Azurite, GoogleServer, upload
 from deliveries import write_month
 from pipeline import JANUARY, cost_totals, load_month, truth_totals
 from proxies import GoogleProxy, HttpProxy
 
 from cloud_costs import environment
 from cloud_costs.config.sources import Source
-from cloud_costs.demo.sample_bill import Bill
+from cloud_costs.demo.sample_bill import Bill, Truth
+from cloud_costs.demo.sample_bill.azure import AzureBill
+from cloud_costs.demo.sample_bill.azure import write_month as write_azure_month
+from cloud_costs.demo.sample_bill.gcp import GoogleBill, write_google_month
 from cloud_costs.errors import ConfigError, DeliveryError, DeliveryNotReady, StorageDenied, StorageUnavailable
 from cloud_costs.formats.aws.cur import find_manifests, read_delivery
 from cloud_costs.months import MonthRange
@@ -26,8 +32,8 @@ from cloud_costs.storage.files import bucket_root, changed_files, is_root
 from cloud_costs.storage.gcs import GoogleStorage
 
 SMALL = Bill(lines=60, files=2)
+GRANT = "; correct the credentials, the bucket or its region, or grant list and read on it"
 SECRET = "c2VjcmV0LXRoYXQtbm8tbG9nLW1heS1zaG93"
-EXPORTS = [("aws_cur", "parquet"), ("aws_cur2", "csv")]
 
 
 # --- listing and reading
@@ -193,25 +199,71 @@ def test_generation_is_what_binds_on_google(google_server):
 # --- a whole load
 
 
-@pytest.mark.parametrize(("form", "files"), EXPORTS)
-def test_month_is_loaded_loaded_again_and_restated(cloud, database, query, tmp_path, form, files):
-    bill = Bill(lines=60, files=2, format=form, file_type=files)
+@dataclass(frozen=True)
+class Export:
+    """A source over a root, and how to write a version of its January."""
+
+    source: Callable[[str], Source]
+    write: Callable[..., Truth]
+
+
+def of_aws(bill):
+    def source(root):
+        return Source(name="bill", format=bill.format, uri=f"{root}{bill.prefix}/{bill.report}/")
+
+    return Export(source, partial(write_month, bill))
+
+
+def of_azure(bill):
+    return Export(partial(azure_source, bill, name="bill"), partial(write_azure_month, bill))
+
+
+def of_google(bill):
+    def source(root):
+        return Source(name="bill", format="gcp_billing", uri=f"{root}{bill.prefix}/")
+
+    return Export(source, partial(write_google_month, bill))
+
+
+# Of each file type one that is read by ranges and one that is read from its beginning to its end.
+EXPORTS = {
+    "azure": {"own": of_azure(AzureBill(lines=40)), "copied": of_aws(SMALL)},
+    "google": {
+        "own": of_google(GoogleBill(lines=150, files=1)),
+        "copied": of_aws(replace(SMALL, format="aws_cur2", file_type="csv")),
+    },
+}
+
+
+def export_of(cloud, of):
+    return EXPORTS["google" if isinstance(cloud, GoogleServer) else "azure"][of]
+
+
+@pytest.fixture
+def own(cloud):
+    """The cloud's own export."""
+    return export_of(cloud, "own")
+
+
+@pytest.mark.parametrize("of", ["own", "copied"])
+def test_month_is_loaded_loaded_again_and_restated(cloud, database, query, tmp_path, of):
+    export = export_of(cloud, of)
     root = cloud.new_root()
-    source = Source(name="cup", format=form, uri=f"{root}copied/{bill.prefix}/{bill.report}/")
+    source = export.source(f"{root}copied/")
 
     def plan():
         [month] = list_manifests(database, [source], lambda _: cloud.storage(), MonthRange()).months
         return month.decision
 
     for version in (1, 2):
-        truth = write_month(bill, JANUARY, tmp_path, version=version)
+        truth = export.write(JANUARY, tmp_path, version=version)
         upload(cloud, tmp_path, root, "copied/")
         assert plan() == "load"
         load_month(database, source, JANUARY, cloud.storage())
-        assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
+        assert cost_totals(query, "bill", JANUARY) == truth_totals(truth)
         assert plan() == "unchanged"
     load_month(database, source, JANUARY, cloud.storage())
-    assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
+    assert cost_totals(query, "bill", JANUARY) == truth_totals(truth)
 
 
 def test_copy_without_its_data_folder_is_read_under_the_keys_of_the_manifest(cloud, tmp_path):
@@ -288,20 +340,32 @@ def test_bucket_without_a_report_is_told_with_what_it_holds(cloud):
         find(cloud.storage(), root)
 
 
-def test_source_is_told_ok_or_what_is_wrong_with_it(cloud, tmp_path):
+def test_source_is_told_ok_or_what_is_wrong_with_it(cloud, own, tmp_path):
     root = cloud.new_root()
-    write_month(SMALL, JANUARY, tmp_path)
+    truth = own.write(JANUARY, tmp_path)
     upload(cloud, tmp_path, root)
-    source = Source(name="cup", format="aws_cur", uri=f"{root}{SMALL.root}/", stale_after_hours=0)
+    source = own.source(root).model_copy(update={"stale_after_hours": 0})
     found = diagnose_source(source, lambda _: cloud.storage())
     assert found.problems == ()
-    assert found.facts[0].startswith("cup: 1 month(s), 2025-01 to 2025-01; ")
-    nowhere = source.model_copy(update={"uri": source.uri.replace("billing-", "nowhere-")})
+    assert found.facts[0].startswith(f"bill: 1 month(s), 2025-01 to 2025-01; the newest is version {truth.assembly_id}")
+    nowhere = own.source(root.replace("billing-", "nowhere-"))
     [problem] = diagnose_source(nowhere, lambda _: cloud.storage()).problems
     assert "does not exist" in problem
-    assert problem.endswith("; correct the credentials, the bucket or its region, or grant list and read on it")
+    assert problem.endswith(GRANT)
     [problem] = diagnose_source(source, lambda _: cloud.storage("http://127.0.0.1:1", attempts=1)).problems
     assert problem.endswith("; see that network, proxy and endpoint let this machine reach the storage")
+
+
+def test_source_without_rights_is_told_what_to_grant(cloud, own):
+    is_google = isinstance(cloud, GoogleServer)
+    server = google_says(403, "no storage.objects.list") if is_google else azure_says(403, "AuthorizationFailure")
+    try:
+        source = own.source("gs://costs/" if is_google else f"abfss://costs@{ACCOUNT}.dfs.core.windows.net/")
+        [problem] = diagnose_source(source, lambda _: cloud.storage(server.url, attempts=1)).problems
+    finally:
+        server.close()
+    assert problem.startswith(f"bill: {source.uri}: access denied: ")
+    assert problem.endswith(GRANT)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +386,6 @@ def test_sas_token_that_may_list_and_read_is_enough(azurite):
     from datetime import UTC, datetime, timedelta
 
     from azure.storage.blob import ContainerSasPermissions, generate_container_sas
-    from clouds import ACCOUNT, ACCOUNT_KEY
 
     root = azurite.new_root()
     azurite.put(f"{root}k", b"1")

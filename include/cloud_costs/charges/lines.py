@@ -19,10 +19,8 @@ from cloud_costs.formats.mapping import LIST, LineColumn, line_columns
 OF_LIST = "list"
 # A decimal number, with an exponent of at most three digits, which PostgreSQL's numeric can hold.
 NUMBER = r"^\s*[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,3})?\s*$"
-# PostgreSQL reads NaN and Infinity as numbers too; they begin with a letter. Before version 16, PostgreSQL has no
-# function that tests a text without an error, and the regular expression has to do.
+# PostgreSQL reads NaN and Infinity as numbers too; they begin with a letter.
 IS_NUMBER = "({0} = '' or pg_input_is_valid({0}, 'numeric') and {0} collate \"C\" < 'A')"
-LOOKS_LIKE_NUMBER = "({0} = '' or {0} ~ {1})"
 NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
 
 IsNet = Callable[[sql.Composable], sql.Composable]
@@ -142,11 +140,11 @@ def coalesced(values: Sequence[sql.Composable], target: str) -> sql.Composable:
     return values[0] if len(values) == 1 else sql.SQL("coalesce({})").format(sql.SQL(", ").join(values))
 
 
-def unreadable(raw: RawLines, server_version: int) -> sql.Composed:
+def unreadable(raw: RawLines) -> sql.Composed:
     """Return the select of the texts of a month that should be numbers and are not, each with one of its lines.
 
-    They are rates and quantities, which no total is made of; an amount that is no number already fails the load. From
-    PostgreSQL 16 on, its own test leaves out nearly all lines, in a tenth of the time of a regular expression.
+    These are rates and quantities, which no total is made of. An amount that is no number is never stored.
+    PostgreSQL's own test leaves out nearly all lines, in a tenth of the time of a regular expression.
     """
     columns = line_columns(raw.form.mapping)
     texts = [
@@ -162,10 +160,7 @@ def unreadable(raw: RawLines, server_version: int) -> sql.Composed:
         for column in columns
         if column.type == "text" and column.daily and any(found_in(column, raw))
     ]
-    readable: list[sql.Composable] = [
-        sql.SQL(IS_NUMBER if server_version >= 160_000 else LOOKS_LIKE_NUMBER).format(value, sql.Literal(NUMBER))
-        for _, value in texts
-    ]
+    readable: list[sql.Composable] = [sql.SQL(IS_NUMBER).format(value) for _, value in texts]
     # One line of each text is enough to find it. `ctid` is the place of a row in its table: the smallest one is kept
     # while the lines are counted, and its columns are read afterwards.
     return sql.SQL(

@@ -3,13 +3,12 @@
 A CSV file: one line for each account, under the header `account_id,name` and any further columns.
 """
 
-import csv
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud_costs.config.lists import read_list
 from cloud_costs.errors import ConfigError
 
 REQUIRED = ("account_id", "name")
@@ -17,7 +16,6 @@ REQUIRED = ("account_id", "name")
 RESERVED = ("listed", "first_month", "last_month")
 MAX_COLUMNS = 100
 MAX_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
-BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -31,30 +29,7 @@ class Account:
 
 def read_accounts(path: Path) -> tuple[Account, ...]:
     """Return the listed accounts; raises `ConfigError` naming the file, the line, the column and what is allowed."""
-    try:
-        text = path.read_bytes().removeprefix(BOM).decode("utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8: {error}") from None
-    # `strict` refuses broken quotes, which would swallow the lines that follow.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    accounts: dict[str, Account] = {}
-    lines: dict[str, int] = {}
-    try:
-        header = _header(path, next(reader, []))
-        for row in reader:
-            if not row:
-                continue
-            where = f"{path}: line {reader.line_num}"
-            account = _account(where, header, row)
-            if account.account_id in accounts:
-                first = lines[account.account_id]
-                raise ConfigError(f"{where}: account_id: {account.account_id!r} is on line {first} already")
-            accounts[account.account_id], lines[account.account_id] = account, reader.line_num
-    except csv.Error as error:
-        raise ConfigError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
-    return tuple(accounts.values())
+    return read_list(path, _header, _account)
 
 
 def column_name(name: str) -> str:
@@ -66,8 +41,7 @@ def column_name(name: str) -> str:
     return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
 
 
-def _header(path: Path, found: list[str]) -> list[str]:
-    where = f"{path}: line 1"
+def _header(where: str, found: list[str]) -> list[str]:
     header = [column_name(name) for name in found]
     if not set(REQUIRED) <= set(header):
         said = ",".join(found)
@@ -86,10 +60,7 @@ def _header(path: Path, found: list[str]) -> list[str]:
     return header
 
 
-def _account(where: str, header: list[str], row: list[str]) -> Account:
-    if len(row) != len(header):
-        raise ConfigError(f"{where}: {len(row)} values; the header names {len(header)}")
-    values = dict(zip(header, (value.strip() for value in row), strict=True))
+def _account(where: str, values: dict[str, str]) -> tuple[str, Account]:
     for column, value in values.items():
         if "\0" in value:
             raise ConfigError(f"{where}: {column}: it holds a NUL character, which PostgreSQL cannot store")
@@ -97,4 +68,5 @@ def _account(where: str, header: list[str], row: list[str]) -> Account:
     if not account_id:
         raise ConfigError(f"{where}: account_id: it is empty; write it as the bill does, with its leading zeros")
     name = values.pop("name") or None
-    return Account(account_id, name, {column: value for column, value in values.items() if value})
+    attributes = {column: value for column, value in values.items() if value}
+    return f"account_id: {account_id!r}", Account(account_id, name, attributes)

@@ -158,7 +158,7 @@ def _parts(
     files = sql.SQL("(select uri, transactions from {} where load_id = {})").format(
         database.table("load_files"), sql.Literal(load.load_id)
     )
-    parts["unreadable"] = unreadable(lines, connection.info.server_version)
+    parts["unreadable"] = unreadable(lines)
     parts["stored_by_file"] = stored_facts_by_file(lines, files)
     for name, select in (
         ("raw_totals", focus.raw_totals(lines)),

@@ -34,8 +34,8 @@ from cloud_costs.publishing.load import newer_version, version_of
 from cloud_costs.publishing.plan import stale_line
 from cloud_costs.storage.files import Storage, labelled
 
-# The oldest major version that is tested.
-OLDEST_SERVER = 15
+# The first that has pg_input_is_valid, which tells texts that are JSON or numbers from others.
+OLDEST_SERVER = 16
 ACTIONS = {
     DatabaseUnavailable: "see that host and port of the connection are right, and that the server runs",
     DatabaseDenied: "correct user, password and database of the connection, or grant what is missing",
@@ -123,7 +123,7 @@ def diagnose_database(database: Database) -> Diagnosis:
 def server_problems(server: Server) -> Iterator[str]:
     """Yield why this server or database cannot hold the tables, whatever the role's rights."""
     if server.version_num < OLDEST_SERVER * 10_000:
-        yield f"PostgreSQL {server.version} is older than the tested versions; use {OLDEST_SERVER} or newer"
+        yield f"PostgreSQL {server.version} is too old; use {OLDEST_SERVER} or newer"
     if server.encoding != "UTF8":
         yield (
             f"the database {server.database} has the encoding {server.encoding}, but names on bills need UTF8; "

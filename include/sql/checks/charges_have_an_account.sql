@@ -3,7 +3,9 @@
 -- action: the total is right; report them by billing account, and ask the provider whose they are
 
 -- FOCUS 1.2 wants SubAccountId to be NULL where a charge belongs to no sub account, such as a tax on the whole invoice.
--- The charges are looked for only where there are some.
+-- A provider that bills some usage to no account does so each month, with support, taxes, purchases and what nobody
+-- used of commitments. Of such a provider, only the use of a resource has to have an account, for each resource lies in
+-- one. The charges are looked for only where there are some.
 with exempt as (
     select 1
     from {raw_totals}
@@ -14,7 +16,7 @@ found as (
     select 1
     from {focus_totals}
     where
-        charges_without_account > 0
+        (charges_without_account > 0 and not exists (select 1 from exempt))
         or (charges_without_dimensions > 0 and exists (select 1 from exempt))
 )
 
@@ -29,4 +31,12 @@ from ({charges}) as charges
 where
     exists (select 1 from found)
     and subaccountid is null
-    and (chargecategory <> 'Usage' or exists (select 1 from exempt))
+    and (
+        (chargecategory <> 'Usage' and not exists (select 1 from exempt))
+        or (
+            chargecategory = 'Usage'
+            and resourceid is not null
+            and commitmentdiscountstatus is distinct from 'Unused'
+            and exists (select 1 from exempt)
+        )
+    )
