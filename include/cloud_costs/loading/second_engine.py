@@ -12,16 +12,18 @@ the daily totals are made of are read: `formats/mapping.py` says which.
 
 A sum is exact where a double stands for the number that it is written as. PostgreSQL makes numeric of a double by its
 15 significant digits, and sums those. So does this, with integers: a double that is the nearest one to `n / 10^10`,
-with an `n` of at most 15 digits, has exactly those digits. One division tells. Texts of up to 18 decimal places are
-decimals of DuckDB. The few values that are neither are summed in Python, as PostgreSQL prints them.
+with an `n` of at most 15 digits, has exactly those digits. One division tells. A double that is not is tried with
+`10^20`, and then with others. Texts of up to 18 decimal places are decimals of DuckDB. The few values that are none of
+these are summed in Python, as PostgreSQL prints them.
 
-It reads beside a load that is bound by processor time, so each value is looked at as seldom as possible: texts are
-counted as they are, and an empty one is taken for none afterwards.
+It adds to a load that is bound by processor time, so each value is looked at as seldom as possible. Texts are counted
+as they are, and an empty one is taken for none afterwards. Most amounts of a line are 0, and for them nothing is
+calculated. One pass over a file is enough for all but the values that Python sums.
 """
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
@@ -42,7 +44,8 @@ MEMORY = "200MB"
 ROWS, FILLED, SUM, LINES = "rows", "filled", "sum", "lines"
 # A key of more values than this in a file is not counted by value: the counts would be as large as the bill.
 MOST_VALUES = 20_000
-# The scales at which a double is tried as an integer. Powers of ten are exact in a double up to 10^22.
+# The scales at which a double is tried as an integer, one after the other: usual amounts, then small ones, then large
+# ones. Powers of ten are exact in a double up to 10^22.
 SCALES = (10, 20)
 DIGITS = {"double precision": 15, "real": 6}
 FLOATS = ("DOUBLE", "FLOAT")
@@ -98,13 +101,10 @@ def _facts(
     }
     sums, keys = _sums(form, read), _key_expressions(form, read, {column.name for column in kept.values()})
     uris = {part.path: part.file.uri for part in parts}
-    wanted = ["count(*)", *(part for one in sums.values() for part in one.parts)]
-    wanted += [f"histogram({key})" for key in keys.values()]
     many: set[str] = set()
     totals: dict[tuple[str, str], _Total] = {}
     counted: list[Fact] = []
-    for path, rows, *values in source.ask(wanted):
-        remaining = iter(values)
+    for path, rows, remaining in source.ask(sums, keys):
         yield Fact(uris[path], "", ROWS, Decimal(rows))
         totals |= {(path, name): one.read(remaining) for name, one in sums.items()}
         for name in keys:
@@ -115,12 +115,11 @@ def _facts(
             counted += _counts(uris[path], name, rows, lines)
     yield from (fact for fact in counted if fact.column not in many)
     # A file without lines has no row in the answer.
-    odd = {name: one for name, one in sums.items() if any(totals[key].odd for key in totals if key[1] == name)}
-    sums_of_odd = _sums_of_odd(source, odd)
+    odd = _sums_of_odd(source, sums, totals)
     for (path, name), total in totals.items():
         yield Fact(uris[path], name, FILLED, Decimal(total.filled))
         with localcontext(prec=PRECISION):
-            yield Fact(uris[path], name, SUM, total.sum + sums_of_odd.get((path, name), Decimal(0)))
+            yield Fact(uris[path], name, SUM, total.sum + odd.get((path, name), Decimal(0)))
     for column, entries in _lists(form, read):
         yield from _facts_of_list(source, column, entries, uris)
 
@@ -133,14 +132,14 @@ def _facts_of_list(source: "_Source", column: LineColumn, entries: str, uris: Ma
         source.paths,
     )
     key = column.raw_names[-1].partition("->")[2]
-    one = _sum_of(f"entry.{quoted(key)}", _Read("entry", "DOUBLE", "double precision"))
-    totals = {path: one.read(iter(values)) for path, *values in inner.ask(one.parts)}
-    odd = {column.name: one} if any(total.odd for total in totals.values()) else {}
-    sums_of_odd = _sums_of_odd(inner, odd)
+    sums = {column.name: _sum_of(f"entry.{quoted(key)}", _Read("entry", "DOUBLE", "double precision"))}
+    totals = {(path, column.name): sums[column.name].read(values) for path, _, values in inner.ask(sums, {})}
+    odd = _sums_of_odd(inner, sums, totals)
     for path, uri in uris.items():
+        at = path, column.name
         with localcontext(prec=PRECISION):
-            total = totals[path].sum if path in totals else Decimal(0)
-            yield Fact(uri, column.name, SUM, total + sums_of_odd.get((path, column.name), Decimal(0)))
+            total = totals[at].sum if at in totals else Decimal(0)
+            yield Fact(uri, column.name, SUM, total + odd.get(at, Decimal(0)))
 
 
 def _counts(uri: str, name: str, rows: int, lines: Mapping[Any, int]) -> Iterator[Fact]:
@@ -162,9 +161,24 @@ class _Source:
     reader: str
     paths: list[str]
 
-    def ask(self, wanted: Iterable[str]) -> list[tuple[Any, ...]]:
-        """Return a row for each file: its path, and what is wanted of it."""
-        statement = f"select filename, {', '.join(wanted)} from {self.reader} group by filename"  # noqa: S608  names are quoted
+    def ask(self, sums: Mapping[str, "_Sum"], keys: Mapping[str, str]) -> Iterator[tuple[str, int, Iterator[Any]]]:
+        """Yield for each file its path, its rows, the aggregates of each sum, and the counts of each key's values."""
+        wanted = [aggregate for at, one in enumerate(sums.values()) for aggregate in one.aggregates(at)]
+        wanted += [f"histogram(k{at})" for at in range(len(keys))]
+        named = [f"{key} as k{at}" for at, key in enumerate(keys.values())]
+        lines = _tried(self.reader, list(sums.values()), named)
+        statement = f"select {', '.join(['filename', 'count(*)', *wanted])} from {lines} group by filename"  # noqa: S608  names are quoted
+        for path, rows, *values in self._run(statement):
+            yield path, rows, iter(values)
+
+    def odd(self, sum_: "_Sum") -> Iterator[tuple[str, str, int]]:
+        """Yield path, text and number of each value that is none of the tries of a sum."""
+        lines = _tried(self.reader, [sum_], [])
+        text = sum_.printed.format("v0")
+        statement = f"select filename, {text}, count(*) from {lines} where {sum_.is_odd(0)} group by 1, 2"  # noqa: S608  names are quoted
+        yield from self._run(statement)
+
+    def _run(self, statement: str) -> list[tuple[Any, ...]]:
         return self.files.connection.execute(statement, [self.paths]).fetchall()
 
     def columns(self) -> list[tuple[str, Any]]:
@@ -235,46 +249,53 @@ class _Total:
 class _Sum:
     """The exact sum of an amount: aggregates for DuckDB, and how they are put together.
 
-    `whole` is a number without a rounding error, `scale` how many of its digits are decimal places; it is NULL for odd
-    values. Those are summed by the first of `rescaled` that is not NULL for them, each with its scale; the text
-    `printed` is what Python reads of the others.
+    `tries` make a number without a rounding error of a value, `{}`, each with how many of its digits are decimal
+    places. Each is tried for the values for which those before it gave NULL. A value without any is odd: `printed` is
+    the text of it that Python reads.
     """
 
     value: str
-    whole: str
-    scale: int
-    printed: str
-    rescaled: tuple[str, int] | None = None
+    tries: tuple[tuple[str, int], ...]
+    printed: str = "{}"
 
-    @property
-    def parts(self) -> tuple[str, str, str]:
-        return f"count({self.value})", f"count({self.whole})", f"sum({self.whole})"
+    def aggregates(self, at: int) -> list[str]:
+        """Return the aggregates of the sum with this number."""
+        tried = [f"t{at}_{number}" for number in range(len(self.tries))]
+        return [f"count(v{at})", *(f"{what}({one})" for one in tried for what in ("count", "sum"))]
 
     def read(self, values: Iterator[Any]) -> _Total:
         """Take this sum's aggregates from a row."""
-        filled, even, total = next(values), next(values), next(values)
-        return _Total(filled, filled - even, _scaled(total, self.scale))
-
-    @property
-    def odd_parts(self) -> tuple[str, str]:
-        """Aggregates of the odd values: the sum of those that have another scale, and how often each other one is."""
-        odd = f"{self.value} is not null and ({self.whole}) is null"
-        whole = self.rescaled[0] if self.rescaled else "null::bigint"
-        return (
-            f"sum(case when {odd} then {whole} end)",
-            f"histogram(case when {odd} and ({whole}) is null then {self.printed} end)",
-        )
-
-    def read_odd(self, values: Iterator[Any]) -> Decimal:
-        """Return the sum of the odd values from their aggregates; NaN where one is no number that Python knows."""
-        total, texts = next(values), next(values)
+        odd = filled = next(values)
+        total = Decimal(0)
         with localcontext(prec=PRECISION):
-            return _scaled(total, self.rescaled[1] if self.rescaled else 0) + _added_up(texts)
+            for _, scale in self.tries:
+                odd -= next(values)
+                total += Decimal(next(values) or 0).scaleb(-scale)
+        return _Total(filled, odd, total)
+
+    def is_odd(self, at: int, tries: int | None = None) -> str:
+        """Return the condition of a value of which none of the first tries, or of all, made a number."""
+        tried = range(len(self.tries) if tries is None else tries)
+        return " and ".join([f"v{at} is not null", *(f"t{at}_{number} is null" for number in tried)])
 
 
-def _scaled(total: Any, scale: int) -> Decimal:
-    with localcontext(prec=PRECISION):
-        return Decimal(total or 0).scaleb(-scale)
+def _tried(reader: str, sums: Sequence[_Sum], named: Sequence[str]) -> str:
+    """Return the lines as a table: `v0` is the value of the first sum, `t0_0` what its first try makes of it.
+
+    A projection for each try, so that each is calculated once, and only for the values that those before left.
+    """
+    columns = ["filename", *(f"{one.value} as v{at}" for at, one in enumerate(sums)), *named]
+    table = f"(select {', '.join(columns)} from {reader})"  # noqa: S608  names are quoted
+    for number in range(max((len(one.tries) for one in sums), default=0)):
+        more = [_try(one, at, number) for at, one in enumerate(sums) if number < len(one.tries)]
+        table = f"(select *, {', '.join(more)} from {table})"  # noqa: S608  names are quoted
+    return table
+
+
+def _try(one: _Sum, at: int, number: int) -> str:
+    """Return the column of one try of a sum; the first is made of every value."""
+    made = one.tries[number][0].format(f"v{at}")
+    return f"{made if number == 0 else f'case when {one.is_odd(at, number)} then {made} end'} as t{at}_{number}"
 
 
 def _sums(form: Format, read: Mapping[str, _Read]) -> dict[str, _Sum]:
@@ -307,49 +328,58 @@ def _json_key(key: str) -> str:
 def _sum_of(value: str, column: _Read) -> _Sum:
     if column.type in FLOATS or column.staged in DIGITS:
         digits = DIGITS.get(column.staged, 15)
-        double = f"{value}::double"
-        scale, other = SCALES
         # PostgreSQL's cast to numeric prints as many digits.
-        printed = f"printf('%.{digits - 1}e', {double})"
-        return _Sum(value, _whole(double, scale, digits), scale, printed, (_whole(double, other, digits), other))
+        printed = f"printf('%.{digits - 1}e', {{}})"
+        return _Sum(f"{value}::double", tuple((_whole(scale, digits), scale) for scale in SCALES), printed)
     if column.type == "VARCHAR":
-        return _Sum(value, _decimal(value), 0, value)
-    return _Sum(value, value, 0, f"{value}::varchar")
+        return _Sum(value, ((DECIMAL, 0), (SHORT_WITH_EXPONENT, SCALES[1])))
+    return _Sum(value, (("{}", 0),), "{}::varchar")
 
 
-def _whole(double: str, scale: int, digits: int) -> str:
-    """Return the integer that a double is, `scale` digits further to the left; NULL if it is none."""
-    whole = f"round({double} * 1e{scale})"
-    return f"case when {whole} / 1e{scale} = {double} and abs({whole}) < 1e{digits} then {whole}::bigint end"
+def _whole(scale: int, digits: int) -> str:
+    """Return the integer that a double, `{}`, is, `scale` digits further to the left; NULL if it is none."""
+    whole = f"round({{0}} * 1e{scale})"
+    is_it = f"{whole} / 1e{scale} = {{0}} and abs({whole}) < 1e{digits}"
+    return f"case when {{0}} = 0 then 0::bigint when {is_it} then {whole}::bigint end"
 
 
-def _decimal(text: str) -> str:
-    """Return the decimal that a text says; NULL for a text with an exponent, or more digits than a decimal has.
+# The decimal that a text says; NULL for a text with an exponent, or more digits than a decimal has. Of 19 characters at
+# most 18 are decimal places. Longer texts are rare, and looked at more closely.
+DECIMAL = """
+    case
+        when contains({0}, 'E') or contains({0}, 'e') then null
+        when length({0}) <= 19
+            or length({0}) <= 35 and (
+                strpos({0}, '.') = 0 or strpos({0}, '.') <= 18 and length({0}) - strpos({0}, '.') <= 18
+            )
+        then try_cast({0} as decimal(38, 18))
+    end
+"""
+# Of 17 characters, one of them the E and one the exponent, at most 15 are digits: a double holds them.
+SHORT_WITH_EXPONENT = f"""
+    case when length({{0}}) <= 17 and contains(upper({{0}}), 'E')
+        then {_whole(SCALES[1], 15).replace("{0}", "try_cast({0} as double)")} end
+"""
 
-    Of 19 characters at most 18 are decimal places. Longer texts are rare, and looked at more closely.
-    """
-    number = f"try_cast({text} as decimal(38, 18))"
-    no_exponent = f"not contains({text}, 'E') and not contains({text}, 'e')"
-    point = f"strpos({text}, '.')"
-    fits = f"length({text}) <= 35 and ({point} = 0 or ({point} <= 18 and length({text}) - {point} <= 18))"
-    return f"case when {no_exponent} and (length({text}) <= 19 or ({fits})) then {number} end"
 
-
-def _sums_of_odd(source: _Source, odd: Mapping[str, _Sum]) -> dict[tuple[str, str], Decimal]:
-    """Return the sums of the odd values of some amounts, by path and amount, from a second pass over their columns."""
-    if not odd:
-        return {}
+def _sums_of_odd(
+    source: _Source, sums: Mapping[str, _Sum], totals: Mapping[tuple[str, str], _Total]
+) -> dict[tuple[str, str], Decimal]:
+    """Return the sums of the odd values, by path and amount: for each amount that has some, from one more pass."""
     found: dict[tuple[str, str], Decimal] = {}
-    for path, *values in source.ask(part for one in odd.values() for part in one.odd_parts):
-        remaining = iter(values)
-        found |= {(path, name): one.read_odd(remaining) for name, one in odd.items()}
+    for odd in {name for (_, name), total in totals.items() if total.odd}:
+        texts: dict[str, dict[str, int]] = {}
+        for path, text, times in source.odd(sums[odd]):
+            texts.setdefault(path, {})[text] = times
+        with localcontext(prec=PRECISION):
+            found |= {(path, odd): _added_up(values) for path, values in texts.items()}
     return found
 
 
-def _added_up(texts: Mapping[str, int] | None) -> Decimal:
+def _added_up(texts: Mapping[str, int]) -> Decimal:
     """Return the sum of numbers as texts, each so many times; NaN where one is no number that Python knows."""
     total = Decimal(0)
-    for text, times in (texts or {}).items():
+    for text, times in texts.items():
         try:
             total += Decimal(text.strip()) * times
         except ArithmeticError:
