@@ -15,6 +15,114 @@ from values import Export
 
 pytestmark = pytest.mark.values
 
+<<<<<<< HEAD
+=======
+Charge = dict[str, Any]
+START, END = datetime(2025, 1, 1), datetime(2025, 2, 1)
+PLAN = "arn:aws:savingsplans::011254002932:savingsplan/1"
+RESERVED = "arn:aws:ec2:eu-west-1:011254002932:reserved-instances/1"
+
+LINE = {
+    "bill_payer_account_name": "Acme",
+    "bill_invoice_id": "900",
+    "bill_billing_entity": "AWS",
+    "bill_invoicing_entity": "Amazon Web Services EMEA SARL",
+    "line_item_usage_account_name": "Acme Shop",
+    "line_item_usage_start_date": datetime(2025, 1, 5, 1),
+    "line_item_usage_end_date": datetime(2025, 1, 5, 2),
+    "line_item_usage_type": "EU-BoxUsage:m5.large",
+    "line_item_operation": "RunInstances",
+    "line_item_availability_zone": "eu-west-1a",
+    "line_item_resource_id": "i-1",
+    "line_item_usage_amount": 3.0,
+    "line_item_currency_code": "EUR",
+    "line_item_line_item_description": "An hour of m5.large",
+    "line_item_legal_entity": "Amazon Web Services, Inc.",
+    "product_product_name": "Amazon Elastic Compute Cloud",
+    "product_servicecode": "AmazonEC2",
+    "product_product_family": "Compute Instance",
+    "product_region_code": "eu-west-1",
+    "product_sku": "SKU1",
+    "product_instance_type": "m5.large",
+    "product_instance_type_family": "m5",
+    "product_vcpu": "2",
+    "product_memory": "8.5 GiB",
+    "product_operating_system": "Linux",
+    "product_storage_class": "General Purpose",
+    "pricing_rate_code": "SKU1.TERM.RATE",
+    "pricing_rate_id": "77",
+    "pricing_unit": "Hrs",
+    "pricing_currency": "EUR",
+    "pricing_public_on_demand_cost": 2.0,
+    "pricing_public_on_demand_rate": "0.5",
+    "resource_tags_user_team": "shop",
+    "discount": [("edp_discount", -0.25)],
+}
+CHARGE: Charge = {
+    "billing_period": JANUARY,
+    "availabilityzone": "eu-west-1a",
+    "billedcost": Decimal("1.5"),
+    "billingaccountid": "011254002932",
+    "billingaccountname": "Acme",
+    "billingaccounttype": "Management Account",
+    "billingcurrency": "EUR",
+    "billingperiodend": END,
+    "billingperiodstart": START,
+    "chargecategory": "Usage",
+    "chargedescription": "An hour of m5.large",
+    "chargefrequency": "Usage-Based",
+    "chargeperiodend": datetime(2025, 1, 5, 2),
+    "chargeperiodstart": datetime(2025, 1, 5, 1),
+    "consumedquantity": Decimal(3),
+    "consumedunit": "Hours",
+    "contractedcost": Decimal("1.5"),
+    "effectivecost": Decimal("1.5"),
+    "invoiceid": "900",
+    "invoiceissuername": "Amazon Web Services EMEA SARL",
+    "listcost": Decimal(2),
+    "listunitprice": Decimal("0.5"),
+    "pricingcategory": "Standard",
+    "pricingcurrency": "EUR",
+    "pricingcurrencyeffectivecost": Decimal("1.5"),
+    "pricingcurrencylistunitprice": Decimal("0.5"),
+    "pricingquantity": Decimal(3),
+    "pricingunit": "Hours",
+    "providername": "AWS",
+    "publishername": "Amazon Web Services, Inc.",
+    "regionid": "eu-west-1",
+    "regionname": "Europe (Ireland)",
+    "resourceid": "i-1",
+    "resourcetype": "Compute Instance",
+    "servicecategory": "Compute",
+    "servicename": "Amazon Elastic Compute Cloud",
+    "servicesubcategory": "Virtual Machines",
+    "skuid": "SKU1",
+    "skumeter": "EU-BoxUsage:m5.large",
+    "skupricedetails": {
+        "CoreCount": 2,
+        "InstanceSeries": "m5",
+        "InstanceType": "m5.large",
+        "MemorySize": 8.5,
+        "OperatingSystem": "Linux",
+        "StorageClass": "General Purpose",
+    },
+    "skupriceid": "SKU1.TERM.RATE",
+    "subaccountid": "004512887103",
+    "subaccountname": "Acme Shop",
+    "subaccounttype": "Member Account",
+    "tags": {"user_team": "shop"},
+    "x_discounts": {"edp_discount": -0.25},
+    "x_lineitemid": "",
+    "x_lineitems": 1,
+    "x_lineitemtype": "Usage",
+    "x_operation": "RunInstances",
+    "x_servicecode": "AmazonEC2",
+    "x_source": "crafted",
+    "x_timeinterval": "2025-01-01T00:00:00Z/2025-01-01T01:00:00Z",
+    "x_typeisknown": True,
+    "x_usagetype": "EU-BoxUsage:m5.large",
+}
+>>>>>>> a173b12 (wip)
 NOTHING_USED: Charge = {"consumedquantity": None, "consumedunit": None}
 ONE_TIME = NOTHING_USED | {"chargecategory": "Purchase", "chargefrequency": "One-Time"}
 RECURRING = ONE_TIME | {"chargefrequency": "Recurring"}
@@ -53,7 +161,9 @@ def known(kind: str, **changes: Any) -> Charge:
     return {"x_lineitemtype": kind, **changes}
 
 
-NO_PRICE: Charge = {"pricingcategory": None, "listunitprice": None, "pricingquantity": None, "pricingunit": None}
+NO_PRICE: Charge = dict.fromkeys(
+    ("pricingcategory", "listunitprice", "pricingcurrencylistunitprice", "pricingquantity", "pricingunit")
+)
 PLAN_FEE = {
     "savings_plan_savings_plan_a_r_n": PLAN,
     "savings_plan_total_commitment_to_date": 10.0,
