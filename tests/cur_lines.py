@@ -76,6 +76,7 @@ CHARGE: Charge = {
     "pricingcategory": "Standard",
     "pricingcurrency": "EUR",
     "pricingcurrencyeffectivecost": Decimal("1.5"),
+    "pricingcurrencylistunitprice": Decimal("0.5"),
     "pricingquantity": Decimal(3),
     "pricingunit": "Hours",
     "providername": "AWS",

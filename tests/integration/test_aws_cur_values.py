@@ -53,7 +53,9 @@ def known(kind: str, **changes: Any) -> Charge:
     return {"x_lineitemtype": kind, **changes}
 
 
-NO_PRICE: Charge = {"pricingcategory": None, "listunitprice": None, "pricingquantity": None, "pricingunit": None}
+NO_PRICE: Charge = dict.fromkeys(
+    ("pricingcategory", "listunitprice", "pricingcurrencylistunitprice", "pricingquantity", "pricingunit")
+)
 PLAN_FEE = {
     "savings_plan_savings_plan_a_r_n": PLAN,
     "savings_plan_total_commitment_to_date": 10.0,

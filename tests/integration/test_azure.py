@@ -470,15 +470,30 @@ def test_tax_has_no_price_and_focus_costs_their_pricing_currency(database, query
         "BillingPeriodStart": "2025-01-01T00:00:00Z",
         "ChargeCategory": "Usage",
         "ChargePeriodStart": "2025-01-02T00:00:00Z",
+        "ContractedUnitPrice": "3",
+        "ListUnitPrice": "4",
         "PricingCurrency": "USD",
+        "ResourceId": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Sql/servers/one/databases/two",
+        "ResourceType": "",
         "SubAccountId": "s",
         "x_BillingExchangeRate": "0.5",
     }
-    write_csv(bucket, exported, exported | {"PricingCurrency": "EUR", "BilledCost": "1"}, export="focus")
+    typed = {"ResourceType": "SQL database", "BilledCost": "1", "PricingCurrency": "EUR"}
+    unrated = {"ResourceId": "order-1", "BilledCost": "3", "x_BillingExchangeRate": "0"}
+    tax = {"ResourceId": "", "BilledCost": "4", "ChargeCategory": "Tax"}
+    write_csv(bucket, exported, exported | typed, exported | unrated, exported | tax, export="focus")
     source = crafted_azure(bucket, name="costs_of_focus", format="azure_focus", uri=f"file://{bucket}/focus/")
     load_month(database, source, JANUARY)
-    rows = query("select PricingCurrency, PricingCurrencyEffectiveCost from costs_of_focus_focus order by 1")
-    assert rows == [("EUR", 2), ("USD", 4)]
+    rows = query(
+        "select PricingCurrency, PricingCurrencyEffectiveCost, PricingCurrencyContractedUnitPrice, "
+        "PricingCurrencyListUnitPrice, ResourceType from costs_of_focus_focus order by BilledCost"
+    )
+    assert rows == [
+        ("EUR", 2, 3, 4, "SQL database"),
+        ("USD", 4, 6, 8, "microsoft.sql/servers/databases"),
+        ("USD", None, None, None, None),
+        ("USD", 4, None, None, None),
+    ]
 
 
 # --- asking

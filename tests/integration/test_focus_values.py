@@ -65,18 +65,36 @@ def exported(form: str, line: Row) -> Row:
 
 ADDED: dict[str, Row] = {
     "aws_focus": {"x_usagetype": "the skumeter"},
-    # What an exchange rate of 1.25 makes of the effective cost of 6.25 in the currency of prices.
-    "azure_focus": {"pricingcurrencyeffectivecost": Decimal(5)},
+    # What an exchange rate of 1.25 makes of the effective cost and the unit prices below in the currency of prices.
+    "azure_focus": {
+        "pricingcurrencyeffectivecost": Decimal(5),
+        "pricingcurrencycontractedunitprice": Decimal(2),
+        "pricingcurrencylistunitprice": Decimal(4),
+    },
     "focus": {"x_lineitemtype": "Usage"},
 }
 BASE: dict[str, Row] = {
     "aws_focus": {},
-    "azure_focus": {"x_billingexchangerate": Decimal("1.25"), "effectivecost": Decimal("6.25")},
+    "azure_focus": {
+        "x_billingexchangerate": Decimal("1.25"),
+        "effectivecost": Decimal("6.25"),
+        "contractedunitprice": Decimal("2.5"),
+        "listunitprice": Decimal(5),
+    },
     "focus": {},
 }
 ZERO: Row = {"billedcost": Decimal(), "effectivecost": Decimal(), "listcost": Decimal(), "contractedcost": Decimal()}
 NO_COSTS: Row = dict.fromkeys(ZERO)
 NO_PRICES: Row = {"contractedunitprice": None, "listunitprice": None, "pricingquantity": None}
+NO_UNIT_PRICES: Row = {"pricingcurrencycontractedunitprice": None, "pricingcurrencylistunitprice": None}
+ONE_CURRENCY: Row = {
+    "pricingcurrencyeffectivecost": Decimal("6.25"),
+    "pricingcurrencycontractedunitprice": Decimal("2.5"),
+    "pricingcurrencylistunitprice": Decimal(5),
+    "pricingcurrency": "EUR",
+    "billingcurrency": "EUR",
+}
+VIRTUAL_MACHINE = "/subscriptions/s/resourceGroups/RG/providers/Microsoft.Compute/virtualMachines/vm1"
 AZURE_SERVICE: Row = {"servicename": None, "x_publishercategory": None, "x_skumetersubcategory": None}
 HALF_A_MONTH: Row = {"billingperiodend": datetime(2025, 1, 16)}
 
@@ -87,62 +105,82 @@ CASES: dict[str, tuple[str, Row, Row]] = {
     # --- Azure
     "azure: no costs": ("azure_focus", NO_COSTS, ZERO | {
         # The prices and quantities of the line are there.
-        "contractedcost": value_of("contractedunitprice", FORMATS["azure_focus"].index("contractedunitprice"))
+        "contractedcost": Decimal("2.5")
         * value_of("pricingquantity", FORMATS["azure_focus"].index("pricingquantity")),
-        "listcost": value_of("listunitprice", FORMATS["azure_focus"].index("listunitprice"))
+        "listcost": Decimal(5)
         * value_of("pricingquantity", FORMATS["azure_focus"].index("pricingquantity")),
         "pricingcurrencyeffectivecost": Decimal(),
     }),
     "azure: no costs, prices or quantities": (
         "azure_focus",
         NO_COSTS | NO_PRICES,
-        ZERO | NO_PRICES | {"pricingcurrencyeffectivecost": Decimal()},
+        ZERO | NO_PRICES | NO_UNIT_PRICES | {"pricingcurrencyeffectivecost": Decimal()},
     ),
     "azure: contracted cost by its price": (
         "azure_focus",
         {"contractedcost": 0, "contractedunitprice": 3, "pricingquantity": 2},
-        {"contractedcost": Decimal(6), "contractedunitprice": Decimal(3), "pricingquantity": Decimal(2)},
+        {
+            "contractedcost": Decimal(6),
+            "contractedunitprice": Decimal(3),
+            "pricingcurrencycontractedunitprice": Decimal("2.4"),
+            "pricingquantity": Decimal(2),
+        },
     ),
     "azure: contracted cost as billed": (
         "azure_focus",
         {"contractedcost": 0, "contractedunitprice": 0, "billedcost": 7},
-        {"contractedcost": Decimal(7), "contractedunitprice": Decimal(), "billedcost": Decimal(7)},
+        {
+            "contractedcost": Decimal(7),
+            "contractedunitprice": Decimal(),
+            "pricingcurrencycontractedunitprice": Decimal(),
+            "billedcost": Decimal(7),
+        },
     ),
     "azure: list cost by its price": (
         "azure_focus",
         {"listcost": 0, "listunitprice": 3, "pricingquantity": 2},
-        {"listcost": Decimal(6), "listunitprice": Decimal(3), "pricingquantity": Decimal(2)},
+        {
+            "listcost": Decimal(6),
+            "listunitprice": Decimal(3),
+            "pricingcurrencylistunitprice": Decimal("2.4"),
+            "pricingquantity": Decimal(2),
+        },
     ),
     "azure: list cost as billed": (
         "azure_focus",
         {"listcost": 0, "listunitprice": 0, "billedcost": 7},
-        {"listcost": Decimal(7), "listunitprice": Decimal(), "billedcost": Decimal(7)},
+        {"listcost": Decimal(7), "listunitprice": Decimal(), "pricingcurrencylistunitprice": Decimal(), "billedcost": Decimal(7)},
     ),
     "azure: one currency": (
         "azure_focus",
         {"pricingcurrency": "EUR", "billingcurrency": "EUR"},
-        {"pricingcurrencyeffectivecost": Decimal("6.25"), "pricingcurrency": "EUR", "billingcurrency": "EUR"},
+        ONE_CURRENCY,
     ),
     "azure: one currency and no cost": (
         "azure_focus",
         {"pricingcurrency": None, "billingcurrency": "EUR", "effectivecost": None},
-        {
-            "pricingcurrencyeffectivecost": Decimal(),
-            "effectivecost": Decimal(),
-            "pricingcurrency": "EUR",
-            "billingcurrency": "EUR",
-        },
+        ONE_CURRENCY | {"pricingcurrencyeffectivecost": Decimal(), "effectivecost": Decimal()},
     ),
     "azure: no currency of prices": (
         "azure_focus",
         {"pricingcurrency": None, "billingcurrency": "EUR"},
-        {"pricingcurrencyeffectivecost": Decimal("6.25"), "pricingcurrency": "EUR", "billingcurrency": "EUR"},
+        ONE_CURRENCY,
     ),
     "azure: no rate": (
         "azure_focus",
         {"x_billingexchangerate": 0},
-        {"pricingcurrencyeffectivecost": None, "x_billingexchangerate": Decimal()},
+        NO_UNIT_PRICES | {"pricingcurrencyeffectivecost": None, "x_billingexchangerate": Decimal()},
     ),
+    "azure: tax": ("azure_focus", {"chargecategory": "Tax"}, NO_UNIT_PRICES | {"chargecategory": "Tax"}),
+    "azure: no type of a resource": (
+        "azure_focus",
+        {"resourcetype": None, "resourceid": VIRTUAL_MACHINE + "/extensions/one"},
+        {
+            "resourcetype": "microsoft.compute/virtualmachines/extensions",
+            "resourceid": VIRTUAL_MACHINE + "/extensions/one",
+        },
+    ),
+    "azure: no type and no resource of Azure": ("azure_focus", {"resourcetype": None}, {"resourcetype": None}),
     "azure: nobody": (
         "azure_focus",
         {"publishername": None, "providername": None},

@@ -122,7 +122,10 @@ def test_lines_mean_what_google_documents(database, query, bucket):
     assert query("select PublisherName, BilledCost from focus_costs where PublisherName <> 'Google Cloud'") == [
         ("Contoso, Ltd.", Decimal("99.99"))
     ]
-    assert query("select distinct PricingCategory from focus_costs where SkuMeter like 'Spot%%'") == [("Dynamic",)]
+    assert query(
+        "select distinct PricingCategory, PricingUnit, PricingCurrencyContractedUnitPrice, "
+        "PricingCurrencyListUnitPrice from focus_costs where SkuMeter like 'Spot%%'"
+    ) == [("Dynamic", "hour", Decimal("0.00072"), Decimal("0.00288"))]
     assert query("select distinct ResourceType, ServiceSubcategory from focus_costs where ResourceId is not null") == [
         ("instances", "Virtual Machines")
     ]

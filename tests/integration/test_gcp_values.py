@@ -68,7 +68,9 @@ CHARGE: Row = {
     "listunitprice": Decimal("1.75"),
     "pricingcategory": "Standard",
     "pricingcurrency": "EUR",
+    "pricingcurrencycontractedunitprice": Decimal("1.25"),
     "pricingcurrencyeffectivecost": Decimal("1.5"),
+    "pricingcurrencylistunitprice": Decimal("1.75"),
     "pricingquantity": Decimal(1),
     "pricingunit": "hour",
     "providername": "Google Cloud",
@@ -137,7 +139,10 @@ UNUSED: Row = {
 
 NOTHING_USED: Row = {"consumedquantity": None, "consumedunit": None}
 NO_PRICE: Row = dict.fromkeys(
-    ("contractedunitprice", "listunitprice", "pricingcategory", "pricingquantity", "pricingunit"), None
+    (
+        *("contractedunitprice", "listunitprice", "pricingcategory", "pricingquantity", "pricingunit"),
+        *("pricingcurrencycontractedunitprice", "pricingcurrencylistunitprice"),
+    )
 )
 NO_SKU: Row = {"skuid": None, "skumeter": None, "skupriceid": None}
 ADJUSTED: Row = {**NOTHING_USED, **NO_PRICE, "chargecategory": "Adjustment", "chargefrequency": "One-Time"}
@@ -258,7 +263,7 @@ SINGLE: dict[str, tuple[Row, Row]] = {
     ),
     "no tier": (
         {"price": {"effective_price": 1.25}},
-        {"listunitprice": None, "skupriceid": None},
+        {"listunitprice": None, "pricingcurrencylistunitprice": None, "skupriceid": None},
     ),
     "tax with a tier and no SKU": (
         {"sku": None, "cost_type": "tax"},

@@ -31,7 +31,6 @@ MADE_OF = {
     ("sql_files", "text"): "a file of include/sql, or a literal",
     ("sql_files", "composed"): "a statement that psycopg composed",
     ("diagnosis", "right"): "one of two literals",
-    ("conformance", "gap.unseen"): "a literal of conformance_gaps.GAPS",
     ("facts", "str(number + 1)"): "the place of a column, counted from 1",
     ("query", "'create table manifest (' + columns + ')'"): "a literal",
     (

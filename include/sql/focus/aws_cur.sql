@@ -240,6 +240,10 @@ select
         when coalesce(charges.pricing_currency, charges.line_item_currency_code) = charges.line_item_currency_code
             then charges.effective_cost
     end as pricingcurrencyeffectivecost,
+    -- AWS shows its rates in the currency of prices.
+    case
+        when charges.charge_category in ('Usage', 'Purchase') then charges.pricing_public_on_demand_rate
+    end as pricingcurrencylistunitprice,
     case
         when charges.charge_category in ('Usage', 'Purchase') and charges.pricing_unit is not null
             then charges.pricing_quantity

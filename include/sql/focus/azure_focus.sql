@@ -12,6 +12,10 @@ with charges as not materialized (
         coalesce(lines.exported_billed_cost, 0) as billed_cost,
         lines.contractedunitprice * lines.pricingquantity as contracted_amount,
         case
+            when coalesce(lines.exported_pricing_currency, lines.billingcurrency) = lines.billingcurrency then 1
+            else nullif(lines.x_billingexchangerate, 0)
+        end as pricing_rate,
+        case
             when pg_input_is_valid(lines.sku_details, 'jsonb') and left(ltrim(lines.sku_details), 1) = '{{'
                 then lines.sku_details::jsonb
         end as details
@@ -64,11 +68,11 @@ select
     charges.listunitprice,
     charges.pricingcategory,
     coalesce(charges.exported_pricing_currency, charges.billingcurrency) as pricingcurrency,
-    case
-        when coalesce(charges.exported_pricing_currency, charges.billingcurrency) = charges.billingcurrency
-            then coalesce(charges.exported_effective_cost, 0)
-        else coalesce(charges.exported_effective_cost, 0) / nullif(charges.x_billingexchangerate, 0)
-    end as pricingcurrencyeffectivecost,
+    case when charges.chargecategory <> 'Tax' then charges.contractedunitprice / charges.pricing_rate end
+        as pricingcurrencycontractedunitprice,
+    coalesce(charges.exported_effective_cost, 0) / charges.pricing_rate as pricingcurrencyeffectivecost,
+    case when charges.chargecategory <> 'Tax' then charges.listunitprice / charges.pricing_rate end
+        as pricingcurrencylistunitprice,
     charges.pricingquantity,
     charges.pricingunit,
     coalesce(charges.exported_provider, 'Microsoft') as providername,
@@ -77,7 +81,16 @@ select
     charges.regionname,
     charges.resourceid,
     charges.resourcename,
-    charges.resourcetype,
+    coalesce(
+        charges.resourcetype,
+        case
+            when position('/providers/' in lower(charges.resourceid)) > 0
+                then
+                    regexp_replace(
+                        regexp_replace(lower(charges.resourceid), '^.*/providers/', ''), '/([^/]+)/[^/]+', '/\1', 'g'
+                    )
+        end
+    ) as resourcetype,
     coalesce(charges.exported_service_category, 'Other') as servicecategory,
     charges.service as servicename,
     coalesce(

@@ -134,7 +134,11 @@ select
         else 'Standard'
     end as pricingcategory,
     charges.currency as pricingcurrency,
+    case when charges.charge_category in ('Usage', 'Purchase') then charges.price_effective_price end
+        as pricingcurrencycontractedunitprice,
     charges.effective_cost as pricingcurrencyeffectivecost,
+    case when charges.charge_category in ('Usage', 'Purchase') then charges.price_list_price end
+        as pricingcurrencylistunitprice,
     case
         when charges.charge_category in ('Usage', 'Purchase') and charges.usage_pricing_unit is not null
             then charges.usage_amount_in_pricing_units

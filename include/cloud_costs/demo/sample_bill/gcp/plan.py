@@ -32,6 +32,12 @@ PRODUCTS = (
     (STORAGE, "E5F0-6A5D-7BAD", "Standard Storage US Regional", "byte-seconds", "0.000000008", "0.000000008"),
     (BIGQUERY, "3362-E469-6BEF", "Analysis (us-central1)", "bytes", "0.00000625", "0.00000625"),
 )  # fmt: skip
+# The unit that Google sets the price of, and how many units of use it is: those of the pricing catalogue.
+PRICED = {
+    "seconds": ("hour", 3600),
+    "byte-seconds": ("gibibyte month", 2**30 * 30 * 86_400),
+    "bytes": ("tebibyte", 2**40),
+}
 
 
 def plan_lines(bill: GoogleBill, month: date, version: int = 1) -> Iterator[Line]:
@@ -55,6 +61,7 @@ def _usage(month: Month, random: Random, number: int) -> Line:
     start = month.start + timedelta(hours=random.randrange(-6, 24 * month.days))
     amount = Decimal(random.randrange(1, 9_000_000)) / 100
     cost = (amount * Decimal(price)).quantize(TEN_PLACES)
+    pricing_unit, size = PRICED[unit]
     credits = []
     if service is STORAGE and number % 5 == 0:
         credits.append(credit("FREE_TIER", "Free Tier", cost))
@@ -67,7 +74,7 @@ def _usage(month: Month, random: Random, number: int) -> Line:
         project,
         start,
         cost,
-        usage=month.usage(amount, unit, amount / 100, "hour"),
+        usage=month.usage(amount, unit, amount / size, pricing_unit),
         credits=credits,
         cost_at_list=(amount * Decimal(listed)).quantize(TEN_PLACES),
         labels=[{"key": "team", "value": f"team-{number % 4}"}] if number % 2 else [],
@@ -75,10 +82,10 @@ def _usage(month: Month, random: Random, number: int) -> Line:
         system_labels=[{"key": "compute.googleapis.com/cores", "value": "2"}] if service is COMPUTE else [],
         resource=_resource(project, number) if service is COMPUTE else None,
         price={
-            "effective_price": Decimal(price),
-            "list_price": Decimal(listed),
+            "effective_price": Decimal(price) * size,
+            "list_price": Decimal(listed) * size,
             "tier_start_amount": Decimal(0),
-            "unit": unit,
+            "unit": pricing_unit,
             "pricing_unit_quantity": Decimal(1),
         },
     )
