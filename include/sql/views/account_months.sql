@@ -1,6 +1,6 @@
--- account_list: record the first and last month with costs of each account, be it the account that used something or the
--- account that pays. Accounts of costs that are not in the list are added as not listed. Rows that are the same are not
--- touched. PostgreSQL runs the steps gone and unused although nothing reads them, because they change data.
+-- account_list: record the first and last month with costs of each account, be it the account that used something or
+-- the account that pays. Accounts of costs that are not in the list are added as not listed. Rows that are the same are
+-- not touched. PostgreSQL runs the steps gone and unused although nothing reads them, because they change data.
 
 with pairs as (
     select
