@@ -149,7 +149,12 @@ CASES: dict[str, tuple[str, Row, Row]] = {
     "azure: list cost as billed": (
         "azure_focus",
         {"listcost": 0, "listunitprice": 0, "billedcost": 7},
-        {"listcost": Decimal(7), "listunitprice": Decimal(), "pricingcurrencylistunitprice": Decimal(), "billedcost": Decimal(7)},
+        {
+            "listcost": Decimal(7),
+            "listunitprice": Decimal(),
+            "pricingcurrencylistunitprice": Decimal(),
+            "billedcost": Decimal(7),
+        },
     ),
     "azure: one currency": (
         "azure_focus",
