@@ -67,7 +67,7 @@ def _unit(column: str, why: str) -> Gap:
 
 
 def _categories(rule: str, column: str, why: str) -> Gap:
-    several = f"select servicename from {{charges}} group by 1 having count(distinct {column}) <> 1"  # noqa: S608
+    several = f"select servicename from {{charges}} group by 1 having count(distinct {column}) <> 1"  # noqa: S608  a literal of this module
     return Gap(f"ServiceName-{rule}", "export", f"servicename in ({several})", why)
 
 
