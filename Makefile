@@ -6,10 +6,10 @@ SHELL := /bin/sh
 export PYTHONPATH := $(CURDIR)/include
 
 PYTHON := .venv/bin/python
-# Two processes, and a test file in one of them; ARGS="-n 4" makes it four, ARGS="-n 0" one. Tests start hundreds of
+# Three processes, because tests of a whole Airflow mostly wait; each takes a test file at a time. Tests start hundreds of
 # processes, and without bytecode each of them would compile the package again.
 QUICK := tests/unit $(patsubst %,tests/integration/test_%.py,daily_lines plan provider reload views)
-PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 2 --dist loadfile
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 3 --dist loadfile
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
