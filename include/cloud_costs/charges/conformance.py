@@ -156,7 +156,8 @@ def _run(validator: Path, export: Path) -> tuple[str, list[Failure]]:
     env.pop("PYTHONPATH", None)
     result = subprocess.run(command, cwd=packages, env=env, capture_output=True, text=True)
     if result.returncode or not TOTAL.search(result.stdout):
-        raise RuntimeError(f"focus-validator failed: {(result.stderr or result.stdout)[-2000:]}")
+        output = (result.stderr or result.stdout)[-2000:]
+        raise RuntimeError(f"focus-validator ended with {result.returncode} and no summary: {output}")
     return read_report(result.stdout)
 
 

@@ -170,7 +170,12 @@ GAPS: dict[str, tuple[Gap, ...]] = {
             "billingaccountname is null",
             "A legacy CUR has no account names. A list of `accounts` fills the column, and so does CUR 2.0.",
         ),
-        Gap("SubAccountName-C-005-C", "export", "subaccountname is null", "As BillingAccountName."),
+        Gap(
+            "SubAccountName-C-005-C",
+            "export",
+            "subaccountid is not null and subaccountname is null",
+            "As BillingAccountName.",
+        ),
         _unit("ConsumedUnit", _AWS_UNIT),
         _unit("PricingUnit", "As ConsumedUnit."),
         Gap(
@@ -198,7 +203,12 @@ GAPS: dict[str, tuple[Gap, ...]] = {
     "Azure": (
         Gap("BillingAccountId-C-001-M", "export", "billingaccountid is null", "Older pay-as-you-go columns have none."),
         Gap("BillingAccountName-C-003-C", "export", "billingaccountname is null", "As BillingAccountId."),
-        Gap("SubAccountName-C-005-C", "export", "subaccountname is null", "Older pay-as-you-go columns have none."),
+        Gap(
+            "SubAccountName-C-005-C",
+            "export",
+            "subaccountid is not null and subaccountname is null",
+            "Older pay-as-you-go columns have none.",
+        ),
         Gap("InvoiceId-C-005-C", "export", "invoiceid is null", "Only an MCA's exports name the invoice."),
         *_AZURE_KEPT,
         Gap(
