@@ -253,7 +253,7 @@ def test_service_that_is_not_known_is_shown(find, count, shown):
 # --- charges of no account
 
 TAX = CHARGE | {"chargecategory": "Tax", "subaccountid": None}
-USAGE = CHARGE | {"chargecategory": "Usage", "subaccountid": None, "x_lineitemid": "b"}
+USAGE = CHARGE | {"chargecategory": "Usage", "subaccountid": None, "x_lineitemid": "b", "resourceid": "r"}
 LACKING: Row = {
     "line_item_id": "a",
     "line_item_type": "Type",
@@ -271,15 +271,16 @@ LACKING_USAGE = LACKING | {"line_item_id": "b", "charge_category": "Usage"}
         (False, {"charges_without_account": 1}, [LACKING]),
         (False, {"charges_without_dimensions": 1}, []),
         (False, {}, []),
-        (True, {"charges_without_account": 1}, [LACKING, LACKING_USAGE]),
-        (True, {"charges_without_dimensions": 1}, [LACKING, LACKING_USAGE]),
+        (True, {"charges_without_account": 1}, []),
+        (True, {"charges_without_dimensions": 1}, [LACKING_USAGE]),
         (True, {}, []),
     ],
 )
 def test_charges_of_no_account_are_shown(find, may_lack, sums, shown):
     none = {"charges_without_account": 0, "charges_without_dimensions": 0}
     raw = [WHO | {"usage_may_lack_account": may_lack}]
-    charges = [CHARGE, CHARGE | {"chargecategory": "Usage"}, TAX, USAGE]
+    unused = USAGE | {"commitmentdiscountstatus": "Unused"}
+    charges = [CHARGE, CHARGE | {"chargecategory": "Usage"}, TAX, USAGE, USAGE | {"resourceid": None}, unused]
     assert find("charges_have_an_account", raw=raw, focus=[none | sums], charges=charges) == shown
 
 

@@ -57,6 +57,7 @@ def refresh_views(database: Database, patience: float = PATIENCE, listed: Sequen
     """
 
     def refresh(connection: Connection) -> list[str]:
+        _wait_for_turn(connection, database)
         changed = _create_accounts(connection, database)
         changed += create_focus(connection, database) + _create_costs(connection, database)
         let_read(connection, database, READABLE)
@@ -73,12 +74,7 @@ def refresh_views(database: Database, patience: float = PATIENCE, listed: Sequen
 
 def create_focus(connection: Connection, database: Database) -> list[str]:
     """Create or replace every `<source>_focus`, `focus_costs` and its versions; return the names of changed views."""
-    # `publish` makes the views too when a column becomes wider. Of two sessions that replace one view at the same time,
-    # one gets an error from PostgreSQL ("tuple concurrently updated"). So one waits here until the other's transaction
-    # ends.
-    connection.execute(
-        "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"cloud_costs views {database.schema}"]
-    )
+    _wait_for_turn(connection, database)
     changed = []
     selects = []
     grants: list[Grant] = []
@@ -106,6 +102,17 @@ def create_focus(connection: Connection, database: Database) -> list[str]:
         changed += _create_versions(connection, database, grants)
     grant(connection, database, grants)
     return changed
+
+
+def _wait_for_turn(connection: Connection, database: Database) -> None:
+    """Wait until the transaction of another session that makes views has ended.
+
+    `publish` makes them too, when a column becomes wider. Of two sessions that create or replace one view at the same
+    time, one gets an error from PostgreSQL ("tuple concurrently updated", or a key that exists).
+    """
+    connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"cloud_costs views {database.schema}"]
+    )
 
 
 def _create_versions(connection: Connection, database: Database, grants: list[Grant]) -> list[str]:
