@@ -94,16 +94,6 @@ def source(bucket: Path) -> Source:
     return crafted_source(bucket)
 
 
-@pytest.fixture
-def published(database, bucket, query, source) -> Iterator[Source]:
-    """A source with January published: one line of 1.5 USD, which stays whatever the test does."""
-    deliver(bucket, text(row()))
-    load_month(database, source, JANUARY)
-    yield source
-    assert query("select sum(cost) from costs") == [(Decimal("1.5"),)]
-    assert staged_tables(database) == []
-
-
 def refuse(database, source, kind=DeliveryError, storage=None) -> str:
     with pytest.raises(kind) as raised:
         load_raw(database, storage or LocalStorage(), source, JANUARY)
