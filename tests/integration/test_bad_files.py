@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
+from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 
 from cloud_costs.errors import AuditFailed, CloudCostsError, DeliveryError, DeliveryNotReady
 from cloud_costs.publishing.load import load_raw
@@ -195,10 +195,14 @@ def test_text_that_is_not_utf8_names_the_file(database, bucket, query, published
 
 
 @pytest.mark.parametrize("cost", [float("nan"), float("inf"), float("-inf")])
-def test_cost_that_is_no_number_is_refused_with_its_line(database, bucket, published, cost):
+def test_cost_that_is_no_number_is_refused_with_its_line(database, bucket, query, cost):
+    source = crafted_source(bucket)
+    write_delivery(bucket, [line()])
+    load_month(database, source, JANUARY)
     write_delivery(bucket, [line(), line(identity_line_item_id="bad", line_item_unblended_cost=cost)])
     with pytest.raises(AuditFailed, match=r"costs_are_finite .*line_item_id=bad"):
-        load_month(database, published, JANUARY)
+        load_month(database, source, JANUARY)
+    assert query("select sum(cost) from costs") == [(Decimal("1.5"),)]
 
 
 def test_file_without_rows_is_no_error(database, bucket, query):

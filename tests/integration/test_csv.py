@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from pathlib import Path
 

@@ -375,7 +375,7 @@ SHORT_WITH_EXPONENT = f"""
 def _sums_of_odd(
     source: _Source, sums: Mapping[str, _Sum], totals: Mapping[tuple[str, str], _Total]
 ) -> dict[tuple[str, str], Decimal]:
-    """Return the sums of the odd values, by path and amount, of files that have many: each amount from one more pass."""
+    """Return the sums of the odd values, by path and amount, of files with many: one more pass for each amount."""
     found: dict[tuple[str, str], Decimal] = {}
     many = {at for at, total in totals.items() if total.has_more}
     for odd in {name for _, name in many}:
