@@ -64,6 +64,10 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
     _write_basis(connection, database, source, found)
     if found.normalized_is_staged:
         _prepare_normalized(connection, database, source)
+        # Rows that a failed try has written are dead rows of the tables. A reader may hold the locks for minutes of
+        # tries, so no row is written before the locks were there once.
+        with connection.transaction(force_rollback=True):
+            _lock(connection, database, source, found)
         _write_totals(connection, database, load)
         by_day.publish(
             connection, database, database.staging_table(load.by_day_table), load.source, load.billing_month

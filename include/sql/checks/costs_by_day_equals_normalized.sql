@@ -1,6 +1,6 @@
 -- severity: error
 -- protects: from costs_by_day and its coarser tables that do not sum to costs
--- action: clear normalize of this month; if it happens again, report it with the sums below
+-- action: clear normalize of this month; if it happens again, report it with the differences below
 
 with normalized_totals as (
     select
@@ -10,49 +10,39 @@ with normalized_totals as (
         sum(list_cost) as list_cost,
         sum(line_items) as line_items
     from {normalized}
-    where billing_period = %(billing_period)s
     group by currency
 ),
 
-by_day_totals as (
+both_sides as (
     select
         relation,
         currency,
-        sum(cost) as cost,
-        sum(effective_cost) as effective_cost,
-        sum(list_cost) as list_cost,
-        sum(line_items) as line_items
+        cost,
+        effective_cost,
+        list_cost,
+        line_items
     from {by_day}
-    group by relation, currency
-),
-
-expected as (
+    union all
     select
         tables.relation,
-        normalized_totals.*
-    from (
+        normalized_totals.currency,
+        -normalized_totals.cost as cost,
+        -normalized_totals.effective_cost as effective_cost,
+        -normalized_totals.list_cost as list_cost,
+        -normalized_totals.line_items as line_items
+    from normalized_totals
+    cross join (
         values ('costs_by_day'), ('costs_by_day_service'), ('costs_by_day_account'), ('costs_by_month')
     ) as tables (relation)
-    cross join normalized_totals
 )
 
 select
-    coalesce(expected.relation, by_day_totals.relation) as relation,
-    coalesce(expected.currency, by_day_totals.currency) as currency,
-    expected.cost as normalized_cost,
-    by_day_totals.cost,
-    expected.effective_cost as normalized_effective_cost,
-    by_day_totals.effective_cost,
-    expected.list_cost as normalized_list_cost,
-    by_day_totals.list_cost,
-    expected.line_items as normalized_line_items,
-    by_day_totals.line_items
-from expected
-full join by_day_totals
-    on
-        expected.relation = by_day_totals.relation
-        and coalesce(expected.currency, '') = coalesce(by_day_totals.currency, '')
-where
-    (expected.cost, expected.effective_cost, expected.list_cost, expected.line_items)
-    is distinct from
-    (by_day_totals.cost, by_day_totals.effective_cost, by_day_totals.list_cost, by_day_totals.line_items)
+    relation,
+    currency,
+    sum(cost) as cost_difference,
+    sum(effective_cost) as effective_cost_difference,
+    sum(list_cost) as list_cost_difference,
+    sum(line_items) as line_items_difference
+from both_sides
+group by relation, currency
+having sum(cost) <> 0 or sum(effective_cost) <> 0 or sum(list_cost) <> 0 or sum(line_items) <> 0

@@ -161,3 +161,55 @@ analyze {schema}.costs_by_day,
 {schema}.costs_by_day_service,
 {schema}.costs_by_day_account,
 {schema}.costs_by_month;
+
+comment on table {schema}.costs_by_day is
+'Totals of costs: one row per day, billing month, account, service, charge category, currency and source. Smaller than
+costs, and equal to it in sums. Never sum over currencies.';
+comment on table {schema}.costs_by_day_service is
+'Totals of costs as costs_by_day has them, but of all accounts of a payer together: fast for queries by service over
+many months. Never sum over currencies.';
+comment on table {schema}.costs_by_day_account is
+'Totals of costs as costs_by_day has them, but of all services together: fast for queries by account over many months.
+Never sum over currencies.';
+comment on table {schema}.costs_by_month is
+'Totals of costs as costs_by_day has them, but of all days of a month together: fast for queries over many months that
+need no days. Never sum over currencies.';
+
+do $comments$
+declare
+    each record;
+begin
+    for each in
+        select
+            pg_attribute.attrelid::regclass as relation,
+            meanings.name,
+            meanings.meaning
+        from (
+            values
+            ('date', 'The day (UTC) on which the charge period began.'),
+            ('month', 'The first day of the month (UTC) in which the charge period began.'),
+            ('billing_period', 'The first day of the billing month.'),
+            ('currency', 'The currency of the three costs (FOCUS BillingCurrency).'),
+            ('cost', 'What the invoice says (FOCUS BilledCost), exact.'),
+            ('effective_cost', 'The cost with commitments spread over their use (FOCUS EffectiveCost), exact.'),
+            ('service', 'The service (FOCUS ServiceName); for Marketplace the product.'),
+            ('account_id', 'The account that used it; NULL for what belongs to none (FOCUS SubAccountId).'),
+            ('charge_category', 'Usage, Purchase, Tax, Credit or Adjustment (FOCUS ChargeCategory).'),
+            ('source', 'The configured source.'),
+            ('cloud_provider', 'The provider (FOCUS ProviderName).'),
+            ('billing_account_id', 'The account that pays (FOCUS BillingAccountId).'),
+            ('list_cost', 'The cost at public on-demand prices (FOCUS ListCost).'),
+            ('line_items', 'Exported lines behind the row.')
+        ) as meanings (name, meaning)
+        inner join pg_attribute on pg_attribute.attname = meanings.name
+        where pg_attribute.attrelid in (
+            '{schema}.costs_by_day'::regclass,
+            '{schema}.costs_by_day_service'::regclass,
+            '{schema}.costs_by_day_account'::regclass,
+            '{schema}.costs_by_month'::regclass
+        )
+    loop
+        execute format('comment on column %s.%I is %L', each.relation, each.name, each.meaning);
+    end loop;
+end
+$comments$;
