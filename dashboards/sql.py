@@ -1,0 +1,89 @@
+"""SQL that panels and variables share: which rows the variables of a dashboard choose.
+
+Grafana replaces `$__…` and `${…}` before PostgreSQL sees the statement. Every value is written `${name:sqlstring}`, which
+quotes it and doubles the quotes within, because a variable can be set in the address of a dashboard.
+"""
+
+import re
+
+SCHEMA = "cost_analytics"
+# What "All" stands for. Grafana puts this text into the statement as it is, so it has quotes of its own.
+ALL = "'(all)'"
+NONE = "(none)"
+OTHERS = "(others)"
+SERIES = 10
+
+MONTHS = (
+    "billing_period between date_trunc('month', $__timeFrom()::timestamp)::date and ($__timeTo()::timestamp)::date"
+)
+MONTHS_AND_BEFORE = (
+    "billing_period between (date_trunc('month', $__timeFrom()::timestamp) - interval '1 month')::date"
+    " and ($__timeTo()::timestamp)::date"
+)
+# Charges of one day can be in the bills of several months. The roll-up knows which, so that `costs` reads these months
+# alone.
+MONTHS_OF_DAYS = f"""billing_period between
+        (select min(billing_period) from {SCHEMA}.costs_by_day where $__timeFilter(date))
+        and (select max(billing_period) from {SCHEMA}.costs_by_day where $__timeFilter(date))"""
+DAYS = f"$__timeFilter(date)\n    and {MONTHS_OF_DAYS}"
+AMOUNT = """case ${amount:sqlstring}
+        when 'billed_cost' then cost
+        when 'list_cost' then list_cost
+        else effective_cost
+    end"""
+
+
+def named(column: str) -> str:
+    """Return an expression for a column that is never NULL, so that no row is lost in a comparison."""
+    return f"coalesce({column}, '{NONE}')"
+
+
+def chosen(variable: str, expression: str) -> str:
+    """Return a condition: the variable is set to All, or the expression is one of its values."""
+    values = f"(${{{variable}:sqlstring}})"
+    return f"({ALL} in {values} or {expression} in {values})"
+
+
+def where(*conditions: str) -> str:
+    """Return a where clause of the conditions, and of the currency: no sum goes over two."""
+    return "where\n    " + "\n    and ".join(("currency = ${currency:sqlstring}", *conditions))
+
+
+def clouds_and_sources() -> str:
+    """Return the conditions of the variables `cloud` and `source`, for `costs` and its roll-up."""
+    return f"{chosen('cloud', named('cloud_provider'))}\n    and {chosen('source', 'source')}"
+
+
+def series(chosen_rows: str) -> str:
+    """Return a time series of the largest names, and of the others as one.
+
+    `chosen_rows` selects the columns `time`, `name` and `amount`. The values add up to the amounts.
+    """
+    return f"""with chosen as (
+{_indented(chosen_rows)}
+),
+
+ranked as (
+    select name, row_number() over (order by sum(amount) desc, name) as place
+    from chosen
+    group by name
+)
+
+select
+    time,
+    case when place <= {SERIES} then name else '{OTHERS}' end as metric,
+    sum(amount) as value
+from chosen
+inner join ranked using (name)
+group by 1, 2
+order by 1, 2"""
+
+
+def in_schema(text: str, schema: str) -> str:
+    """Return a statement on `cost_analytics` as one on another schema."""
+    quoted = '"' + schema.replace('"', '""') + '"'
+    return re.sub(rf"\b{SCHEMA}\.", lambda _: f"{quoted}.", text)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" if line else line for line in text.splitlines())
