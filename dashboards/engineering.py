@@ -5,25 +5,20 @@ The range chooses days. `costs` is read instead of its roll-up, because the roll
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
-from dashboards.panels import COSTS_PAGE, MONEY, RANGE, SHARE, AnyPanel, bars, clicked, dashboard, explore, note, number, rows
-from dashboards.sql import AMOUNT, DAYS, SCHEMA, chosen, clouds_and_sources, named, series, where
+from dashboards.panels import MONEY, SHARE, AnyPanel, bars, clicked, dashboard, explore, note, number, rows
+from dashboards.sql import AMOUNT, DAYS, SCHEMA, TAG_VALUE, chosen, clouds_and_sources, named, series, where
 from dashboards.variables import account, amount, cloud, common, currency, per, service, source, tag, tag_value
 
 COSTS = f"{SCHEMA}.costs"
-VALUE = "coalesce(tags ->> ${tag:sqlstring}, '(untagged)')"
 CHOSEN = where(
     DAYS,
     clouds_and_sources(),
     chosen("account", named("account_id")),
     chosen("service", named("service")),
-    chosen("tag_value", VALUE),
+    chosen("tag_value", TAG_VALUE),
 )
-# The name of an account may change from one month to the next, and a series needs one.
-ACCOUNTS = f"""accounts as (
-    select account_id, (array_agg(account_name order by date desc) filter (where account_name is not null))[1] as name
-    from chosen
-    group by account_id
-)"""
+# The name of an account may change from one month to the next: the latest one of the range is shown.
+NAME = "(array_agg(account_name order by date desc) filter (where account_name is not null))[1]"
 NOTE = """The range takes **days of use**, in UTC. Cost is *effective* unless chosen otherwise. Keys of tags are spelt as
 sources.yaml spells them, so one dashboard shows one key. Charges that nobody can tag (taxes, fees, purchases) are untagged."""
 
@@ -44,9 +39,9 @@ def engineering(airflow: str) -> Dashboard:
     for panel in _totals():
         found.with_panel(panel)
     for title, panels in {
-        "By tag": [_bars("${tag}", VALUE), _tags()],
+        "By tag": [_bars("${tag}", TAG_VALUE), _tags()],
         "By account": [_account_bars(), _accounts()],
-        "By service and region": [_bars("service", named("service")), _services(), _bars("region", named("region"))],
+        "By service and region": [_bars("service", named("service")), _services()],
         "Accounts and services": [_accounts_and_services()],
     }.items():
         found.with_row(Row(title))
@@ -105,44 +100,109 @@ def _account_bars() -> AnyPanel:
     return bars(
         "By account (${currency})",
         "The largest by name, and all others as one.",
-        series(f"""with chosen as (
-    select date, account_id, account_name, {AMOUNT} as amount
+        series(f"""with days as (
+    select date, account_id, {NAME} as account_name, sum({AMOUNT}) as amount
     from {COSTS}
     {CHOSEN}
+    group by date, account_id
 ),
 
-{ACCOUNTS}
+accounts as (
+    select account_id, {NAME} as account_name
+    from days
+    group by account_id
+)
 
 select
-    date_trunc(${{per:sqlstring}}, chosen.date::timestamp) as time,
-    coalesce(accounts.name || ' (' || account_id || ')', account_id, '(none)') as name,
-    sum(chosen.amount) as amount
-from chosen
-inner join accounts on chosen.account_id is not distinct from accounts.account_id
+    date_trunc(${{per:sqlstring}}, days.date::timestamp) as time,
+    coalesce(accounts.account_name || ' (' || days.account_id || ')', days.account_id, '(none)') as name,
+    sum(days.amount) as amount
+from days
+inner join accounts on days.account_id is not distinct from accounts.account_id
 group by 1, 2"""),
     )
 
 
 def _tags() -> AnyPanel:
+    # The Costs page wants the key percent-encoded within its filter, so that the colon after it ends it.
+    key = "replace(replace(${tag:sqlstring}, '%', '%25'), ':', '%3A')"
     return rows(
         "${tag} (${currency})",
         "All charges, whether they can have a tag or not.",
         f"""select
-    {VALUE} as "Value",
+    {TAG_VALUE} as "Value",
     sum({AMOUNT}) as "Cost",
     sum({AMOUNT}) / nullif(sum(sum({AMOUNT})) over (), 0) as "Share",
-    count(distinct account_id) as "Accounts"
+    count(distinct account_id) as "Accounts",
+    'tag:' || {key} || ':' || coalesce(tags ->> ${{tag:sqlstring}}, '') as filter
 from {COSTS}
 {CHOSEN}
-group by 1
+group by tags ->> ${{tag:sqlstring}}
 order by "Cost" desc, "Value\"""",
         {"Cost": MONEY, "Share": SHARE, "Accounts": "none"},
+        {"Value": ("Explore this value", _explore("service", clicked("filter")))},
+        hidden=("filter",),
+    )
+
+
+def _accounts() -> AnyPanel:
+    return rows(
+        "Accounts (${currency})",
+        "With the latest name in the range.",
+        f"""select
+    coalesce({NAME}, '') as "Name",
+    coalesce(account_id, '') as "Account",
+    sum({AMOUNT}) as "Cost",
+    sum({AMOUNT}) / nullif(sum(sum({AMOUNT})) over (), 0) as "Share",
+    count(distinct service) as "Services"
+from {COSTS}
+{CHOSEN}
+group by account_id
+order by "Cost" desc, "Account\"""",
+        {"Cost": MONEY, "Share": SHARE, "Services": "none"},
+        dict.fromkeys(("Name", "Account"), ("Explore this account", _explore("service", f"account_id:{clicked('Account')}"))),
+    )
+
+
+def _services() -> AnyPanel:
+    return rows(
+        "Services and regions (${currency})",
+        "Charges without a region have an empty one.",
+        f"""select
+    coalesce(service, '') as "Service",
+    coalesce(region, '') as "Region",
+    sum({AMOUNT}) as "Cost"
+from {COSTS}
+{CHOSEN}
+group by service, region
+order by "Cost" desc, "Service", "Region\"""",
+        {"Cost": MONEY},
         {
-            "Value": (
-                "Explore this value",
-                explore(
-                    "usage", group="service", metric="${amount}", filter=f"tag:${{tag:percentencode}}:{clicked('Value')}"
-                ),
-            )
+            "Service": ("Explore this service", _explore("account_id", f"service:{clicked('Service')}")),
+            "Region": ("Explore this region", _explore("service", f"region:{clicked('Region')}")),
         },
     )
+
+
+def _accounts_and_services() -> AnyPanel:
+    both = _explore("region", f"account_id:{clicked('Account')}") + f"&filter=service:{clicked('Service')}"
+    return rows(
+        "What each account uses (${currency})",
+        "One row for each account and service.",
+        f"""select
+    coalesce({NAME}, '') as "Name",
+    coalesce(account_id, '') as "Account",
+    coalesce(service, '') as "Service",
+    sum({AMOUNT}) as "Cost"
+from {COSTS}
+{CHOSEN}
+group by account_id, service
+order by "Cost" desc, "Account", "Service\"""",
+        {"Cost": MONEY},
+        {"Service": ("Explore both", both)},
+        span=24,
+    )
+
+
+def _explore(group: str, wanted: str) -> str:
+    return explore("usage", group=group, metric="${amount}", per="${per}", filter=wanted)

@@ -22,7 +22,9 @@ from dashboards.panels import (
 from dashboards.sql import MONTHS, MONTHS_AND_BEFORE, SCHEMA, clouds_and_sources, named, series, where
 from dashboards.variables import cloud, common, currency, source
 
-COSTS = f"{SCHEMA}.costs_by_day"
+# The smallest of the tables with totals that has what is asked for.
+BY_MONTH = f"{SCHEMA}.costs_by_month"
+BY_DAY = f"{SCHEMA}.costs_by_day_service"
 CHOSEN = where(MONTHS, clouds_and_sources())
 USAGE = where(MONTHS, clouds_and_sources(), "charge_category = 'Usage'")
 SERVICE_LINK = (
@@ -60,23 +62,23 @@ def _totals() -> list[AnyPanel]:
         number(
             "Billed (${currency})",
             "What the invoices of these months say.",
-            f"select sum(cost) as billed\nfrom {COSTS}\n{CHOSEN}",
+            f"select sum(cost) as billed\nfrom {BY_MONTH}\n{CHOSEN}",
         ),
         number(
             "Effective (${currency})",
             "The cost with commitments spread over their use.",
-            f"select sum(effective_cost) as effective\nfrom {COSTS}\n{CHOSEN}",
+            f"select sum(effective_cost) as effective\nfrom {BY_MONTH}\n{CHOSEN}",
         ),
         number(
             "Saved (${currency})",
             "List price minus effective cost of the usage: what commitments and discounts save.",
-            f"select sum(list_cost - effective_cost) as saved\nfrom {COSTS}\n{USAGE}",
+            f"select sum(list_cost - effective_cost) as saved\nfrom {BY_MONTH}\n{USAGE}",
         ),
         number(
             "Saved, of the list price",
             "The same as a share of the list price.",
             f"""select sum(list_cost - effective_cost) / nullif(sum(list_cost), 0) as share
-from {COSTS}
+from {BY_MONTH}
 {USAGE}""",
             SHARE,
         ),
@@ -89,7 +91,7 @@ def _over_time() -> list[AnyPanel]:
             "Billed by month and cloud (${currency})",
             "What the invoices say.",
             series(f"""select billing_period::timestamp as time, {named("cloud_provider")} as name, sum(cost) as amount
-from {COSTS}
+from {BY_MONTH}
 {CHOSEN}
 group by 1, 2"""),
         ),
@@ -100,7 +102,7 @@ group by 1, 2"""),
     $__timeGroup(date, '1d') as time,
     {named("cloud_provider")} as name,
     sum(effective_cost) as amount
-from {COSTS}
+from {BY_DAY}
 {CHOSEN}
 group by 1, 2"""),
         ),
@@ -129,7 +131,7 @@ def _months() -> AnyPanel:
     sum(effective_cost) as "Effective",
     coalesce(sum(cost) filter (where charge_category = 'Tax'), 0) as "Tax",
     coalesce(sum(cost) filter (where charge_category = 'Credit'), 0) as "Credits"
-from {COSTS}
+from {BY_MONTH}
 {CHOSEN}
 group by billing_period
 order by billing_period desc""",
@@ -147,7 +149,7 @@ def _services() -> AnyPanel:
     sum(cost) as "Billed",
     sum(effective_cost) as "Effective",
     sum(effective_cost) / nullif(sum(sum(effective_cost)) over (), 0) as "Share"
-from {COSTS}
+from {BY_MONTH}
 {CHOSEN}
 group by service
 order by "Effective" desc, "Service\"""",
@@ -172,7 +174,7 @@ def _categories() -> AnyPanel:
         "Billed by kind of charge (${currency})",
         "Usage, purchases, tax, credits and adjustments.",
         series(f"""select billing_period::timestamp as time, {named("charge_category")} as name, sum(cost) as amount
-from {COSTS}
+from {BY_MONTH}
 {CHOSEN}
 group by 1, 2"""),
     )
@@ -201,7 +203,7 @@ def _against_before(title: str, column: str, amount: str) -> str:
     """Return the amounts of the newest month by a column, and those of as many days of the month before."""
     return f"""with chosen as (
     select *
-    from {COSTS}
+    from {BY_DAY}
     {where(MONTHS_AND_BEFORE, clouds_and_sources())}
 ),
 

@@ -32,7 +32,8 @@ from dashboards.variables import SOURCE, Variable
 MONEY = "locale"
 SHARE = "percentunit"
 COSTS_PAGE = "${airflow}/cloud-costs"
-RANGE = "from=${__from:date:YYYY-MM-DD}&to=${__to:date:YYYY-MM-DD}"
+DAYS = "from=${__from:date:YYYY-MM-DD}&to=${__to:date:YYYY-MM-DD}"
+MONTHS = "from=${__from:date:YYYY-MM}&to=${__to:date:YYYY-MM}"
 
 AnyPanel = Builder[Panel]
 
@@ -94,11 +95,12 @@ def rows(
     links: Mapping[str, tuple[str, str]] | None = None,
     span: int = 12,
     changes: Sequence[str] = (),
+    hidden: Sequence[str] = (),
 ) -> AnyPanel:
     """Return a table.
 
     `units` has the unit of each column with numbers. `links` has the title and the address behind the cells of a
-    column. `changes` are columns where more is worse.
+    column. `changes` are columns where more is worse. `hidden` are columns that only addresses read.
     """
     panel = table.Panel().title(title).description(description).datasource(SOURCE).with_target(Query(sql))
     panel.height(9).span(span).show_header(True)
@@ -112,6 +114,8 @@ def rows(
     for name, (link, address) in (links or {}).items():
         values = [{"title": link, "url": address, "targetBlank": True}]
         panel.override_by_name(name, [DynamicConfigValue("links", values)])
+    for name in hidden:
+        panel.override_by_name(name, [DynamicConfigValue("custom.hidden", True)])
     return panel
 
 
@@ -123,10 +127,12 @@ def note(content: str) -> AnyPanel:
 def explore(dates: str, **state: str) -> str:
     """Return the address of the Costs page with the range and the currency of the dashboard.
 
-    `dates` is usage or billing: whether the range is of days of use or of billing months.
+    `dates` is usage or billing: whether the range is of days of use or of billing months. `state` has more parameters,
+    as they stand in an address.
     """
     more = "".join(f"&{name}={value}" for name, value in state.items())
-    return f"{COSTS_PAGE}/explore?currency=${{currency:percentencode}}&dates={dates}&{RANGE}{more}"
+    chosen = MONTHS if dates == "billing" else DAYS
+    return f"{COSTS_PAGE}/explore?currency=${{currency:percentencode}}&dates={dates}&{chosen}{more}"
 
 
 def clicked(column: str) -> str:

@@ -20,17 +20,27 @@ MONTHS_AND_BEFORE = (
     "billing_period between (date_trunc('month', $__timeFrom()::timestamp) - interval '1 month')::date"
     " and ($__timeTo()::timestamp)::date"
 )
-# Charges of one day can be in the bills of several months. The roll-up knows which, so that `costs` reads these months
-# alone.
-MONTHS_OF_DAYS = f"""billing_period between
-        (select min(billing_period) from {SCHEMA}.costs_by_day where $__timeFilter(date))
-        and (select max(billing_period) from {SCHEMA}.costs_by_day where $__timeFilter(date))"""
-DAYS = f"$__timeFilter(date)\n    and {MONTHS_OF_DAYS}"
+# Charges of one day can be in the bills of several months. costs_by_month knows which, so that `costs` reads these
+# months alone.
+_BILLS = f"""from {SCHEMA}.costs_by_month
+            where month between date_trunc('month', $__timeFrom()::timestamp)::date and ($__timeTo()::timestamp)::date"""
+DAYS = f"""$__timeFilter(date)
+    and billing_period between
+        (
+            select min(billing_period)
+            {_BILLS}
+        )
+        and (
+            select max(billing_period)
+            {_BILLS}
+        )"""
 AMOUNT = """case ${amount:sqlstring}
         when 'billed_cost' then cost
         when 'list_cost' then list_cost
         else effective_cost
     end"""
+TAG_VALUE = "coalesce(tags ->> ${tag:sqlstring}, '(untagged)')"
+COMMITMENT = f"coalesce(commitmentdiscounttype, '{NONE}')"
 
 
 def named(column: str) -> str:
@@ -52,6 +62,17 @@ def where(*conditions: str) -> str:
 def clouds_and_sources() -> str:
     """Return the conditions of the variables `cloud` and `source`, for `costs` and its roll-up."""
     return f"{chosen('cloud', named('cloud_provider'))}\n    and {chosen('source', 'source')}"
+
+
+def where_focus(*conditions: str) -> str:
+    """Return a where clause for `focus_costs` with the months of the range, the currency, the clouds and sources."""
+    common = (
+        "billingcurrency = ${currency:sqlstring}",
+        MONTHS,
+        chosen("cloud", named("providername")),
+        chosen("source", "x_source"),
+    )
+    return "where\n    " + "\n    and ".join((*common, *conditions))
 
 
 def series(chosen_rows: str) -> str:

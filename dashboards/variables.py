@@ -9,7 +9,18 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableRefresh,
 )
 
-from dashboards.sql import ALL, DAYS, SCHEMA, chosen, clouds_and_sources, named, where
+from dashboards.sql import (
+    ALL,
+    COMMITMENT,
+    DAYS,
+    SCHEMA,
+    TAG_VALUE,
+    chosen,
+    clouds_and_sources,
+    named,
+    where,
+    where_focus,
+)
 
 # The type has been called grafana-postgresql-datasource since Grafana 10.2, which keeps this name as an alias.
 SOURCE = DataSourceRef(type_val="postgres", uid="${datasource}")
@@ -55,7 +66,7 @@ def currency() -> Variable:
         "currency",
         "Currency",
         "Every amount is in this currency. None is converted.",
-        f"select currency from {SCHEMA}.costs_by_day group by currency order by sum(line_items) desc, currency",
+        f"select currency from {SCHEMA}.costs_by_month group by currency order by sum(line_items) desc, currency",
     )
 
 
@@ -66,7 +77,7 @@ def cloud() -> Variable:
         "cloud",
         "Cloud",
         "Who provides the service.",
-        f"select distinct {name} from {SCHEMA}.costs_by_day\n{where()}\norder by 1",
+        f"select distinct {name} from {SCHEMA}.costs_by_month\n{where()}\norder by 1",
     )
 
 
@@ -76,7 +87,7 @@ def source() -> Variable:
         "source",
         "Source",
         "The billing export, as sources.yaml names it.",
-        f"select distinct source from {SCHEMA}.costs_by_day\n"
+        f"select distinct source from {SCHEMA}.costs_by_month\n"
         f"{where(chosen('cloud', named('cloud_provider')))}\norder by 1",
     )
 
@@ -108,14 +119,14 @@ order by __text""",
 
 
 def service() -> Variable:
-    """Return the services of the range."""
+    """Return all services."""
     return _some(
         "service",
         "Service",
         "The service, as the provider calls it.",
         f"""select distinct {named("service")}
-from {SCHEMA}.costs_by_day
-{where("$__timeFilter(date)", clouds_and_sources())}
+from {SCHEMA}.costs_by_month
+{where(clouds_and_sources())}
 order by 1""",
     )
 
@@ -141,9 +152,22 @@ def tag_value() -> Variable:
         "tag_value",
         "Value",
         "The values of the tag.",
-        f"""select distinct coalesce(tags ->> ${{tag:sqlstring}}, '(untagged)')
+        f"""select distinct {TAG_VALUE}
 from {SCHEMA}.costs
 {where(DAYS, clouds_and_sources())}
+order by 1""",
+    )
+
+
+def commitment_type() -> Variable:
+    """Return the kinds of commitments of the range."""
+    return _some(
+        "commitment",
+        "Commitment",
+        "Savings Plans, reservations and committed use discounts, as the provider calls them.",
+        f"""select distinct {COMMITMENT}
+from {SCHEMA}.focus_costs
+{where_focus("commitmentdiscountid is not null")}
 order by 1""",
     )
 
