@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import VariableType
 
 from dashboards.commitments import commitments
 from dashboards.data_quality import data_quality
@@ -35,6 +36,10 @@ def files(airflow: str = AIRFLOW, schema: str = SCHEMA) -> dict[str, str]:
 def _encoded(dashboard: Any, schema: str) -> str:
     for number, panel in enumerate(dashboard.panels, 1):
         panel.id_val = number
+    for variable in dashboard.templating.list_val:
+        variable.id_val = variable.name
+        # An address of the dashboard may not say where its links lead.
+        variable.skip_url_sync = variable.type_val == VariableType.CONSTANT
     document = json.loads(JSONEncoder().encode(dashboard))
     if schema != SCHEMA:
         document = _in_schema(document, schema)

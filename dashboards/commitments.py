@@ -8,8 +8,8 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
 from dashboards.panels import COSTS_PAGE, MONEY, MONTHS, SHARE, AnyPanel, bars, dashboard, note, number, rows
 from dashboards.sql import COMMITMENT, SCHEMA, chosen, named, where_focus
-from dashboards.variables import account, cloud, commitment_type, common, currency, source
 from dashboards.sql import MONTHS as IN_MONTHS
+from dashboards.variables import account, cloud, commitment_type, common, currency, source
 
 CHARGES = f"{SCHEMA}.focus_costs"
 ACCOUNT = chosen("account", named("subaccountid"))

@@ -18,8 +18,8 @@ where not results.passed and {chosen("source", "results.source")}"""
 LOAD_LINK = ("Open this load", f"{COSTS_PAGE}/loads/{clicked('Load')}")
 CHANGES = f"{COSTS_PAGE}/changes?source={clicked('Source')}&billing_period={clicked('Month')}"
 HOURS = "extract(epoch from now() - max(published_at)) / 3600"
-NOTE = """The range takes **times of loads**. The tables *Sources*, *Readers see*, *Not proven* and *Adds up* show what readers see
-now, whatever the range. Restatements are in one currency."""
+NOTE = """The range takes **times of loads**. *Sources*, *Adds up*, *Readers see* and *Not proven* show what readers see now,
+whatever the range. Restatements are in one currency."""
 
 
 def data_quality(airflow: str) -> Dashboard:
@@ -106,7 +106,7 @@ order by "Hours ago" desc, source""",
 def _adds_up() -> AnyPanel:
     return rows(
         "Adds up",
-        "The billed sum of the lines of each published month, and what readers see of it. Difference is zero to the last digit.",
+        "The billed sum of the lines of each published month, and what readers see of it. The difference is exactly 0.",
         f"""with billed as (
     select published.source, published.billing_period, totals.key as currency, totals.value::numeric as lines
     from {PUBLISHED} as published
@@ -177,7 +177,7 @@ limit 500""",
 def _violations() -> AnyPanel:
     return rows(
         "Readers see",
-        "Checks that found something in the versions that readers see now: warnings, because an error is never published.",
+        "Checks that found something in what readers see now: warnings, because an error is never published.",
         f"""select
     results.load_id as "Load",
     results.source as "Source",

@@ -19,8 +19,8 @@ CHOSEN = where(
 )
 # The name of an account may change from one month to the next: the latest one of the range is shown.
 NAME = "(array_agg(account_name order by date desc) filter (where account_name is not null))[1]"
-NOTE = """The range takes **days of use**, in UTC. Cost is *effective* unless chosen otherwise. Keys of tags are spelt as
-sources.yaml spells them, so one dashboard shows one key. Charges that nobody can tag (taxes, fees, purchases) are untagged."""
+NOTE = """The range takes **days of use**, in UTC. Cost is *effective* unless chosen otherwise. Tag keys are spelt as in
+sources.yaml, and one is shown at a time. Charges that nobody can tag (taxes, fees, purchases) are untagged."""
 
 
 def engineering(airflow: str) -> Dashboard:
@@ -160,7 +160,9 @@ from {COSTS}
 group by account_id
 order by "Cost" desc, "Account\"""",
         {"Cost": MONEY, "Share": SHARE, "Services": "none"},
-        dict.fromkeys(("Name", "Account"), ("Explore this account", _explore("service", f"account_id:{clicked('Account')}"))),
+        dict.fromkeys(
+            ("Name", "Account"), ("Explore this account", _explore("service", f"account_id:{clicked('Account')}"))
+        ),
     )
 
 

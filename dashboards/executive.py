@@ -32,8 +32,8 @@ SERVICE_LINK = (
     explore("billing", group="account_id", filter=f"service:{clicked('Service')}"),
 )
 CLOUD_LINK = ("Explore this cloud", explore("billing", group="service", filter=f"cloud_provider:{clicked('Cloud')}"))
-NOTE = """Numbers go by **billing month**: the range takes the months that it touches, whole. *Billed* is what the invoice
-says. *Effective* spreads commitments over their use. The provider still changes the newest months."""
+NOTE = """Numbers go by **billing month**: the range takes the months that it touches, whole. *Billed* is what invoices
+say. *Effective* spreads commitments over their use. The provider still changes the newest months."""
 
 
 def executive(airflow: str) -> Dashboard:

@@ -1,7 +1,7 @@
 """SQL that panels and variables share: which rows the variables of a dashboard choose.
 
-Grafana replaces `$__…` and `${…}` before PostgreSQL sees the statement. Every value is written `${name:sqlstring}`, which
-quotes it and doubles the quotes within, because a variable can be set in the address of a dashboard.
+Grafana replaces `$__…` and `${…}` before PostgreSQL sees the statement. Every value is written `${name:sqlstring}`,
+which quotes it and doubles the quotes within, because a variable can be set in the address of a dashboard.
 """
 
 import re
@@ -13,9 +13,7 @@ NONE = "(none)"
 OTHERS = "(others)"
 SERIES = 10
 
-MONTHS = (
-    "billing_period between date_trunc('month', $__timeFrom()::timestamp)::date and ($__timeTo()::timestamp)::date"
-)
+MONTHS = "billing_period between date_trunc('month', $__timeFrom()::timestamp)::date and ($__timeTo()::timestamp)::date"
 MONTHS_AND_BEFORE = (
     "billing_period between (date_trunc('month', $__timeFrom()::timestamp) - interval '1 month')::date"
     " and ($__timeTo()::timestamp)::date"
@@ -23,7 +21,9 @@ MONTHS_AND_BEFORE = (
 # Charges of one day can be in the bills of several months. costs_by_month knows which, so that `costs` reads these
 # months alone.
 _BILLS = f"""from {SCHEMA}.costs_by_month
-            where month between date_trunc('month', $__timeFrom()::timestamp)::date and ($__timeTo()::timestamp)::date"""
+            where
+                month between date_trunc('month', $__timeFrom()::timestamp)::date
+                and ($__timeTo()::timestamp)::date"""
 DAYS = f"""$__timeFilter(date)
     and billing_period between
         (

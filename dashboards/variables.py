@@ -1,6 +1,11 @@
 """The variables of the dashboards: what is chosen in the row on top."""
 
-from grafana_foundation_sdk.builders.dashboard import ConstantVariable, CustomVariable, DatasourceVariable, QueryVariable
+from grafana_foundation_sdk.builders.dashboard import (
+    ConstantVariable,
+    CustomVariable,
+    DatasourceVariable,
+    QueryVariable,
+)
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,

@@ -4,7 +4,6 @@ Loading takes longer than most tests. So the tests that read it run in one proce
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pipeline import load_month

@@ -1,7 +1,7 @@
 """The dashboards of `dashboards/grafana`, and what Grafana makes of their SQL before PostgreSQL sees it.
 
-The rules are those of Grafana's PostgreSQL data source and of its variables. What is not among them is an error, so that
-a misspelt macro is no text that PostgreSQL happens to accept.
+The rules are those of Grafana's PostgreSQL data source and of its variables. What is not among them is an error, so
+that a misspelt macro is no text that PostgreSQL happens to accept.
 """
 
 import json
@@ -59,7 +59,12 @@ def variables(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def expand(
-    sql: str, document: Mapping[str, Any], values: Mapping[str, Value], start: datetime, end: datetime, interval: str = "1d"
+    sql: str,
+    document: Mapping[str, Any],
+    values: Mapping[str, Value],
+    start: datetime,
+    end: datetime,
+    interval: str = "1d",
 ) -> str:
     """Return the statement that Grafana sends for these values of the variables and this range."""
     known = variables(document)

@@ -1,5 +1,5 @@
 -- Which accounts have costs and are not in your list? One row per account. Needs a list of accounts.
-{%- set months = filter_values('month', remove_filter=True) or ([month] if month is defined else []) %}
+{%- set months = [month] if month is defined else [] %}
 select
     account_id,
     first_month,

@@ -1,6 +1,6 @@
 -- What do Savings Plans, reservations and committed use discounts cost, and is it used? One row per kind of
 -- commitment, kind of charge, status and currency.
-{%- set months = filter_values('month', remove_filter=True) or ([month] if month is defined else []) %}
+{%- set months = [month] if month is defined else [] %}
 {%- set currencies = filter_values('currency', remove_filter=True) or ([currency] if currency is defined else []) %}
 {%- set sources = filter_values('source', remove_filter=True) or ([source] if source is defined else []) %}
 select

@@ -1,5 +1,5 @@
 -- What does each owner cost? One row per owner and currency. Needs a list of accounts with the column owner.
-{%- set months = filter_values('month', remove_filter=True) or ([month] if month is defined else []) %}
+{%- set months = [month] if month is defined else [] %}
 {%- set currencies = filter_values('currency', remove_filter=True) or ([currency] if currency is defined else []) %}
 {%- set sources = filter_values('source', remove_filter=True) or ([source] if source is defined else []) %}
 {%- set owners = filter_values('owner', remove_filter=True) or ([owner] if owner is defined else []) %}

@@ -1,5 +1,5 @@
 -- What does each team use? One row per value of a tag and currency. The variable tag is a key that sources.yaml lists.
-{%- set months = filter_values('month', remove_filter=True) or ([month] if month is defined else []) %}
+{%- set months = [month] if month is defined else [] %}
 {%- set currencies = filter_values('currency', remove_filter=True) or ([currency] if currency is defined else []) %}
 {%- set sources = filter_values('source', remove_filter=True) or ([source] if source is defined else []) %}
 select

@@ -1,5 +1,5 @@
 -- How many charges does each service have, in the terms of FOCUS? One row per service and currency.
-{%- set months = filter_values('month', remove_filter=True) or ([month] if month is defined else []) %}
+{%- set months = [month] if month is defined else [] %}
 {%- set currencies = filter_values('currency', remove_filter=True) or ([currency] if currency is defined else []) %}
 {%- set sources = filter_values('source', remove_filter=True) or ([source] if source is defined else []) %}
 select

@@ -1,5 +1,5 @@
 -- Which version of each month do readers see? One row per source and month, with the billed cost of each currency.
-{%- set months = filter_values('month', remove_filter=True) or ([month] if month is defined else []) %}
+{%- set months = [month] if month is defined else [] %}
 {%- set sources = filter_values('source', remove_filter=True) or ([source] if source is defined else []) %}
 select
     source,

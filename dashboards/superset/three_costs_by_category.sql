@@ -1,6 +1,6 @@
 -- What was billed, what did the use cost, and what would it have cost at list price? One row per kind of charge
 -- and currency.
-{%- set months = filter_values('month', remove_filter=True) or ([month] if month is defined else []) %}
+{%- set months = [month] if month is defined else [] %}
 {%- set currencies = filter_values('currency', remove_filter=True) or ([currency] if currency is defined else []) %}
 {%- set sources = filter_values('source', remove_filter=True) or ([source] if source is defined else []) %}
 select

@@ -167,7 +167,10 @@ def test_grafana_does_not_start_without_passwords(missing: str | None, tmp_path:
     run.write_text("#!/bin/sh\necho started\n")
     run.chmod(0o755)
     service = grafana()
-    names = {"GRAFANA_ADMIN_PASSWORD": "GF_SECURITY_ADMIN_PASSWORD", "POSTGRES_READER_PASSWORD": "POSTGRES_READER_PASSWORD"}
+    names = {
+        "GRAFANA_ADMIN_PASSWORD": "GF_SECURITY_ADMIN_PASSWORD",
+        "POSTGRES_READER_PASSWORD": "POSTGRES_READER_PASSWORD",
+    }
     for variable, name in names.items():
         assert service["environment"][name] == f"${{{variable}:-}}"
     environment = {name: "" if variable == missing else "secret" for variable, name in names.items()}
