@@ -18,8 +18,10 @@ where not results.passed and {chosen("source", "results.source")}"""
 LOAD_LINK = ("Open this load", f"{COSTS_PAGE}/loads/{clicked('Load')}")
 CHANGES = f"{COSTS_PAGE}/changes?source={clicked('Source')}&billing_period={clicked('Month')}"
 HOURS = "extract(epoch from now() - max(published_at)) / 3600"
-NOTE = """The range takes **times of loads**. *Sources*, *Adds up*, *Readers see* and *Not proven* show what readers see now,
-whatever the range. Restatements are in one currency."""
+# Hours, as stale_after_hours in sources.yaml unless it is set.
+STALE = 48
+NOTE = """The range takes **times of loads**. *Sources*, *Adds up*, *Readers see* and *Not proven* show what readers
+see now, whatever the range. Restatements are in one currency."""
 
 
 def data_quality(airflow: str) -> Dashboard:
@@ -53,7 +55,7 @@ def _totals() -> list[AnyPanel]:
             f"""select max(hours) as hours
 from (select {HOURS} as hours from {PUBLISHED} where {SOURCES} group by source) as sources""",
             "none",
-            bad_above=48,
+            bad_above=STALE,
         ),
         number(
             "Failed or rejected loads",
@@ -91,7 +93,7 @@ def _sources() -> AnyPanel:
     to_char(max(billing_period), 'YYYY-MM') as "Newest month",
     max(published_at) as "Last published",
     {HOURS} as "Hours ago",
-    case when {HOURS} > 48 then 'stale' else 'fresh' end as "State",
+    case when {HOURS} > {STALE} then 'stale' else 'fresh' end as "State",
     count(*) as "Months",
     sum(rows) as "Lines"
 from {PUBLISHED}
@@ -100,6 +102,7 @@ group by source
 order by "Hours ago" desc, source""",
         {"Hours ago": MONEY, "Months": "none", "Lines": "locale"},
         {"Source": ("Explore this source", f"{COSTS_PAGE}/explore?filter=source:{clicked('Source')}")},
+        limits={"Hours ago": STALE},
     )
 
 
@@ -134,7 +137,7 @@ full join readable using (source, billing_period, currency)
 order by abs(coalesce(billed.lines, 0) - coalesce(readable.costs, 0)) desc, billing_period desc, source, currency""",
         {"Lines": MONEY, "Costs": MONEY, "Difference": MONEY},
         {"Month": ("What changed this month", CHANGES)},
-        changes=("Difference",),
+        limits={"Difference": 0},
     )
 
 
@@ -245,7 +248,7 @@ group by load_id, source, billing_period, published_at, previous_version, versio
 order by load_id desc""",
         {"Load": "none", "Lines": "locale", "Billed": MONEY, "Effective": MONEY},
         {"Load": LOAD_LINK, "Month": ("What changed this month", CHANGES)},
-        changes=("Billed", "Effective"),
+        limits={"Billed": 0, "Effective": 0},
     )
 
 
@@ -268,5 +271,5 @@ where $__timeFilter(published_at) and currency = ${{currency:sqlstring}} and {SO
 order by load_id desc, abs(cost_change) desc, account_id, service, charge_category""",
         {"Load": "none", "Lines": "locale", "Billed": MONEY, "Effective": MONEY},
         {"Load": LOAD_LINK, "Month": ("What changed this month", CHANGES)},
-        changes=("Billed", "Effective"),
+        limits={"Billed": 0, "Effective": 0},
     )

@@ -116,7 +116,7 @@ def _so_far() -> AnyPanel:
         _against_before("Cloud", "cloud_provider", "cost"),
         {"Now": MONEY, "Before": MONEY, "Change": MONEY},
         {"Cloud": CLOUD_LINK},
-        changes=("Change",),
+        limits={"Change": 0},
     )
 
 
@@ -136,7 +136,7 @@ from {BY_MONTH}
 group by billing_period
 order by billing_period desc""",
         {"Billed": MONEY, "Change": MONEY, "Effective": MONEY, "Tax": MONEY, "Credits": MONEY},
-        changes=("Change",),
+        limits={"Change": 0},
     )
 
 
@@ -165,7 +165,7 @@ def _movers() -> AnyPanel:
         _against_before("Service", "service", "effective_cost"),
         {"Now": MONEY, "Before": MONEY, "Change": MONEY},
         {"Service": SERVICE_LINK},
-        changes=("Change",),
+        limits={"Change": 0},
     )
 
 

@@ -34,6 +34,8 @@ SHARE = "percentunit"
 COSTS_PAGE = "${airflow}/cloud-costs"
 DAYS = "from=${__from:date:YYYY-MM-DD}&to=${__to:date:YYYY-MM-DD}"
 MONTHS = "from=${__from:date:YYYY-MM}&to=${__to:date:YYYY-MM}"
+# A step of colours holds from its value on, so "above" is from a little more.
+LEAST = 1e-9
 
 AnyPanel = Builder[Panel]
 
@@ -66,8 +68,7 @@ def number(title: str, description: str, sql: str, unit: str = MONEY, bad_above:
     """Return a panel with one number; above `bad_above` it is red."""
     steps = [Threshold(value=None, color="text" if bad_above is None else "green")]
     if bad_above is not None:
-        # A step holds from its value on, so the smallest number above.
-        steps.append(Threshold(value=bad_above + 1e-9, color="red"))
+        steps.append(Threshold(value=bad_above + LEAST, color="red"))
     panel = stat.Panel().title(title).description(description).datasource(SOURCE).with_target(Query(sql))
     panel.unit(unit).decimals(2 if unit == MONEY else 1 if unit == SHARE else 0).height(4).span(6)
     panel.thresholds(ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
@@ -94,13 +95,14 @@ def rows(
     units: Mapping[str, str],
     links: Mapping[str, tuple[str, str]] | None = None,
     span: int = 12,
-    changes: Sequence[str] = (),
+    limits: Mapping[str, float] | None = None,
     hidden: Sequence[str] = (),
 ) -> AnyPanel:
     """Return a table.
 
     `units` has the unit of each column with numbers. `links` has the title and the address behind the cells of a
-    column. `changes` are columns where more is worse. `hidden` are columns that only addresses read.
+    column. `limits` has numbers above which the cells of a column are red. `hidden` are columns that only addresses
+    read.
     """
     panel = table.Panel().title(title).description(description).datasource(SOURCE).with_target(Query(sql))
     panel.height(9).span(span).show_header(True)
@@ -108,8 +110,8 @@ def rows(
         properties = [DynamicConfigValue("unit", unit)]
         if unit in (MONEY, SHARE):
             properties.append(DynamicConfigValue("decimals", 2 if unit == MONEY else 1))
-        if name in changes:
-            properties += _red_above_zero()
+        if limits and name in limits:
+            properties += _red_above(limits[name])
         panel.override_by_name(name, properties)
     for name, (link, address) in (links or {}).items():
         values = [{"title": link, "url": address, "targetBlank": True}]
@@ -154,12 +156,9 @@ def dashboard(name: str, title: str, description: str, variables: Sequence[Varia
     return found.variables(list(variables))
 
 
-def _red_above_zero() -> list[DynamicConfigValue]:
-    steps = [
-        {"color": "green", "value": None},
-        {"color": "text", "value": 0},
-        {"color": "red", "value": 1e-9},
-    ]
+def _red_above(limit: float) -> list[DynamicConfigValue]:
+    colors = {"green": None, "text": limit, "red": limit + LEAST}
+    steps = [{"color": color, "value": value} for color, value in colors.items()]
     return [
         DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps}),
         DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
