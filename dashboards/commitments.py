@@ -6,7 +6,20 @@ All of it is by billing month, because a bill states the unused part of a commit
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
-from dashboards.panels import COSTS_PAGE, MONEY, MONTHS, SHARE, AnyPanel, bars, dashboard, note, number, rows
+from dashboards.panels import (
+    COSTS_PAGE,
+    MONEY,
+    MONTHS,
+    SHARE,
+    AnyPanel,
+    bars,
+    clicked,
+    dashboard,
+    explore,
+    note,
+    number,
+    rows,
+)
 from dashboards.sql import COMMITMENT, SCHEMA, chosen, named, where_focus
 from dashboards.sql import MONTHS as IN_MONTHS
 from dashboards.variables import account, cloud, commitment_type, common, currency, source
@@ -126,7 +139,13 @@ from {CHARGES}
 group by commitmentdiscountid, commitmentdiscounttype, x_source
 order by "Unused" desc, "Commitment\"""",
         {"Used": MONEY, "Unused": MONEY, "Utilization": SHARE, "Saved": MONEY, "Bought": MONEY},
-        {"Commitment": ("Open commitments", PAGE)},
+        {
+            "Commitment": ("Open commitments", PAGE),
+            "Source": (
+                "Explore this source",
+                explore("billing", group="service", filter=f"source:{clicked('Source')}"),
+            ),
+        },
         span=24,
     )
 
@@ -145,5 +164,11 @@ select
 from services
 order by "On demand" desc, "Service\"""",
         {"Covered": MONEY, "On demand": MONEY, "Coverage": SHARE},
+        {
+            "Service": (
+                "Explore this service",
+                explore("billing", group="account_id", filter=f"service:{clicked('Service')}"),
+            )
+        },
         span=24,
     )

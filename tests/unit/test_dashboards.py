@@ -82,7 +82,7 @@ def test_every_variable_that_is_used_is_defined_before_and_quoted(name: str) -> 
             assert (match[1] or match[2]) in BUILT_IN or match[3] == "sqlstring", match[0]
 
 
-BUILT_IN = ("__from", "__to", "__data", "__interval", "__timeFilter", "__timeFrom", "__timeTo", "__timeGroup")
+BUILT_IN = ("__all", "__from", "__to", "__data", "__interval", "__timeFilter", "__timeFrom", "__timeTo", "__timeGroup")
 
 
 def queries(name: str) -> list[str]:
