@@ -12,6 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from conftest import in_schema
+from pipeline import differing_totals
 from psycopg.types.json import set_json_loads
 from roles import reading
 
@@ -19,7 +21,7 @@ from cloud_costs.database.postgres import Database
 from cloud_costs.demo.embedded_postgres import Server
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/tables.md", "docs/operations.md")
+PAGES = ("README.md", "docs/tables.md", "docs/cookbook.md", "docs/operations.md")
 EXAMPLE = re.compile(
     r"(?<=^```sql\n)(?P<query>[^`]+)(?P<between>^```\n\n^```text\n)(?P<result>[^`]*)(?=^```$)", re.MULTILINE
 )
@@ -56,6 +58,10 @@ def table(cursor: psycopg.Cursor[Any]) -> str:
     return "\n".join([line(header), "-+-".join("-" * width for width in widths), *map(line, cells), ""])
 
 
+def test_totals_of_the_demo_are_those_of_costs(demo: Database) -> None:
+    assert differing_totals(in_schema(demo)) == {}
+
+
 def test_printed_results_are_what_the_queries_give(run: Callable[[str], str]) -> None:
     stale = []
     for page in PAGES:
@@ -77,3 +83,4 @@ def test_examples_are_found() -> None:
     found = {page: len(EXAMPLE.findall((ROOT / page).read_text(encoding="utf-8"))) for page in PAGES}
     assert found["README.md"] >= 1, found
     assert found["docs/tables.md"] >= 5, found
+    assert found["docs/cookbook.md"] == (ROOT / "docs/cookbook.md").read_text(encoding="utf-8").count("```sql"), found
