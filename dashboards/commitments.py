@@ -20,26 +20,27 @@ from dashboards.panels import (
     number,
     rows,
 )
-from dashboards.sql import COMMITMENT, SCHEMA, chosen, named, where_focus
+from dashboards.sql import CHARGES, COMMITMENT, chosen, named, where_charges
 from dashboards.sql import MONTHS as IN_MONTHS
 from dashboards.variables import account, cloud, commitment_type, common, currency, source
 
-CHARGES = f"{SCHEMA}.focus_costs"
 ACCOUNT = chosen("account", named("subaccountid"))
 KIND = chosen("commitment", COMMITMENT)
-COMMITTED = where_focus(ACCOUNT, KIND, "commitmentdiscountid is not null")
+COMMITTED = where_charges(ACCOUNT, KIND, "commitmentdiscountid is not null")
 SPREAD = f"{COMMITTED}\n    and chargecategory = 'Usage'\n    and commitmentdiscountstatus is not null"
 USED = "coalesce(sum(effectivecost) filter (where commitmentdiscountstatus = 'Used'), 0)"
 UNUSED = "coalesce(sum(effectivecost) filter (where commitmentdiscountstatus = 'Unused'), 0)"
 PAGE = f"{COSTS_PAGE}/commitments?currency=${{currency:percentencode}}&{MONTHS}"
 # The list price of usage by service. Unused commitments have none. A service counts if a commitment covers some of it.
-COVERED = f"""services as (
+COVERED = f"""{CHARGES},
+
+services as (
     select
         coalesce(servicename, '') as service,
         coalesce(sum(listcost) filter (where commitmentdiscountstatus = 'Used' and {KIND}), 0) as covered,
         sum(listcost) as list_cost
-    from {CHARGES}
-    {where_focus(ACCOUNT, "chargecategory = 'Usage'", "commitmentdiscountstatus is distinct from 'Unused'")}
+    from charges
+    {where_charges(ACCOUNT, "chargecategory = 'Usage'", "commitmentdiscountstatus is distinct from 'Unused'")}
     group by 1
     having bool_or(commitmentdiscountstatus = 'Used' and {KIND})
 )"""
@@ -70,13 +71,13 @@ def _totals() -> list[AnyPanel]:
         number(
             "Utilization",
             "Used divided by used and unused.",
-            f"select {USED} / nullif({USED} + {UNUSED}, 0) as utilization\nfrom {CHARGES}\n{SPREAD}",
+            f"with {CHARGES}\n\nselect {USED} / nullif({USED} + {UNUSED}, 0) as utilization\nfrom charges\n{SPREAD}",
             SHARE,
         ),
         number(
             "Unused (${currency})",
             "What commitments cost that nobody used.",
-            f"select {UNUSED} as unused\nfrom {CHARGES}\n{SPREAD}",
+            f"with {CHARGES}\n\nselect {UNUSED} as unused\nfrom charges\n{SPREAD}",
             bad_above=0,
         ),
         number(
@@ -88,7 +89,7 @@ def _totals() -> list[AnyPanel]:
         number(
             "Saved by commitments (${currency})",
             "List price minus effective cost of the covered usage, minus what is unused.",
-            f"select coalesce(sum(listcost - effectivecost), 0) as saved\nfrom {CHARGES}\n{SPREAD}",
+            f"with {CHARGES}\n\nselect coalesce(sum(listcost - effectivecost), 0) as saved\nfrom charges\n{SPREAD}",
         ),
     ]
 
@@ -98,11 +99,13 @@ def _over_time() -> list[AnyPanel]:
         bars(
             "Used and unused (${currency})",
             "The effective cost of commitments by billing month.",
-            f"""select
+            f"""with {CHARGES}
+
+select
     billing_period::timestamp as time,
     lower(commitmentdiscountstatus) as metric,
     sum(effectivecost) as value
-from {CHARGES}
+from charges
 {SPREAD}
 group by 1, 2
 order by 1, 2 desc""",
@@ -110,8 +113,10 @@ order by 1, 2 desc""",
         bars(
             "Bought (${currency})",
             "What was billed for commitments themselves by billing month: upfront and recurring fees.",
-            f"""select billing_period::timestamp as time, {COMMITMENT} as metric, sum(billedcost) as value
-from {CHARGES}
+            f"""with {CHARGES}
+
+select billing_period::timestamp as time, {COMMITMENT} as metric, sum(billedcost) as value
+from charges
 {COMMITTED}
     and chargecategory = 'Purchase'
 group by 1, 2
@@ -124,7 +129,9 @@ def _each() -> AnyPanel:
     return rows(
         "Commitments (${currency})",
         "The least used first. Click an id for its page.",
-        f"""select
+        f"""with {CHARGES}
+
+select
     commitmentdiscountid as "Commitment",
     coalesce(max(commitmentdiscountname), '') as "Name",
     {COMMITMENT} as "Kind",
@@ -134,7 +141,7 @@ def _each() -> AnyPanel:
     {USED} / nullif({USED} + {UNUSED}, 0) as "Utilization",
     coalesce(sum(listcost - effectivecost) filter (where commitmentdiscountstatus is not null), 0) as "Saved",
     coalesce(sum(billedcost) filter (where chargecategory = 'Purchase'), 0) as "Bought"
-from {CHARGES}
+from charges
 {COMMITTED}
 group by commitmentdiscountid, commitmentdiscounttype, x_source
 order by "Unused" desc, "Commitment\"""",

@@ -207,7 +207,7 @@ def _against_before(title: str, column: str, amount: str) -> str:
     {where(MONTHS_AND_BEFORE, clouds_and_sources())}
 ),
 
-newest as (
+newest as materialized (
     select billing_period as month, max(date) - billing_period as days
     from chosen
     group by billing_period

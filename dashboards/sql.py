@@ -64,11 +64,33 @@ def clouds_and_sources() -> str:
     return f"{chosen('cloud', named('cloud_provider'))}\n    and {chosen('source', 'source')}"
 
 
-def where_focus(*conditions: str) -> str:
-    """Return a where clause for `focus_costs` with the months of the range, the currency, the clouds and sources."""
+# The charges of the months, with the columns that the panels of commitments read. PostgreSQL cannot foresee how many
+# rows of a view as deep as `focus_costs` pass a filter, and would join row by row. So only months are filtered in it.
+CHARGES = f"""charges as materialized (
+    select
+        billing_period,
+        billingcurrency,
+        providername,
+        x_source,
+        subaccountid,
+        servicename,
+        chargecategory,
+        commitmentdiscountid,
+        commitmentdiscountname,
+        commitmentdiscounttype,
+        commitmentdiscountstatus,
+        billedcost,
+        effectivecost,
+        listcost
+    from {SCHEMA}.focus_costs
+    where {MONTHS}
+)"""
+
+
+def where_charges(*conditions: str) -> str:
+    """Return a where clause for `charges`: the currency, the clouds, the sources, and the conditions."""
     common = (
         "billingcurrency = ${currency:sqlstring}",
-        MONTHS,
         chosen("cloud", named("providername")),
         chosen("source", "x_source"),
     )

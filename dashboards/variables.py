@@ -16,6 +16,7 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from dashboards.sql import (
     ALL,
+    CHARGES,
     COMMITMENT,
     DAYS,
     SCHEMA,
@@ -24,7 +25,7 @@ from dashboards.sql import (
     clouds_and_sources,
     named,
     where,
-    where_focus,
+    where_charges,
 )
 
 # The type has been called grafana-postgresql-datasource since Grafana 10.2, which keeps this name as an alias.
@@ -170,9 +171,11 @@ def commitment_type() -> Variable:
         "commitment",
         "Commitment",
         "Savings Plans, reservations and committed use discounts, as the provider calls them.",
-        f"""select distinct {COMMITMENT}
-from {SCHEMA}.focus_costs
-{where_focus("commitmentdiscountid is not null")}
+        f"""with {CHARGES}
+
+select distinct {COMMITMENT}
+from charges
+{where_charges("commitmentdiscountid is not null")}
 order by 1""",
     )
 

@@ -2,17 +2,29 @@
 {%- set months = [month] if month is defined else [] %}
 {%- set currencies = filter_values('currency', remove_filter=True) or ([currency] if currency is defined else []) %}
 {%- set sources = filter_values('source', remove_filter=True) or ([source] if source is defined else []) %}
+with charges as materialized (
+    select
+        billingcurrency,
+        x_source,
+        servicename,
+        chargecategory,
+        billedcost
+    from cost_analytics.focus_costs
+    where
+        true
+        {%- if months %}
+        and billing_period in {{ months | where_in }}
+        {%- endif %}
+)
+
 select
     servicename,
     billingcurrency,
     sum(billedcost) as billed,
     count(*) as charges
-from cost_analytics.focus_costs
+from charges
 where
     chargecategory = 'Usage'
-    {%- if months %}
-    and billing_period in {{ months | where_in }}
-    {%- endif %}
     {%- if currencies %}
     and billingcurrency in {{ currencies | where_in }}
     {%- endif %}

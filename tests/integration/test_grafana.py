@@ -129,7 +129,8 @@ def test_panel_shows_rows(statement: Statement, reader: Reader) -> None:
         assert [row["time"] for row in shown] == sorted(row["time"] for row in shown)
         # A name twice at one time would be drawn as two points.
         assert len({(row["time"], row["metric"]) for row in shown}) == len(shown)
-    assert None not in shown[0].values()
+    # A load that failed has no lines.
+    assert None not in shown[0].values() or statement.title == "Loads"
 
 
 @pytest.mark.parametrize("chosen", [EVERYTHING, SOME], ids=["everything", "some"])
@@ -140,9 +141,17 @@ def test_panel_adds_up_to_costs(statement: Statement, chosen: Chosen, reader: Re
     if by_month:
         chosen = Chosen(chosen.first, chosen.last, {k: v for k, v in chosen.values.items() if k in ("cloud", "source")})
     expected = reader.costs(chosen, expressions, by_month)
-    shown = reader.show(statement, chosen)
-    assert {name: sum(row[name] for row in shown) for name in expressions} == expected
     assert all(expected.values())
+    shown = reader.show(statement, chosen)
+    sums = {name: sum(row[name] for row in shown) for name in expressions}
+    if "share" in expected:
+        # PostgreSQL gives a quotient as many digits as its operands have.
+        sums, expected = rounded(sums["share"]), rounded(expected["share"])
+    assert sums == expected
+
+
+def rounded(share: Decimal) -> Decimal:
+    return round(share, 18)
 
 
 @pytest.mark.parametrize("dashboard", DOCUMENTS)
@@ -211,8 +220,7 @@ def test_commitments_add_up(chosen: Chosen, reader: Reader) -> None:
     expected = committed(reader, chosen)
     assert all(expected.values())
     both = expected["used"] + expected["unused"]
-    (share,) = reader.rows("select %s::numeric / %s as share", [expected["used"], both])
-    assert total("Utilization", "utilization") == share["share"]
+    assert rounded(total("Utilization", "utilization")) == rounded(expected["used"] / both)
     assert total("Unused (${currency})", "unused") == expected["unused"]
     assert total("Saved by commitments (${currency})", "saved") == expected["saved"]
     assert total("Used and unused (${currency})", "value") == both
@@ -223,8 +231,7 @@ def test_commitments_add_up(chosen: Chosen, reader: Reader) -> None:
     services = shown.pop("Coverage by service (${currency})")
     assert sum(row["Covered"] for row in services) == expected["covered"]
     whole = sum(row["Covered"] + row["On demand"] for row in services)
-    (share,) = reader.rows("select %s::numeric / %s as share", [expected["covered"], whole])
-    assert total("Coverage", "coverage") == share["share"]
+    assert rounded(total("Coverage", "coverage")) == rounded(expected["covered"] / whole)
     assert not shown
     if chosen is EVERYTHING:
         # Unused commitments have no list price, so `costs` has the list price of the same usage.
@@ -307,14 +314,6 @@ def test_published_months_add_up_to_their_lines(reader: Reader) -> None:
 
 # --- currencies
 
-COPY = """
-    insert into "{schema}".{table}
-    select copied.*
-    from "{schema}".{table} as {table}
-    cross join lateral jsonb_populate_record({table}, jsonb_build_object('{column}', 'EUR')) as copied
-    where {condition}
-"""
-
 
 @pytest.fixture
 def euros(reader: Reader) -> Iterator[None]:
@@ -328,9 +327,12 @@ def euros(reader: Reader) -> Iterator[None]:
     )
     tables["raw_cup"] = ("line_item_currency_code", "billing_period = '2025-03-01'")
     with reader.connection.transaction(force_rollback=True):
-        for table, (column, condition) in tables.items():
+        for table, (currency, condition) in tables.items():
+            found = reader.connection.execute(f"select * from {table} limit 0").description
+            columns = [f'"{column.name}"' for column in found or ()]
+            copied = ["'EUR'" if column == f'"{currency}"' else column for column in columns]
             reader.connection.execute(
-                COPY.format(schema=reader.schema, table=table, column=column, condition=condition)
+                f"insert into {table} ({', '.join(columns)}) select {', '.join(copied)} from {table} where {condition}"
             )
         yield
 
