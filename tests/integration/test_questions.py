@@ -157,14 +157,17 @@ def test_answer_is_the_one_of_the_page(name: str, run: Run) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_variable_chooses(name: str, run: Run) -> None:
-    needed = {"tag": "user:team"} if name == "cost_by_tag" else {}
+    known = set(re.findall(r"\{\{(\w+)\}\}", question("metabase", name)))
+    # One month, because `focus_costs` takes its time.
+    needed = {key: value for key, value in {"tag": "user:team", "month": date(2025, 3, 1)}.items() if key in known}
     whole = answers(run, name, needed)
     assert whole
-    some = {"month": date(2025, 2, 1), "currency": "USD", "source": "ca", "owner": "Kim"}
-    for variable in set(re.findall(r"\{\{(\w+)\}\}", question("metabase", name))) - {"tag"}:
+    if "month" in known:
+        assert answers(run, name, {**needed, "month": date(2025, 2, 1)}) != whole
+    some = {"currency": "USD", "source": "ca", "owner": "Kim"}
+    for variable in known & some.keys():
         # The value has a quote that ends nothing, and nothing has this value.
-        if variable != "month":
-            assert answers(run, name, {**needed, variable: "it's"}) == [], variable
+        assert answers(run, name, {**needed, variable: "it's"}) == [], variable
         chosen = answers(run, name, {**needed, variable: some[variable]})
         # All of the demo is in one currency, and the one listed account without costs is Kim's.
         same = variable == "currency" or (variable, name) == ("owner", "listed_accounts_without_costs")
