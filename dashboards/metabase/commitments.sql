@@ -29,4 +29,4 @@ where
     [[and billingcurrency = {{currency}}]]
     [[and x_source = {{source}}]]
 group by commitmentdiscounttype, chargecategory, commitmentdiscountstatus, billingcurrency
-order by commitment, category, status
+order by commitment, category, status, currency

@@ -13,4 +13,4 @@ where
     [[and currency = {{currency}}]]
     [[and source = {{source}}]]
 group by billing_period, invoice_id, currency
-order by month, invoice
+order by month, invoice, currency

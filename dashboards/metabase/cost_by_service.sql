@@ -11,4 +11,4 @@ where
     [[and currency = {{currency}}]]
     [[and source = {{source}}]]
 group by service, currency
-order by cost desc
+order by cost desc, service, currency

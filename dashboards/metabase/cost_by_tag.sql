@@ -10,4 +10,4 @@ where
     [[and currency = {{currency}}]]
     [[and source = {{source}}]]
 group by 1, currency
-order by effective_cost desc
+order by effective_cost desc, value, currency

@@ -23,4 +23,4 @@ where
     [[and billingcurrency = {{currency}}]]
     [[and x_source = {{source}}]]
 group by servicename, billingcurrency
-order by billed desc
+order by billed desc, servicename, billingcurrency

@@ -38,4 +38,4 @@ where
     and x_source in {{ sources | where_in }}
     {%- endif %}
 group by commitmentdiscounttype, chargecategory, commitmentdiscountstatus, billingcurrency
-order by commitment, category, status
+order by commitment, category, status, currency

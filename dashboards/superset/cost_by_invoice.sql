@@ -22,4 +22,4 @@ where
     and source in {{ sources | where_in }}
     {%- endif %}
 group by billing_period, invoice_id, currency
-order by month, invoice
+order by month, invoice, currency

@@ -20,4 +20,4 @@ where
     and source in {{ sources | where_in }}
     {%- endif %}
 group by service, currency
-order by cost desc
+order by cost desc, service, currency

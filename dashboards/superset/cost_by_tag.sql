@@ -19,4 +19,4 @@ where
     and source in {{ sources | where_in }}
     {%- endif %}
 group by 1, currency
-order by effective_cost desc
+order by effective_cost desc, value, currency

@@ -32,4 +32,4 @@ where
     and x_source in {{ sources | where_in }}
     {%- endif %}
 group by servicename, billingcurrency
-order by billed desc
+order by billed desc, servicename, billingcurrency

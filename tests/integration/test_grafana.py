@@ -352,10 +352,13 @@ def for_currencies(statement: Statement) -> Chosen:
 def test_no_panel_sums_over_currencies(before: dict[str, list[Row]], euros: None, reader: Reader) -> None:
     for dashboard in DOCUMENTS:
         assert sorted(reader.options(dashboard, "currency", EVERYTHING)) == ["EUR", "USD"]
+    changed = []
     for statement in STATEMENTS:
         chosen = for_currencies(statement)
-        shown = reader.show(statement, chosen)
-        assert [row for row in shown if row.get("Currency") != "EUR"] == before[named(statement)], named(statement)
+        shown = [row for row in reader.show(statement, chosen) if row.get("Currency") != "EUR"]
         if statement.dashboard in SUMS:
             in_euros = Chosen(chosen.first, chosen.last, {"currency": "EUR"})
-            assert reader.show(statement, in_euros) == before[named(statement)], named(statement)
+            shown += reader.show(statement, in_euros)
+        if shown != before[named(statement)] * (2 if statement.dashboard in SUMS else 1):
+            changed.append(named(statement))
+    assert changed == []
