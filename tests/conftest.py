@@ -17,6 +17,7 @@ import pytest
 import side_by_side
 from clouds import azurite, cloud, google_server  # noqa: F401  fixtures
 from deliveries import write_month
+from demo_costs import demo  # noqa: F401  fixture
 from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
 from roles import reading
 from schemas import Schemas
