@@ -19,8 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 
 def plain(value: Decimal) -> str:
-    """Write a decimal with all its digits and without an exponent."""
-    return format(value, "f")
+    """Write a decimal with all its digits, and without an exponent and the zeros that PostgreSQL adds to sums.
+
+    >>> plain(Decimal("1.500")), plain(Decimal("2E+3")), plain(Decimal("0.000"))
+    ('1.5', '2000', '0')
+    """
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 Amount = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]
@@ -145,21 +150,31 @@ class Forecast(Model):
     as_of: date
 
 
+class SourceThrough(Model):
+    """How far a source's month is complete."""
+
+    source: str
+    through: date
+
+
 class Overview(Model):
     """A billing month so far, in one currency, against the same days of the month before."""
 
     currency: str
     month: str
-    through: date | None = Field(description="The last day that is complete; all totals end with it.")
+    through: date = Field(description="The last day that is complete, and that totals end with.")
+    through_by_source: list[SourceThrough] = Field(
+        description="A source that is delivered later ends earlier, in both months: each is compared with itself."
+    )
     previous_month: str
-    previous_through: date | None
+    previous_through: date
     totals: OverviewTotals
     estimated: bool
     estimated_because: str = Field(description="One sentence: why the costs are an estimate, or that they are final.")
     by_cloud: list[CostsOfOne]
     by_service: list[CostsOfOne] = Field(description="The ten largest by billed cost.")
     other_services: CostsOfOne | None = Field(description="All other services; its value is empty.")
-    days: list[CostsOfDay] = Field(description="Of this month and the one before, by day of use.")
+    days: list[CostsOfDay] = Field(description="Of this month and the one before; days after `through` too.")
     movers: list[Mover] = Field(description="The largest change first, in either direction.")
     forecast: Forecast | None
 
