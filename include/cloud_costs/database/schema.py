@@ -19,6 +19,9 @@ HISTORY = (
     "load_history",
     "manifest_totals",
     "published_months",
+    "published_totals",
+    "raw_columns",
+    "raw_months",
     "restatements",
 )
 # Totals of `costs`, which readers may read too.

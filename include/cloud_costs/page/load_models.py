@@ -31,6 +31,7 @@ class Charges(Model):
     next: int | None = Field(description="The next page, where there is one.")
     columns: list[ColumnName]
     charges: list[Charge]
+    note: str | None = Field(description="Which months have no charges any more, because their lines are not kept.")
     milliseconds: float
 
 

@@ -42,6 +42,8 @@ class Month:
     billed_cost: Decimal
     effective_cost: Decimal
     published_at: datetime
+    load_id: int
+    version: str | None
 
     @property
     def end(self) -> date:

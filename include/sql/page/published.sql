@@ -24,6 +24,8 @@ select
     totals.cost,
     totals.effective_cost,
     history.finished,
+    history.load_id,
+    history.version,
     history.format
 from totals
 inner join {load_history} as history
