@@ -164,7 +164,7 @@ def digest(mapping: str) -> str:
     """
     files = sorted(path.name for path in (sql_files.FOLDER / "focus").glob(f"{mapping}[._]*sql"))
     selects = [sql_files.read(f"focus/{name}") for name in files if not name.endswith("_totals.sql")]
-    selects.append(sql_files.read("normalize.sql"))
+    selects += [sql_files.read(name) for name in ("normalize.sql", "commitment_costs.sql")]
     tables = sorted({name for text in selects for name in re.findall(r"\{schema\}\.(\w+)", text)})
     texts = [" ".join(re.sub(r"--.*", "", text).split()) for text in selects]
     texts += [sql_files.read(f"focus/{name}.csv") for name in (f"{mapping}_columns", *tables)]

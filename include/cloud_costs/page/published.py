@@ -5,6 +5,7 @@ have costs, the names of accounts. One short query tells whether something was p
 """
 
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -24,9 +25,13 @@ from cloud_costs.page.problems import WRONG, Refusal, nothing_published
 OPEN_DAYS = 60
 # Days of use that a delivery may lack at its end. A source with no use so near to it has no daily costs.
 LATE_DAYS = 3
+# Every write to a row gives it another xmin: a publication, and also a month that is derived again.
 STATE = """
-    select count(*), max(load_id), max(finished) from {load_history} where status in ('published', 'superseded')
+    select count(*), max(load_id), sum(xmin::text::bigint) from {load_history}
+    where status in ('published', 'superseded')
 """
+# Seconds. The list of accounts may change without a publication, and with it names.
+KEPT = 600
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ class Catalogue:
     def read(self, connection: Connection) -> Published:
         """Return what is published as the transaction of the connection sees it."""
         statement = sql_files.compose(STATE, load_history=self.database.table("load_history"))
-        state = connection.execute(statement).fetchone() or ()
+        state = (*(connection.execute(statement).fetchone() or ()), int(time.monotonic() / KEPT))
         known = self._known
         if known and known.state == state:
             return known
