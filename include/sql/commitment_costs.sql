@@ -1,5 +1,6 @@
--- The rows of commitment_costs for one billing month, from its FOCUS charges: those that belong to a commitment, and Spot
--- use, which no commitment can cover. What is left of the use in costs is what commitments could cover and did not.
+-- The rows of commitment_costs for one billing month, from its FOCUS charges: those that belong to a commitment, and
+-- Spot use, which no commitment can cover. What is left of the use in costs is what commitments could cover and did
+-- not.
 
 select
     {source}::text as source,

@@ -1,8 +1,8 @@
 """Commitments: how much of Savings Plans, reservations and committed use discounts is used, and what stays unused.
 
-Amounts are effective costs, by the rules of the mappings: what a commitment cost is what its use carries and what nobody
-used. Utilization is the used part of it. Coverage is the part of what commitments could cover that they do, at list
-prices.
+Amounts are effective costs, by the rules of the mappings: what a commitment cost is what its use carries and what
+nobody used. Utilization is the used part of it. Coverage is the part of what commitments could cover that they do, at
+list prices.
 """
 
 from datetime import date

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 
-from cloud_costs.months import MONTH_PATTERN, parse_month
+from cloud_costs.months import MONTH_PATTERN
 from cloud_costs.page.dimensions import Dimension, Filters, find, parse_filters
 from cloud_costs.page.periods import Range, month_end
 from cloud_costs.page.problems import WRONG, Refusal, nothing_published
@@ -46,7 +46,9 @@ FilterTexts = Annotated[
     ),
 ]
 Currency = Annotated[str | None, Query(description="Default: the one with the most costs. No sum is over two.")]
-MonthText = Annotated[str | None, Query(pattern=MONTH_PATTERN, description="YYYY-MM")]
+BillingMonth = Annotated[str, Query(pattern=MONTH_PATTERN, description="YYYY-MM")]
+FirstMonth = Annotated[str | None, Query(alias="from", pattern=MONTH_PATTERN, description="YYYY-MM")]
+LastMonth = Annotated[str | None, Query(alias="to", pattern=MONTH_PATTERN, description="YYYY-MM")]
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,3 @@ def dimensions_of(names: Sequence[str]) -> tuple[Dimension, ...]:
     if len(set(found)) < len(found):
         raise Refusal(WRONG, f"group: {names[0]!r} is there twice.", "Group by two different dimensions, or by one.")
     return found
-
-
-def month_of(text: str | None, parameter: str) -> date | None:
-    """Return the billing month of a parameter that FastAPI has checked."""
-    return parse_month(text, parameter) if text else None

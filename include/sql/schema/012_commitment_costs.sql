@@ -1,5 +1,5 @@
--- What commitments cost. `python -m cloud_costs renew` fills it for the months that were published before: their charges
--- are computed from raw lines, which takes too long for a change of the tables.
+-- What commitments cost. `python -m cloud_costs renew` fills it for the months that were published before: their
+-- charges are computed from raw lines, which takes too long for a change of the tables.
 
 create table {schema}.commitment_costs (
     source text not null,
