@@ -119,9 +119,7 @@ def _add_costs(api: APIRouter, costs: Costs) -> None:
         return _file(downloads.as_parquet(_download(complete)), PARQUET, "parquet")
 
     @api.get("/commitments", response_model=Commitments)
-    def get_commitments(
-        first: FirstMonth = None, last: LastMonth = None, currency: Currency = None
-    ) -> Response:
+    def get_commitments(first: FirstMonth = None, last: LastMonth = None, currency: Currency = None) -> Response:
         """Utilization, coverage and unused cost of commitments, by billing months."""
         months_of = (parse_month(first) if first else None, parse_month(last) if last else None)
         with costs.reading() as (connection, published):

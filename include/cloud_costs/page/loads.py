@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from itertools import pairwise
 
 from psycopg import sql
 from psycopg.rows import namedtuple_row
@@ -39,9 +40,9 @@ def load(costs: Costs, load_id: int, connection: Connection, published: Publishe
     if row is None:
         raise Refusal(NO_SUCH, f"There is no load {load_id}.", "Months lists the loads that are published.")
     previous = connection.execute(
-        sql.SQL(
-            "select max(load_id) from {} where source = %s and billing_period = %s and load_id < %s and {}"
-        ).format(history, SEEN),
+        sql.SQL("select max(load_id) from {} where source = %s and billing_period = %s and load_id < %s and {}").format(
+            history, SEEN
+        ),
         [row.source, row.billing_period, load_id],
     ).fetchone()
     before = previous[0] if previous and row.status in ("published", "superseded") and not row.raw_only else None
@@ -86,7 +87,7 @@ def changes(
         detail = f"{source} {month_label(month)} is not published."
         raise Refusal(NO_SUCH, detail, "Months lists the sources and months that are.")
     ids = [row[0] for row in rows]
-    pairs = list(zip(ids, ids[1:], strict=False))
+    pairs = list(pairwise(ids))
     totals = _totals(costs, connection, ids)
     found, numbers = _differences(costs, connection, published, pairs[:SHOWN], SOME)
     if since is not None and since.tzinfo is None:

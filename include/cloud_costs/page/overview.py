@@ -81,9 +81,7 @@ def _overview(costs: Costs, currency: str, connection: Connection, published: Pu
         currency=currency,
         month=month_label(month),
         through=through,
-        through_by_source=[
-            SourceThrough(source=one.source, through=one.through) for one in cuts if one.is_current
-        ],
+        through_by_source=[SourceThrough(source=one.source, through=one.through) for one in cuts if one.is_current],
         previous_month=month_label(before),
         previous_through=max(one.through for one in cuts if not one.is_current),
         totals=everything,
@@ -159,9 +157,7 @@ def _others(services: Sequence[Sums]) -> CostsOfOne | None:
 
     def together(all_of_them: Sequence[Comparison]) -> Comparison:
         before = [one.previous for one in all_of_them if one.previous is not None]
-        return _compared(
-            amounts.total(one.amount for one in all_of_them), amounts.total(before) if before else None
-        )
+        return _compared(amounts.total(one.amount for one in all_of_them), amounts.total(before) if before else None)
 
     return CostsOfOne(
         value="",
