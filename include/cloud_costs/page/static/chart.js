@@ -51,6 +51,7 @@ async function render(figure, plot, told, draw) {
     fill(plot, el("p", { class: "empty" }, "The chart could not be loaded; the table has all its numbers."));
     return;
   }
+  await new Promise(window.requestAnimationFrame); // the figure is in the page by then, unless a newer one is
   if (!figure.isConnected) {
     return;
   }

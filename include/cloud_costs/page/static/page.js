@@ -1,9 +1,8 @@
 // What every view shares: the context, the currency, the links to Airflow, and the address that holds the state.
 
-import { get, problem, show } from "./api.js";
+import { get, problem } from "./api.js";
 import { copyExactly, copyText } from "./clipboard.js";
 import { address, airflowLink, el, fill, moment } from "./dom.js";
-import * as format from "./format.js";
 
 const main = document.getElementById("main");
 const outer = (() => {
@@ -50,26 +49,27 @@ function tellAirflow() {
  * published month, the page says how to get one.
  */
 export async function start(draw) {
-  bindShell();
-  const first = document.getElementById("content");
-  await show(first, async () => {
-    const found = await context();
-    drawShell(found);
-    if (found.default_currency === null) {
-      return nothingYet(found);
-    }
-    await draw(found);
-    return [...first.childNodes];
-  });
-  window.addEventListener("popstate", async () => {
+  const content = document.getElementById("content");
+  const enter = async () => {
     try {
-      drawShell(await context());
-      await draw(await context());
-      tellAirflow();
+      const found = await context();
+      drawShell(found);
+      if (found.default_currency === null) {
+        fill(content, nothingYet(found));
+      } else {
+        await draw(found);
+      }
     } catch (error) {
-      fill(first, problem(error, () => window.location.reload()));
+      fill(content, problem(error, enter));
     }
+    content.removeAttribute("aria-busy");
+  };
+  bindShell();
+  window.addEventListener("popstate", () => {
+    enter();
+    tellAirflow();
   });
+  await enter();
 }
 
 function nothingYet(found) {
@@ -212,5 +212,3 @@ export const MEANINGS = {
   effective_cost: "Commitments are spread over their use.",
   list_cost: "At public on-demand prices.",
 };
-
-export { format };
