@@ -57,7 +57,7 @@ function chip(filter, state, found, go) {
 
 /** Call the chips by the names that the answer told. */
 export function renameChips(found) {
-  for (const name of document.querySelectorAll("[data-filter]")) {
+  for (const name of document.querySelectorAll(".chip [data-filter]")) {
     const { filter } = name.dataset;
     name.textContent = labelOf(filter, found);
     name.closest("button").setAttribute("aria-label", `Remove the filter ${dimensionOf(filter, found).label}: ${name.textContent}`);
@@ -87,7 +87,7 @@ function open(state, found, go) {
       el(
         "div",
         { class: "buttons" },
-        el("button", { value: "cancel", class: "quiet", formnovalidate: true }, "Cancel"),
+        el("button", { type: "button", class: "quiet", on: { click: () => dialog.close("cancel") } }, "Cancel"),
         el("button", { value: "apply", class: "primary" }, "Apply"),
       ),
     ),
@@ -97,20 +97,21 @@ function open(state, found, go) {
     dialog.remove();
     document.getElementById("add-filter")?.focus();
     if (dialog.returnValue === "apply") {
-      const own = search.value.trim();
-      const typed = own && !values.querySelector("label:not([hidden])") ? [`${dimension}:${own}`] : [];
-      go({ ...state, filters: [...new Set([...picked, ...typed])] });
-    }
-  });
-  search.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") {
-      event.preventDefault();
-      dialog.close("apply");
+      go({ ...state, filters: [...new Set([...picked, ...sought(values, search.value.trim(), dimension)])] });
     }
   });
   document.body.append(dialog);
   dialog.showModal();
   load();
+}
+
+/** Return the filter that a text means which is still in the search: the only value that it finds, or a whole value. */
+function sought(values, text, dimension) {
+  if (!text) {
+    return [];
+  }
+  const left = values.querySelectorAll("label:not([hidden])");
+  return left.length === 0 ? [`${dimension}:${text}`] : left.length === 1 ? [left[0].dataset.filter] : [];
 }
 
 /** Return the largest values of a dimension, as check boxes; filters of other dimensions narrow them. */
@@ -130,7 +131,7 @@ async function options(state, found, dimension, picked, signal) {
     const filter = `${dimension}:${group.values[0]}`;
     const box = el("input", { type: "checkbox", on: { change: () => (box.checked ? picked.add(filter) : picked.delete(filter)) } });
     box.checked = picked.has(filter);
-    return el("label", { "data-text": `${group.labels[0]} ${group.values[0]}`.toLowerCase() }, box, el("span", {}, group.labels[0]), money(group.total, answer.currency));
+    return el("label", { "data-filter": filter, "data-text": `${group.labels[0]} ${group.values[0]}`.toLowerCase() }, box, el("span", {}, group.labels[0]), money(group.total, answer.currency));
   });
   return [
     rows.length ? rows : el("p", { class: "empty" }, "There are no values in this range."),

@@ -8,7 +8,7 @@ import { address, badge, changed, el, fill, money, shareBar } from "./dom.js";
 import { learn, renameChips } from "./explore_filters.js";
 import { chargesAddress, exploreAddress, narrowed, pairs, periodAddress } from "./explore_state.js";
 import * as format from "./format.js";
-import { MEANINGS, METRICS } from "./page.js";
+import { MEANINGS, METRICS, goTo } from "./page.js";
 import { copyButton, table } from "./table.js";
 
 const OTHERS = "All others";
@@ -100,7 +100,7 @@ function chartOf(state, answer, series, metric) {
     currency: answer.currency,
     onClick: (at, of) => {
       const filters = series[of].others ? state.filters : series[of].group.filters;
-      window.location.assign(periodAddress({ ...state, filters }, answer.periods[at]));
+      goTo(periodAddress({ ...state, filters }, answer.periods[at]));
     },
     onRange: state.dates === "billing" ? null : (first, last) => choosePeriods(state, answer, first, last),
   });
@@ -112,7 +112,7 @@ function choosePeriods(state, answer, first, last) {
   if (inside.length) {
     const end = dates.endOfPeriod(inside.at(-1), answer.per);
     const [from, to] = [inside[0] < state.from ? state.from : inside[0], end > state.to ? state.to : end];
-    window.location.assign(exploreAddress({ ...state, from, to }));
+    goTo(exploreAddress({ ...state, from, to }));
   }
 }
 

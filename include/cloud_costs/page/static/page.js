@@ -167,6 +167,14 @@ export function followInPlace(draw) {
   });
 }
 
+/** Go to an address as a click on a link does. */
+export function goTo(href) {
+  const step = el("a", { href, hidden: true });
+  document.body.append(step);
+  step.click();
+  step.remove();
+}
+
 /** Name the page in the window's title. */
 export function title(text) {
   document.title = `${text} \u00b7 Cloud Costs`;
