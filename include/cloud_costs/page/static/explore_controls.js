@@ -49,41 +49,48 @@ function summary(state, found) {
 }
 
 function span({ dates: kind, from, to }) {
-  if (kind !== "billing") {
-    return format.days(from, to);
-  }
-  const [first, last] = [format.shortMonth(from), format.shortMonth(to)];
-  return first === last ? `Billing month ${first}` : `Billing months ${first} \u2013 ${last}`;
+  return kind === "billing" ? format.months(from, to) : format.days(from, to);
 }
 
 function when(state, found, go) {
   const billing = state.dates === "billing";
   const type = billing ? "month" : "date";
-  const set = (name) => (event) => event.target.value && go(ordered({ ...state, [name]: event.target.value }, name));
+  const shown = (day) => (billing ? dates.monthOf(day) : day);
+  const whole = { from: dates.firstDay, to: dates.lastDay };
+  const set = (name) => (event) => {
+    const { value } = event.target;
+    if (value) {
+      go(ordered({ ...state, [name]: billing ? whole[name](value) : value }, name));
+    }
+  };
   return [
     choice("Dates", "dates", [["usage", "Days of use"], ["billing", "Billing months"]], state.dates, (value) => go(by(value, state))),
-    choice("Range", "range", presets(state, found), chosenPreset(state, found), (value) => {
+    choice("Range", "range", presets(), chosenPreset(state, found), (value) => {
       if (value !== "own") {
         const [, months, skip] = RANGES[Number(value)];
         const wanted = range(found, state.currency, months, billing, skip);
         go({ ...state, ...wanted, per: suitable(wanted.from, wanted.to) });
       }
     }),
-    field("From", "from", el("input", { id: "from", type, value: state.from, on: { change: set("from") } })),
-    field("To", "to", el("input", { id: "to", type, value: state.to, on: { change: set("to") } })),
+    field("From", "from", el("input", { id: "from", type, value: shown(state.from), on: { change: set("from") } })),
+    field("To", "to", el("input", { id: "to", type, value: shown(state.to), on: { change: set("to") } })),
   ];
 }
 
 /** A range that would end before it begins becomes the one day or month that was set. */
 function ordered(state, name) {
-  return state.from <= state.to ? state : { ...state, from: state[name], to: state[name] };
+  if (state.from <= state.to) {
+    return state;
+  }
+  const day = state[name];
+  return state.dates === "billing"
+    ? { ...state, from: dates.firstDay(day), to: dates.lastDay(day) }
+    : { ...state, from: day, to: day };
 }
 
-/** Turn days into the billing months they are in, and months into their days. */
+/** Turn days into the billing months they are in. */
 function by(kind, state) {
-  return kind === "billing"
-    ? { ...state, dates: kind, from: dates.monthOf(state.from), to: dates.monthOf(state.to) }
-    : { ...state, dates: kind, from: dates.firstDay(state.from), to: dates.lastDay(state.to) };
+  return { ...state, dates: kind, from: dates.firstDay(state.from), to: dates.lastDay(state.to) };
 }
 
 function presets() {

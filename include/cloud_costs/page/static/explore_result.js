@@ -19,7 +19,7 @@ export async function result(state, found, signal, onSort) {
   learn(answer.dimensions, answer.groups);
   renameChips(found);
   const metric = METRICS.find(([name]) => name === answer.metric)[1];
-  const series = seriesOf(answer);
+  const series = seriesOf(answer, state.filters);
   const nodes = [
     summary(answer, metric),
     answer.periods.length > 1 && chartOf(state, answer, series, metric),
@@ -32,7 +32,11 @@ export async function result(state, found, signal, onSort) {
 }
 
 /** Return the groups in the order of the answer, each with its colour; the last one is all others. */
-function seriesOf(answer) {
+function seriesOf(answer, filters) {
+  if (!answer.dimensions.length) {
+    const group = { ...answer, values: [], labels: [], filters, share: decimal.sign(answer.total) ? 1 : null };
+    return [{ group, label: "All costs", colour: "series-1", values: answer.series }];
+  }
   const single = answer.groups.length === 1 && !answer.others;
   const groups = answer.groups.map((group, at) => ({
     group,
@@ -77,11 +81,7 @@ function summary(answer, metric) {
 }
 
 function period(answer) {
-  if (answer.dates !== "billing") {
-    return format.days(answer.from, answer.to);
-  }
-  const [first, last] = [format.month(answer.from), format.month(answer.to)];
-  return first === last ? `Billing month ${first}` : `Billing months ${first} \u2013 ${last}`;
+  return answer.dates === "billing" ? format.months(answer.from, answer.to) : format.days(answer.from, answer.to);
 }
 
 function elsewhere(answer) {

@@ -18,13 +18,13 @@ function oneOf(value, allowed, otherwise) {
 export function read(found, search = window.location.search) {
   const query = new URLSearchParams(search);
   const currency = query.get("currency") ?? found.default_currency;
-  const newest = dates.monthOf(span(found, currency).last);
   const groups = query.getAll("group").slice(0, 2);
   const byBilling = query.get("dates") === "billing";
   const open = range(found, currency, 1, byBilling);
+  const [from, to] = ["from", "to"].map((name) => (dates.isDay(query.get(name) ?? "") ? query.get(name) : open[name]));
   return {
-    from: query.get("from") || open.from,
-    to: query.get("to") || open.to,
+    from: byBilling ? dates.firstDay(from) : from,
+    to: byBilling ? dates.lastDay(to) : to,
     dates: byBilling ? "billing" : "usage",
     groups: query.has("group") ? groups.filter((name) => name !== "none") : ["service"],
     filters: query.getAll("filter"),
@@ -34,7 +34,6 @@ export function read(found, search = window.location.search) {
     compare: oneOf(query.get("compare"), ["previous", "none"], "previous"),
     top: oneOf(query.get("top"), TOP, "10"),
     sort: query.get("sort") ?? "-total",
-    newest,
   };
 }
 
@@ -48,19 +47,20 @@ export function span(found, currency) {
   };
 }
 
-/** Return the newest `months` with costs, up to `skip` months before the newest one; 0 months are all. */
+/**
+ * Return the newest `months` with costs, up to `skip` months before the newest one; 0 months are all. Days of use end with
+ * the last day that has costs, and billing months are whole.
+ */
 export function range(found, currency, months, billing, skip = 0) {
   const { first, last } = span(found, currency);
   const newest = dates.addMonths(last, -skip);
   const oldest = months ? dates.addMonths(newest, 1 - months) : dates.monthOf(first);
-  return billing
-    ? { from: oldest, to: newest }
-    : { from: dates.firstDay(oldest), to: skip ? dates.lastDay(newest) : last };
+  return { from: dates.firstDay(oldest), to: skip || billing ? dates.lastDay(newest) : last };
 }
 
 /** Return a step between points that suits the length of a range. */
 export function suitable(from, to) {
-  const days = dates.daysBetween(from.length === 7 ? dates.firstDay(from) : from, to.length === 7 ? dates.lastDay(to) : to);
+  const days = dates.daysBetween(from, to);
   return days <= 100 ? "day" : days <= 200 ? "week" : "month";
 }
 
@@ -118,7 +118,7 @@ export function narrowed(state, filters, found) {
 /** Return the state narrowed to a period: its days, one by one. */
 export function zoomed(state, period) {
   if (state.dates === "billing") {
-    return { ...state, from: dates.monthOf(period), to: dates.monthOf(period), per: "day" };
+    return { ...state, from: dates.firstDay(period), to: dates.lastDay(period), per: "day" };
   }
   const end = dates.endOfPeriod(period, state.per);
   return { ...state, from: period < state.from ? state.from : period, to: end > state.to ? state.to : end, per: "day" };

@@ -86,6 +86,12 @@ export function days(first, last) {
   return `${start} \u2013 ${day(last)}`;
 }
 
+/** Write a range of billing months by days in them. */
+export function months(first, last) {
+  const [start, end] = [month(first), month(last)];
+  return start === end ? `Billing month ${start}` : `Billing months ${start} \u2013 ${end}`;
+}
+
 /** Write a period of a chart by its first day. */
 export function period(text, per) {
   return per === "month" ? shortMonth(text) : per === "week" ? `Week of ${day(text)}` : day(text);

@@ -34,7 +34,7 @@ async function draw(found) {
 function head(state, found) {
   const go = (next) => page.goTo(chargesAddress(next));
   const when = state.dates === "billing"
-    ? `Billing months ${format.shortMonth(state.from)} \u2013 ${format.shortMonth(state.to)}`
+    ? format.months(state.from, state.to)
     : format.days(state.from, state.to);
   const filters = el("div", { class: "chips" });
   fill(filters, chips(state, found, go));

@@ -119,8 +119,8 @@ function named(row) {
 function account(row, answer, found) {
   const state = {
     ...read(found, ""),
-    from: dates.monthOf(answer.from),
-    to: dates.monthOf(answer.to),
+    from: dates.firstDay(answer.from),
+    to: dates.lastDay(answer.to),
     dates: "billing",
     metric: "effective_cost",
     currency: answer.currency,

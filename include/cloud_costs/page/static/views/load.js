@@ -53,8 +53,8 @@ function head(load) {
 
 function exploring(load) {
   return address("explore", [
-    ["from", dates.monthOf(load.billing_period)],
-    ["to", dates.monthOf(load.billing_period)],
+    ["from", dates.firstDay(load.billing_period)],
+    ["to", dates.lastDay(load.billing_period)],
     ["dates", "billing"],
     ["filter", `source:${load.source}`],
     ["group", "service"],

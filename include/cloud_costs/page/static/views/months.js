@@ -1,6 +1,7 @@
 // Months: every source and billing month, what readers see of it, and what needs someone.
 
 import { get, show } from "../api.js";
+import * as dates from "../dates.js";
 import { address, airflowLink, badge, el, money, moment } from "../dom.js";
 import * as format from "../format.js";
 import * as page from "../page.js";
@@ -77,8 +78,8 @@ function list(months) {
 
 function costsOf(row) {
   return address("explore", [
-    ["from", row.billing_period],
-    ["to", row.billing_period],
+    ["from", dates.firstDay(row.billing_period)],
+    ["to", dates.lastDay(row.billing_period)],
     ["dates", "billing"],
     ["filter", `source:${row.source}`],
     ["group", "service"],

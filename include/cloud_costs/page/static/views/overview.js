@@ -53,9 +53,9 @@ function sections(answer, found) {
 
 function head(answer, found) {
   const whole = answer.through === dates.lastDay(answer.month);
-  const days = answer.through && format.days(dates.firstDay(answer.month), answer.through);
-  const before =
-    answer.previous_through && format.days(dates.firstDay(answer.previous_month), answer.previous_through);
+  const days = format.days(dates.firstDay(answer.month), answer.through);
+  const before = format.days(dates.firstDay(answer.previous_month), answer.previous_through);
+  const earlier = answer.through_by_source.filter((one) => one.through < answer.through);
   const others = found.currencies.filter((one) => one.currency !== answer.currency);
   return el(
     "div",
@@ -64,7 +64,9 @@ function head(answer, found) {
       "div",
       {},
       el("h1", {}, `${format.month(answer.month)}${whole ? "" : " so far"}`),
-      el("p", { class: "quiet" }, [days, before && `compared with ${before}`].filter(Boolean).join(", ")),
+      el("p", { class: "quiet" }, `${days}, compared with ${before}`),
+      earlier.length > 0 &&
+        el("p", { class: "quiet small" }, `Delivered later, and counted in both months until: ${earlier.map((one) => `${one.source} ${format.day(one.through)}`).join(", ")}`),
     ),
     el(
       "p",
@@ -137,7 +139,7 @@ function details(answer, found, change) {
     currency: answer.currency,
     metric,
     from: dates.firstDay(answer.month),
-    to: answer.through ?? dates.lastDay(answer.month),
+    to: answer.through,
   };
   return [
     el(
@@ -199,7 +201,7 @@ function daysChart(answer, metric, daily) {
     });
   }
   const all = [
-    { label: format.month(answer.month), colour: "series-1", values: running(now.filter((one) => one.date <= (answer.through ?? "9")), metric) },
+    { label: format.month(answer.month), colour: "series-1", values: running(now.filter((one) => one.date <= answer.through), metric) },
     { label: format.month(answer.previous_month), colour: "series-others", faint: true, values: running(before, metric) },
   ];
   return [
