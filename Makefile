@@ -80,5 +80,5 @@ constraints: setup ## Pin again all that the requirements bring with them
 clean: ## Stop the demo and remove .venv, .demo, .bench, .mutate and all caches
 	-@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
 	-@if [ -d .bench/postgres ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo.embedded_postgres stop .bench/postgres; fi
-	rm -rf .venv .azurite .demo .bench .mutate .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .axe .azurite .demo .bench .mutate .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
