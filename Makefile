@@ -24,7 +24,7 @@ setup: ## Make the environment in .venv
 demo: setup ## Load a sample billing export with the DAG and show the costs
 	@$(PYTHON) -m cloud_costs.demo
 
-up: setup ## Start the Airflow UI on port 8080, over the demo's database
+up: setup ## Start the Costs page and the Airflow UI on port 8080, over the demo's database
 	@$(PYTHON) -m cloud_costs.demo up
 
 down: setup ## Stop the Airflow UI and the demo's database

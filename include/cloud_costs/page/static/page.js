@@ -4,6 +4,7 @@ import { get, problem } from "./api.js";
 import { copyExactly, copyText } from "./clipboard.js";
 import { address, airflowLink, el, fill, moment } from "./dom.js";
 
+const SECONDS_TO_LOOK_AGAIN = 5;
 const main = document.getElementById("main");
 const outer = (() => {
   try {
@@ -55,7 +56,8 @@ export async function start(draw) {
       const found = await context();
       drawShell(found);
       if (found.default_currency === null) {
-        fill(content, nothingYet(found));
+        known = undefined;
+        fill(content, nothingYet(found, enter));
       } else {
         await draw(found);
       }
@@ -72,12 +74,13 @@ export async function start(draw) {
   await enter();
 }
 
-function nothingYet(found) {
+function nothingYet(found, again) {
+  setTimeout(again, SECONDS_TO_LOOK_AGAIN * 1000);
   return el(
     "div",
-    { class: "problem" },
+    { class: "note" },
     el("p", {}, el("strong", {}, "No billing month is published yet.")),
-    el("p", {}, "Run the DAG cloud_costs: it finds the months of every source, loads them and publishes them. "),
+    el("p", {}, "The DAG cloud_costs loads them. If its first run is under way, this page shows them when it has ended."),
     el("p", {}, airflowLink(found.dag_url, "Open the DAG in Airflow")),
   );
 }
