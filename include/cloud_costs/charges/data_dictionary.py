@@ -23,6 +23,11 @@ SOURCE = "cup"
 RELATIONS = (
     "costs",
     "cup_normalized",
+    "costs_by_day",
+    "costs_by_day_service",
+    "costs_by_day_account",
+    "costs_by_month",
+    "commitment_costs",
     "focus_costs",
     *VIEWS,
     "cup_focus",

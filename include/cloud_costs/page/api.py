@@ -1,0 +1,192 @@
+"""The JSON API of the page: everything that the page shows, and nothing that it could change."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi.responses import JSONResponse
+
+from cloud_costs.months import parse_month
+from cloud_costs.page import charges, commitments, context, downloads, explore, loads, months, overview
+from cloud_costs.page.costs import Costs
+from cloud_costs.page.load_models import Changes, Charges, Commitments, Lines, Load, Months
+from cloud_costs.page.models import Context, Explore, Model, Overview, Problem
+from cloud_costs.page.published import Published
+from cloud_costs.page.questions import (
+    Asked,
+    BillingMonth,
+    Currency,
+    FirstMonth,
+    Groups,
+    LastMonth,
+    Metric,
+    Per,
+    Question,
+    asked,
+    dimensions_of,
+)
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "No login."},
+    403: {"model": Problem, "description": "No right to read the DAG cloud_costs."},
+    404: {"model": Problem, "description": "Nothing is published, or there is no such load or line."},
+    422: {"model": Problem, "description": "A parameter is wrong; the sentence names it."},
+    503: {"model": Problem, "description": "The database is away, busy or slow."},
+}
+MAX_TOP = 50
+PARQUET = "application/vnd.apache.parquet"
+MAX_PAGE = 10_000
+MAX_ID = 2**63 - 1
+
+
+def router(costs: Costs, describe: Callable[[], dict[str, Any]]) -> APIRouter:
+    """Return the routes of the API."""
+    api = APIRouter(prefix="/api", responses=PROBLEMS)
+    _add_costs(api, costs)
+    _add_details(api, costs)
+
+    @api.get("/openapi.json", include_in_schema=False)
+    def openapi() -> JSONResponse:
+        return JSONResponse(describe())
+
+    return api
+
+
+def as_json(answer: Model) -> Response:
+    """Return the answer as JSON. FastAPI would check every value of it once more."""
+    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+
+
+def question(
+    common: Annotated[Asked, Depends(asked)],
+    groups: Groups = [],  # noqa: B006  FastAPI copies it for each request
+    metric: Metric = "billed_cost",
+    per: Per = "day",
+    compare: Annotated[str, Query(pattern="^(previous|none)$", description="previous or none")] = "previous",
+    top: Annotated[int, Query(ge=1, le=MAX_TOP, description="How many groups are shown apart.")] = 10,
+) -> Callable[[Published], Question]:
+    """Return the question of Explore and its downloads, which what is published completes."""
+    dimensions = dimensions_of(groups)
+
+    def complete(published: Published) -> Question:
+        return Question(
+            range=common.range(published),
+            dates=common.dates,
+            groups=dimensions,
+            filters=common.filters,
+            metric=metric,
+            per=per,
+            currency=published.currency(common.currency),
+            compare=compare == "previous",
+            top=top,
+        )
+
+    return complete
+
+
+Complete = Annotated[Callable[[Published], Question], Depends(question)]
+
+
+def _add_costs(api: APIRouter, costs: Costs) -> None:
+    @api.get("/context", response_model=Context)
+    def get_context() -> Response:
+        """What the page can ask for."""
+        with costs.reading() as (_, published):
+            return as_json(context.context(costs, published))
+
+    @api.get("/overview", response_model=Overview)
+    def get_overview(currency: Currency = None) -> Response:
+        """The newest billing month so far, against the same days of the month before."""
+        with costs.reading() as (connection, published):
+            return as_json(overview.overview(costs, currency, connection, published))
+
+    @api.get("/explore", response_model=Explore)
+    def get_explore(complete: Complete) -> Response:
+        """Costs of a range by up to two dimensions."""
+        with costs.reading() as (connection, published):
+            answer = explore.explore(costs, complete(published), connection, published)
+        return as_json(answer)
+
+    @api.get("/explore.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+    def get_csv(complete: Complete) -> Response:
+        """The same as CSV: every group, with all digits."""
+        return _file(downloads.as_csv(_download(complete)), "text/csv; charset=utf-8", "csv")
+
+    @api.get("/explore.parquet", response_class=Response, responses={200: {"content": {PARQUET: {}}}})
+    def get_parquet(complete: Complete) -> Response:
+        """The same as Parquet: every group, with decimals of all digits."""
+        return _file(downloads.as_parquet(_download(complete)), PARQUET, "parquet")
+
+    @api.get("/commitments", response_model=Commitments)
+    def get_commitments(first: FirstMonth = None, last: LastMonth = None, currency: Currency = None) -> Response:
+        """Utilization, coverage and unused cost of commitments, by billing months."""
+        months_of = (parse_month(first) if first else None, parse_month(last) if last else None)
+        with costs.reading() as (connection, published):
+            return as_json(commitments.commitments(costs, *months_of, currency, connection, published))
+
+    def _download(complete: Callable[[Published], Question]) -> downloads.Download:
+        with costs.reading() as (connection, published):
+            return downloads.download(costs, complete(published), connection, published)
+
+
+def _add_details(api: APIRouter, costs: Costs) -> None:
+    @api.get("/charges", response_model=Charges)
+    def get_charges(
+        common: Annotated[Asked, Depends(asked)],
+        page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
+        order: Annotated[
+            charges.Order, Query(description="stored: as they are found, at once. largest: reads the whole range.")
+        ] = "stored",
+    ) -> Response:
+        """The FOCUS charges behind a number, 200 a page."""
+        with costs.reading(charges.SECONDS) as (connection, published):
+            wanted = charges.Wanted(
+                range=common.range(published),
+                by_billing_months=common.dates == "billing",
+                filters=common.filters,
+                currency=published.currency(common.currency),
+                page=page,
+                order=order,
+            )
+            answer = charges.charges(costs, wanted, connection, published)
+        return as_json(answer)
+
+    @api.get("/lines", response_model=Lines)
+    def get_lines(
+        source: str,
+        billing_period: BillingMonth,
+        line: Annotated[str, Query(description="The `line` of a charge.")],
+    ) -> Response:
+        """The exported line behind a charge, with every exported column."""
+        month = parse_month(billing_period)
+        with costs.reading() as (connection, published):
+            return as_json(charges.lines(costs, source, month, line, connection, published))
+
+    @api.get("/loads/{load_id}", response_model=Load)
+    def get_load(load_id: Annotated[int, Path(ge=1, le=MAX_ID)]) -> Response:
+        """One load: its files, its checks, and what it changed."""
+        with costs.reading() as (connection, published):
+            return as_json(loads.load(costs, load_id, connection, published))
+
+    @api.get("/changes", response_model=Changes)
+    def get_changes(
+        source: str,
+        billing_period: BillingMonth,
+        since: Annotated[datetime | None, Query(description="A day or a time; days begin at midnight UTC.")] = None,
+    ) -> Response:
+        """The loads of a billing month, newest first, and why its numbers changed."""
+        month = parse_month(billing_period)
+        with costs.reading() as (connection, published):
+            return as_json(loads.changes(costs, source, month, since, connection, published))
+
+    @api.get("/months", response_model=Months)
+    def get_months() -> Response:
+        """Every source and billing month: the published version, its checks, and what is wrong."""
+        with costs.reading() as (connection, published):
+            return as_json(months.months(costs, connection, published))
+
+
+def _file(content: bytes, media_type: str, ending: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="cloud-costs.{ending}"'}
+    return Response(content, media_type=media_type, headers=headers)
