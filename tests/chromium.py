@@ -79,7 +79,7 @@ def log_in(page: Page, live: Live, user: str = "admin") -> None:
 def serious_faults(page: Page) -> list[str]:
     """Return the serious faults of accessibility that axe-core finds, with the elements that have them."""
     if not page.evaluate("typeof axe === 'object'"):
-        page.add_script_tag(path=AXE)
+        page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run().then((found) => found.violations)")
     return [
         f"{page.url}: {fault['id']}: {fault['help']}: {node['html'][:200]}"

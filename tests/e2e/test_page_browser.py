@@ -254,7 +254,7 @@ def test_person_without_rights_is_refused(costs: Costs) -> None:
     page = context.new_page()
     page.goto(costs.address())
     log_in(page, costs.live, NOBODY)
-    expect(page.get_by_text("You may not see costs")).to_be_visible()
+    expect(page.get_by_text("You may not see the costs")).to_be_visible()
     assert context.request.get(costs.address("api/context")).status == 403
     context.close()
 

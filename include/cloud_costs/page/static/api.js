@@ -37,7 +37,7 @@ async function refusal(response) {
     return new ApiError(401, "Your login has ended.", "Load this page again to log in.");
   }
   if (response.status === 403) {
-    return new ApiError(403, "You may not see costs.", "Ask for the right to read the DAG cloud_costs in Airflow.");
+    return new ApiError(403, "You may not see the costs.", "Ask who runs Airflow for the right to read the DAG cloud_costs.");
   }
   const detail = typeof body?.detail === "string" ? body.detail : `The server answered with error ${response.status}.`;
   return new ApiError(response.status, detail, body?.hint ?? "Try again. If it stays so, look into the log of Airflow's API server.");

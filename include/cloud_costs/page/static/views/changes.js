@@ -79,7 +79,7 @@ function monday() {
 /** Return the answer to "why did this number change" in one sentence. */
 function sentence(answer, since) {
   const newer = answer.loads.filter((load) => !since || (load.published_at ?? "") >= since);
-  const when = since ? ` since ${format.weekday(since)}, ${format.day(since)}` : "";
+  const when = since ? ` since ${format.weekday(since)}, ${format.day(since)}` : " with its newest delivery";
   const month = `${answer.source} ${format.month(answer.billing_period)}`;
   if (!answer.loads.length) {
     return `Nothing is published of ${month}.`;
@@ -89,7 +89,7 @@ function sentence(answer, since) {
     return first ? `${month} was delivered once, so nothing has changed.` : `No cost of ${month} has changed${when}.`;
   }
   const sums = answer.changes.map((one) => `${format.change(one.change)} ${one.currency}`).join(" and ");
-  return `${month} changed by ${sums}${when}, with ${format.counted(newer.length, "delivery", "deliveries")}.`;
+  return `${month} changed by ${sums}${when}${since ? `, with ${format.counted(newer.length, "delivery", "deliveries")}` : ""}.`;
 }
 
 function summary(answer, since) {

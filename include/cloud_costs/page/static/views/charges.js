@@ -16,6 +16,15 @@ const FIRST = [
   "ConsumedQuantity", "ConsumedUnit", "BilledCost", "EffectiveCost", "BillingCurrency",
 ];
 
+/** As stored, the first page is there at once; the largest first means reading all charges. */
+function orderOf() {
+  return page.parameters().get("order") === "largest" ? "largest" : "stored";
+}
+
+function withOrder(href, order) {
+  return order === "largest" ? `${href}&order=largest` : href;
+}
+
 async function draw(found) {
   const state = read(found);
   const number = Number(page.parameters().get("page") ?? 1);
@@ -24,7 +33,7 @@ async function draw(found) {
     content,
     async (signal) => {
       const asked = new URL(chargesAddress(state), document.baseURI).searchParams;
-      const answer = await get("charges", [...asked, ["page", number]], signal);
+      const answer = await get("charges", [...asked, ["order", orderOf()], ["page", number]], signal);
       return [head(state, found), list(state, answer)];
     },
     () => `Page ${number} of the charges loaded`,
@@ -32,7 +41,7 @@ async function draw(found) {
 }
 
 function head(state, found) {
-  const go = (next) => page.goTo(chargesAddress(next));
+  const go = (next) => page.goTo(withOrder(chargesAddress(next), orderOf()));
   const when = state.dates === "billing"
     ? format.months(state.from, state.to)
     : format.days(state.from, state.to);
@@ -59,10 +68,12 @@ function list(state, answer) {
         "div",
         { class: "bar-of-tools" },
         el("h2", {}, `Page ${answer.page}`),
+        page.segmented("Order", "order", [["stored", "As stored"], ["largest", "Largest first"]], orderOf(), (order) => page.goTo(withOrder(chargesAddress(state), order))),
         el("label", { class: "check" }, everything, `All ${answer.columns.length} columns`),
         copyButton(() => place),
         el("span", { class: "quiet small" }, `${Math.max(1, Math.round(answer.milliseconds))} ms`),
       ),
+      answer.note && el("p", { class: "note" }, answer.note),
       charges(answer, chosen),
       pager(state, answer),
     );
@@ -125,7 +136,7 @@ function everyField(row, answer) {
 }
 
 function pager(state, answer) {
-  const to = (number) => `${chargesAddress(state)}&page=${number}`;
+  const to = (number) => withOrder(`${chargesAddress(state)}&page=${number}`, orderOf());
   return el(
     "nav",
     { class: "pager", "aria-label": "Pages" },
