@@ -5,7 +5,6 @@ without a login leads to the log-in and back; what a program asks is refused wit
 the page works below any path and behind a proxy.
 """
 
-import html
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from cloud_costs.page.problems import WRONG, Refusal
 
 log = logging.getLogger(__name__)
 
-TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Jinja2Templates(directory=Path(__file__).parent / "templates")
 # The pages by their path; the overview is at the root.
 VIEWS = ("explore", "commitments", "changes", "months", "charges", "lines")
 SECURITY = {
@@ -101,8 +100,6 @@ def _add_static(app: FastAPI) -> None:
 
 
 def _add_pages(app: FastAPI, user: Callable[..., str]) -> None:
-    templates = Jinja2Templates(directory=TEMPLATES)
-
     def page(request: Request, view: str, name: str) -> HTMLResponse:
         root = root_of(request)
         version = assets.version()
@@ -113,7 +110,7 @@ def _add_pages(app: FastAPI, user: Callable[..., str]) -> None:
             "plotly": f"{root}/static/{version}/{assets.PLOTLY}",
             "user": name,
         }
-        return templates.TemplateResponse(request, f"{view}.html", context)
+        return _TEMPLATES.TemplateResponse(request, f"{view}.html", context)
 
     def add(path: str, view: str) -> None:
         @app.get(path, include_in_schema=False, response_class=HTMLResponse)
@@ -172,6 +169,6 @@ def _login(request: Request) -> str:
 
 def _problem(request: Request, status: int, detail: str, hint: str) -> Response:
     if _wants_page(request):
-        text = f"<!doctype html><meta charset=utf-8><title>Cloud Costs</title><h1>{html.escape(detail)}</h1>"
-        return HTMLResponse(f"{text}<p>{html.escape(hint)}</p>", status)
+        context = {"detail": detail, "hint": hint}
+        return _TEMPLATES.TemplateResponse(request, "refused.html", context, status_code=status)
     return JSONResponse(Problem(detail=detail, hint=hint).model_dump(), status)

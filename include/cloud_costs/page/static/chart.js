@@ -1,0 +1,203 @@
+// Charts by plotly, which comes from its wheel. It is large, so it is loaded when the tables are there. A chart draws
+// what the table beside it says; what is hovered is told by a box of our own, because plotly reads tags in names.
+
+import * as decimal from "./decimal.js";
+import { el, fill } from "./dom.js";
+import * as format from "./format.js";
+
+const PHONE = window.matchMedia("(max-width: 640px)");
+const TOUCH = window.matchMedia("(pointer: coarse)");
+// Above this number of bars a browser draws areas far quicker.
+const MANY_BARS = 2500;
+const TOLD = 8;
+export const COLOURS = 10;
+
+let loading;
+
+function plotly() {
+  loading ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = document.documentElement.dataset.plotly;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error("the chart library could not be loaded"));
+    document.head.append(script);
+  });
+  return loading;
+}
+
+function token(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+/** Return the name of the colour of the group at a place in the order, as style sheets know it. */
+export function colourName(at) {
+  return at < COLOURS ? `series-${at + 1}` : "series-others";
+}
+
+/** Return a figure which says what it shows until the chart is there, and keeps its height. */
+export function chart(label, draw) {
+  const plot = el("div", { class: "plot", role: "img", "aria-label": label });
+  const told = el("div", { class: "told", hidden: true });
+  const figure = el("figure", { class: "chart" }, plot, told);
+  render(figure, plot, told, draw);
+  return figure;
+}
+
+async function render(figure, plot, told, draw) {
+  let library;
+  try {
+    library = await plotly();
+  } catch {
+    fill(plot, el("p", { class: "empty" }, "The chart could not be loaded; the table has all its numbers."));
+    return;
+  }
+  await new Promise(window.requestAnimationFrame); // the figure is in the page by then, unless a newer one is
+  if (!figure.isConnected) {
+    return;
+  }
+  const { traces, layout, tell, click, range } = draw();
+  const paint = () => library.react(plot, styled(traces), framed(layout, range), { displayModeBar: false, responsive: true });
+  await paint();
+  const repaint = () => (figure.isConnected ? paint() : document.removeEventListener("theme", repaint));
+  document.addEventListener("theme", repaint);
+  plot.on("plotly_hover", (event) => place(told, figure, event, tell(event.points[0])));
+  plot.on("plotly_unhover", () => { told.hidden = true; });
+  if (click) {
+    plot.classList.add("clickable");
+    plot.on("plotly_click", (event) => click(event.points[0]));
+  }
+  if (range) {
+    plot.on("plotly_relayout", (change) => {
+      const [first, last] = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+      if (first && last) {
+        range(first.slice(0, 10), last.slice(0, 10));
+      }
+    });
+  }
+}
+
+function styled(traces) {
+  return traces.map(({ colour, faint, ...trace }) => {
+    const shade = token(colour);
+    return trace.type === "bar"
+      ? { ...trace, marker: { color: shade }, hoverinfo: "none" }
+      : {
+          ...trace,
+          line: { color: shade, width: trace.stackgroup ? 0 : 2, dash: faint ? "dot" : "solid" },
+          fillcolor: trace.stackgroup ? shade : undefined,
+          hoverinfo: "none",
+        };
+  });
+}
+
+function framed(layout, range) {
+  const line = token("line");
+  const axis = { gridcolor: line, linecolor: line, zerolinecolor: token("line-strong"), fixedrange: true, automargin: true };
+  return {
+    ...layout,
+    height: PHONE.matches ? 220 : 300,
+    margin: { l: 8, r: 8, t: 8, b: 8 },
+    font: { family: token("font"), size: 12, color: token("text-muted") },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    showlegend: false,
+    dragmode: range && !TOUCH.matches ? "zoom" : false,
+    bargap: 0.15,
+    hovermode: layout.hovermode ?? "closest",
+    xaxis: { ...axis, showgrid: false, ...layout.xaxis, fixedrange: !range || TOUCH.matches },
+    yaxis: { ...axis, tickformat: "~s", nticks: 6, ...layout.yaxis },
+  };
+}
+
+/** Put the box beside the pointer, within the figure. */
+function place(told, figure, event, content) {
+  fill(told, content);
+  told.hidden = false;
+  const box = figure.getBoundingClientRect();
+  const at = event.event ? event.event.clientX - box.left : 0;
+  const left = at + 16 + told.offsetWidth > box.width ? at - told.offsetWidth - 16 : at + 16;
+  told.style.left = `${Math.max(0, left)}px`;
+}
+
+/** Return costs by period, stacked by group. `series` has `{label, colour, values}`, values as exact decimals. */
+export function stacked({ label, periods, per, series, totals, currency, onClick, onRange }) {
+  const numbers = series.map((one) => one.values.map(decimal.approximate));
+  const areas = per === "day" && periods.length * series.length > MANY_BARS;
+  const kind = areas ? { type: "scatter", mode: "lines", stackgroup: "costs" } : { type: "bar" };
+  const width = { day: {}, week: { xperiod: 7 * 86_400_000 }, month: { xperiod: "M1" } }[per];
+  const aligned = per === "day" ? {} : { ...width, xperiod0: periods[0], xperiodalignment: "middle" };
+  return chart(label, () => ({
+    traces: series.map((one, at) => ({ ...kind, ...aligned, x: periods, y: numbers[at], colour: one.colour })),
+    layout: { barmode: "relative", xaxis: { type: "date", ...ticks(periods, per) } },
+    tell: (point) => tellPeriod({ at: point.pointIndex, of: point.curveNumber, periods, per, series, totals, currency }),
+    click: onClick && ((point) => onClick(point.pointIndex, point.curveNumber)),
+    range: onRange,
+  }));
+}
+
+/** A short range names its own periods; plotly would write hours between two days. */
+function ticks(periods, per) {
+  if (per === "month") {
+    return { tickformat: "%b\n%Y", ...(periods.length <= 12 ? { dtick: "M1" } : {}) };
+  }
+  return periods.length <= 8
+    ? { tickvals: periods, ticktext: periods.map((one) => format.day(one).replace(/ \d{4}$/, "")) }
+    : {};
+}
+
+function tellPeriod({ at, of, periods, per, series, totals, currency }) {
+  const rows = series
+    .map((one, index) => ({ ...one, index, value: one.values[at] }))
+    .filter((one) => decimal.sign(one.value) !== 0)
+    .sort((a, b) => decimal.compare(decimal.absolute(b.value), decimal.absolute(a.value)));
+  const shown = rows.filter((one, rank) => rank < TOLD || one.index === of);
+  return [
+    el("p", { class: "told-head" }, el("span", {}, format.period(periods[at], per)), el("strong", {}, `${format.amount(totals[at])} ${currency}`)),
+    shown.map((one) =>
+      el(
+        "p",
+        { class: one.index === of ? "told-row hovered" : "told-row" },
+        swatch(one.colour),
+        el("span", { class: "name" }, one.label),
+        el("span", {}, format.amount(one.value)),
+      ),
+    ),
+    rows.length > shown.length && el("p", { class: "told-row" }, `and ${rows.length - shown.length} more`),
+  ];
+}
+
+/** Return a small square in the colour of a group. */
+export function swatch(colour) {
+  const square = el("span", { class: "swatch", "aria-hidden": "true" });
+  square.style.backgroundColor = `var(--${colour})`;
+  return square;
+}
+
+/** Return lines over the days of a month. `lines` has `{label, colour, faint, values}`, one value for each day so far. */
+export function lines({ label, lines: all, currency }) {
+  return chart(label, () => ({
+    traces: all.map((one) => ({
+      type: "scatter",
+      mode: "lines",
+      x: one.values.map((_, at) => at + 1),
+      y: one.values.map(decimal.approximate),
+      colour: one.colour,
+      faint: one.faint,
+    })),
+    layout: { hovermode: "x", xaxis: { range: [0.5, 31.5], tickvals: [1, 5, 10, 15, 20, 25, 31] }, yaxis: { rangemode: "tozero" } },
+    tell: (point) => [
+      el("p", { class: "told-head" }, el("span", {}, `Day ${point.x}`)),
+      all
+        .filter((one) => one.values.length >= point.x)
+        .map((one) =>
+          el(
+            "p",
+            { class: "told-row" },
+            swatch(one.colour),
+            el("span", { class: "name" }, one.label),
+            el("span", {}, `${format.amount(one.values[point.x - 1])} ${currency}`),
+          ),
+        ),
+    ],
+  }));
+}
