@@ -148,7 +148,8 @@ async def _not_valid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     name = str(first["loc"][-1] if isinstance(first["loc"][-1], str) else first["loc"][-2])
     detail = f"{name}: {first['input']!r} is not valid." if first["type"] != "missing" else f"{name} is missing."
-    return _problem(request, WRONG, detail, f"{first['msg']}.")
+    hint = "Write a day as YYYY-MM-DD." if first["type"].startswith("date") else f"{first['msg']}."
+    return _problem(request, WRONG, detail, hint)
 
 
 async def _not_allowed(request: Request, error: Exception) -> Response:
