@@ -76,7 +76,7 @@ def description_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
 
 def path_of(request: Request) -> str:
     """Return the path below the app's root. Servers hand over the whole path, or the one behind their own prefix."""
-    path, root = request.scope["path"], request.scope.get("root_path", "")
+    path, root = str(request.scope["path"]), str(request.scope.get("root_path", ""))
     return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
