@@ -69,8 +69,8 @@ async function render(figure, plot, told, draw) {
   if (range) {
     plot.on("plotly_relayout", (change) => {
       const [first, last] = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-      if (first && last) {
-        range(first.slice(0, 10), last.slice(0, 10));
+      if (first !== undefined && last !== undefined) {
+        range(first, last);
       }
     });
   }
@@ -102,7 +102,6 @@ function framed(layout, range) {
     plot_bgcolor: "rgba(0,0,0,0)",
     showlegend: false,
     dragmode: range && !TOUCH.matches ? "zoom" : false,
-    bargap: 0.15,
     hovermode: layout.hovermode ?? "closest",
     xaxis: { ...axis, showgrid: false, ...layout.xaxis, fixedrange: !range || TOUCH.matches },
     yaxis: { ...axis, tickformat: "~s", nticks: 6, ...layout.yaxis },
@@ -119,30 +118,32 @@ function place(told, figure, event, content) {
   told.style.left = `${Math.max(0, left)}px`;
 }
 
-/** Return costs by period, stacked by group. `series` has `{label, colour, values}`, values as exact decimals. */
+/**
+ * Return costs by period, stacked by group. `series` has `{label, colour, values}`, values as exact decimals. A click is told
+ * as the places of the period and the group, and a stretch that is marked as the places of its first and last period.
+ */
 export function stacked({ label, periods, per, series, totals, currency, onClick, onRange }) {
   const numbers = series.map((one) => one.values.map(decimal.approximate));
-  const areas = per === "day" && periods.length * series.length > MANY_BARS;
+  const areas = periods.length * series.length > MANY_BARS;
   const kind = areas ? { type: "scatter", mode: "lines", stackgroup: "costs" } : { type: "bar" };
-  const width = { day: {}, week: { xperiod: 7 * 86_400_000 }, month: { xperiod: "M1" } }[per];
-  const aligned = per === "day" ? {} : { ...width, xperiod0: periods[0], xperiodalignment: "middle" };
   return chart(label, () => ({
-    traces: series.map((one, at) => ({ ...kind, ...aligned, x: periods, y: numbers[at], colour: one.colour })),
-    layout: { barmode: "relative", xaxis: { type: "date", ...ticks(periods, per) } },
+    traces: series.map((one, at) => ({ ...kind, x: periods, y: numbers[at], colour: one.colour })),
+    layout: { barmode: "relative", bargap: periods.length > 60 ? 0.05 : 0.2, xaxis: { type: "category", ...ticks(periods, per) } },
     tell: (point) => tellPeriod({ at: point.pointIndex, of: point.curveNumber, periods, per, series, totals, currency }),
     click: onClick && ((point) => onClick(point.pointIndex, point.curveNumber)),
-    range: onRange,
+    range: onRange && ((first, last) => onRange(Math.max(0, Math.round(first)), Math.min(periods.length - 1, Math.round(last)))),
   }));
 }
 
-/** A short range names its own periods; plotly would write hours between two days. */
+/** Name as many periods as there is room for, each by its first day, and the year where it begins. */
 function ticks(periods, per) {
-  if (per === "month") {
-    return { tickformat: "%b\n%Y", ...(periods.length <= 12 ? { dtick: "M1" } : {}) };
-  }
-  return periods.length <= 8
-    ? { tickvals: periods, ticktext: periods.map((one) => format.day(one).replace(/ \d{4}$/, "")) }
-    : {};
+  const step = Math.ceil(periods.length / (PHONE.matches ? 5 : 13));
+  const named = periods.filter((_, at) => at % step === 0);
+  const text = (one, at) => {
+    const [date, year] = per === "month" ? format.shortMonth(one).split(" ") : format.day(one).split(/ (?=\d{4}$)/);
+    return at === 0 || named[at - 1].slice(0, 4) !== year ? `${date}<br>${year}` : date;
+  };
+  return { tickvals: named, ticktext: named.map(text), tickangle: 0 };
 }
 
 function tellPeriod({ at, of, periods, per, series, totals, currency }) {
@@ -167,8 +168,8 @@ function tellPeriod({ at, of, periods, per, series, totals, currency }) {
 }
 
 /** Return a small square in the colour of a group. */
-export function swatch(colour) {
-  const square = el("span", { class: "swatch", "aria-hidden": "true" });
+export function swatch(colour, faint = false) {
+  const square = el("span", { class: faint ? "swatch faint" : "swatch", "aria-hidden": "true" });
   square.style.backgroundColor = `var(--${colour})`;
   return square;
 }
@@ -193,7 +194,7 @@ export function lines({ label, lines: all, currency }) {
           el(
             "p",
             { class: "told-row" },
-            swatch(one.colour),
+            swatch(one.colour, one.faint),
             el("span", { class: "name" }, one.label),
             el("span", {}, `${format.amount(one.values[point.x - 1])} ${currency}`),
           ),

@@ -108,12 +108,9 @@ function chartOf(state, answer, series, metric) {
 
 /** A stretch of the chart that was marked becomes the range. */
 function choosePeriods(state, answer, first, last) {
-  const inside = answer.periods.filter((one) => dates.endOfPeriod(one, answer.per) >= first && one <= last);
-  if (inside.length) {
-    const end = dates.endOfPeriod(inside.at(-1), answer.per);
-    const [from, to] = [inside[0] < state.from ? state.from : inside[0], end > state.to ? state.to : end];
-    goTo(exploreAddress({ ...state, from, to }));
-  }
+  const [start, end] = [answer.periods[first], dates.endOfPeriod(answer.periods[last], answer.per)];
+  const [from, to] = [start < state.from ? state.from : start, end > state.to ? state.to : end];
+  goTo(exploreAddress({ ...state, from, to }));
 }
 
 function tools(state, answer) {
@@ -141,7 +138,7 @@ function groupsTable({ state, found, answer, series, metric, onSort }) {
       key: (row) => (row.others ? null : (row.group.labels[at] ?? "")),
       cell: (row) => groupCell(row, at, dimension, state, found),
     })),
-    { name: "total", label: `${metric} (${currency})`, number: true, key: (row) => row.group.total, cell: (row) => toCharges(row, state, currency) },
+    { name: "total", label: `${metric} (${currency})`, number: true, key: (row) => (row.others ? null : row.group.total), cell: (row) => toCharges(row, state, currency) },
     { name: "share", label: "Share", number: true, wide: true, cell: (row) => shareBar(row.group.share) },
     ...(compared ? comparison(currency) : []),
   ];
@@ -153,9 +150,9 @@ function groupsTable({ state, found, answer, series, metric, onSort }) {
 
 function comparison(currency) {
   return [
-    { name: "previous", label: "Before", title: "The period before, of the same length", number: true, wide: true, key: (row) => row.group.previous, cell: (row) => money(row.group.previous, currency) },
-    { name: "change", label: "Change", number: true, key: (row) => row.group.change, cell: (row) => changed(row.group.change, currency) },
-    { name: "change-share", label: "Change %", number: true, wide: true, key: (row) => fraction(row.group.change_share), cell: (row) => format.changeShare(row.group.change_share) },
+    { name: "previous", label: "Before", title: "The period before, of the same length", number: true, wide: true, key: (row) => (row.others ? null : row.group.previous), cell: (row) => money(row.group.previous, currency) },
+    { name: "change", label: "Change", number: true, key: (row) => (row.others ? null : row.group.change), cell: (row) => changed(row.group.change, currency) },
+    { name: "change-share", label: "Change %", number: true, wide: true, key: (row) => (row.others ? null : fraction(row.group.change_share)), cell: (row) => format.changeShare(row.group.change_share) },
   ];
 }
 

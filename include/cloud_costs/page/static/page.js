@@ -95,7 +95,7 @@ function drawShell(found) {
   drawCurrencies(found);
   const asOf = document.getElementById("as-of");
   fill(asOf, found.as_of && ["Newest delivery published ", moment(found.as_of)]);
-  fill(document.getElementById("dag"), !outer && airflowLink(found.dag_url, "DAG in Airflow"));
+  fill(document.getElementById("shell-dag"), !outer && airflowLink(found.dag_url, "DAG in Airflow"));
   const chosen = currency(found);
   for (const item of document.querySelectorAll("nav[aria-label=Views] a")) {
     const path = item.dataset.path;
@@ -105,7 +105,7 @@ function drawShell(found) {
 
 /** With one currency there is nothing to choose, and its name is beside every amount. */
 function drawCurrencies(found) {
-  const place = document.getElementById("currency");
+  const place = document.getElementById("shell-currency");
   if (found.currencies.length < 2 || !place.dataset.uses) {
     fill(place);
     return;
@@ -128,6 +128,7 @@ function chooseCurrency(name) {
 }
 
 function bindShell() {
+  document.querySelector("[aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   copyExactly();
   document.getElementById("skip").addEventListener("click", (event) => {
     event.preventDefault();

@@ -55,7 +55,7 @@ function heading(column, sorted, choose) {
 }
 
 function classes(column) {
-  return ["number", "wide", "wrap"].filter((name) => column[name]).join(" ") || null;
+  return ["number", "wide", "wrap", "longer"].filter((name) => column[name]).join(" ") || null;
 }
 
 function line(columns, row) {

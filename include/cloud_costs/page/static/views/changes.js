@@ -78,18 +78,20 @@ function monday() {
 
 /** Return the answer to "why did this number change" in one sentence. */
 function sentence(answer, since) {
-  const newer = answer.loads.filter((load) => !since || (load.published_at ?? "") >= since);
-  const when = since ? ` since ${format.weekday(since)}, ${format.day(since)}` : " with its newest delivery";
   const month = `${answer.source} ${format.month(answer.billing_period)}`;
-  if (!answer.loads.length) {
-    return `Nothing is published of ${month}.`;
+  if (!since && answer.loads.length === 1) {
+    return `${month} was delivered once, so nothing has changed.`;
   }
-  if (!answer.changes.length || answer.changes.every((one) => decimal.sign(one.change) === 0 && decimal.sign(one.effective_change) === 0)) {
-    const first = !since && answer.loads.length === 1;
-    return first ? `${month} was delivered once, so nothing has changed.` : `No cost of ${month} has changed${when}.`;
+  const when = since ? ` since ${format.weekday(since)}, ${format.day(since)}` : " with its newest delivery";
+  const isSame = (one) => decimal.sign(one.change) === 0 && decimal.sign(one.effective_change) === 0;
+  if (answer.changes.every(isSame)) {
+    return `No cost of ${month} has changed${when}.`;
   }
   const sums = answer.changes.map((one) => `${format.change(one.change)} ${one.currency}`).join(" and ");
-  return `${month} changed by ${sums}${when}${since ? `, with ${format.counted(newer.length, "delivery", "deliveries")}` : ""}.`;
+  const newer = answer.loads.filter((load) => load.published_at >= since).length;
+  const first = newer === answer.loads.length ? "; nothing was published of it before" : "";
+  const counted = since ? `, by ${format.counted(newer, "delivery", "deliveries")}${first}` : "";
+  return `${month} changed by ${sums}${when}${counted}.`;
 }
 
 function summary(answer, since) {
@@ -97,7 +99,8 @@ function summary(answer, since) {
     "section",
     { class: "panel" },
     el("h2", {}, sentence(answer, since)),
-    answer.changes.map((one) =>
+    (since || answer.loads.length > 1) &&
+      answer.changes.map((one) =>
       el(
         "p",
         {},

@@ -12,9 +12,11 @@ import { copyButton, table } from "../table.js";
 const content = document.getElementById("content");
 // What a person asks of a charge first; all other columns are one click away.
 const FIRST = [
-  "ChargePeriodStart", "ServiceName", "ChargeDescription", "SubAccountName", "SubAccountId", "RegionId", "ChargeCategory",
-  "ConsumedQuantity", "ConsumedUnit", "BilledCost", "EffectiveCost", "BillingCurrency",
+  "ChargePeriodStart", "BilledCost", "EffectiveCost", "ServiceName", "ChargeDescription", "SubAccountName", "RegionId",
+  "ChargeCategory", "ConsumedQuantity", "ConsumedUnit",
 ];
+
+const WRAPPED = ["ChargeDescription", "ServiceName", "SubAccountName"];
 
 /** As stored, the first page is there at once; the largest first means reading all charges. */
 function orderOf() {
@@ -61,7 +63,7 @@ function list(state, answer) {
   const place = el("section", { class: "panel" });
   let all = false;
   const redraw = () => {
-    const chosen = all ? answer.columns : firstOf(answer.columns);
+    const chosen = all ? answer.columns : firstOf(answer);
     fill(
       place,
       el(
@@ -83,10 +85,13 @@ function list(state, answer) {
   return place;
 }
 
-/** Return the columns that people ask for first, in that order; a name of an account spares its number. */
-function firstOf(columns) {
+/** Return the columns that people ask for first, in that order; where no account has a name, its number. */
+function firstOf({ columns, charges: rows }) {
+  const at = columns.findIndex((column) => column.label === "SubAccountName");
+  const isNamed = rows.some((row) => row.values[at]);
+  const wanted = isNamed ? FIRST : FIRST.map((name) => (name === "SubAccountName" ? "SubAccountId" : name));
   const byName = new Map(columns.map((column) => [column.label.toLowerCase(), column]));
-  const found = FIRST.map((name) => byName.get(name.toLowerCase())).filter(Boolean);
+  const found = wanted.map((name) => byName.get(name.toLowerCase())).filter(Boolean);
   return found.length ? found : columns;
 }
 
@@ -98,7 +103,8 @@ function charges(answer, chosen) {
     label: column.label,
     title: column.name,
     number: isNumber(column),
-    wrap: column.label === "ChargeDescription",
+    wrap: WRAPPED.includes(column.label),
+    longer: column.label === "ChargeDescription",
     key: (row) => value(row, column),
     cell: (row) => (at === 0 ? firstCell(value(row, column)) : written(value(row, column), column)),
   }));

@@ -10,7 +10,7 @@ import * as page from "../page.js";
 
 const content = document.getElementById("content");
 const places = {
-  controls: el("div", { class: "panel controls" }),
+  controls: el("div"),
   chips: el("div", { class: "chips" }),
   results: el("div", { class: "stack" }),
 };
@@ -22,7 +22,8 @@ function draw(found) {
   page.setParameters(addressPairs(state), { replace: true });
   page.title("Explore");
   if (!places.results.isConnected) {
-    fill(content, el("h1", { class: "hidden" }, "Explore costs"), places.controls, places.chips, places.results);
+    const panel = el("div", { class: "panel controls" }, places.controls, places.chips);
+    fill(content, el("h1", { class: "hidden" }, "Explore costs"), panel, places.results);
   }
   keepingFocus(() => {
     fill(places.controls, controls(state, found, go));

@@ -25,15 +25,18 @@ async function draw(found) {
   if (focused) {
     document.getElementById(focused)?.focus();
   }
+}
 
-  function form() {
-    const options = [["", "All sources"], ...found.sources.map((one) => [one.name, one.name])];
-    const go = (value) => {
-      page.setParameters(value ? [["source", value]] : []);
-      draw(found);
-    };
-    return found.sources.length > 1 && el("div", { class: "panel controls" }, el("div", { class: "fields" }, page.choice("Source", "source", options, wanted, go)));
-  }
+function form(found, wanted) {
+  const options = [["", "All sources"], ...found.sources.map((one) => [one.name, one.name])];
+  const go = (value) => {
+    page.setParameters(value ? [["source", value]] : []);
+    draw(found);
+  };
+  return (
+    found.sources.length > 1 &&
+    el("div", { class: "panel controls" }, el("div", { class: "fields" }, page.choice("Source", "source", options, wanted, go)))
+  );
 }
 
 function head(months) {
@@ -65,8 +68,7 @@ function list(months) {
     { name: "effective", label: "Effective", number: true, wide: true, cell: (row) => amounts(row, "effective_cost") },
     { name: "rows", label: "Rows", number: true, wide: true, key: (row) => (row.rows === null ? null : String(row.rows)), cell: (row) => (row.rows === null ? "\u2013" : format.count(row.rows)) },
     { name: "checks", label: "Checks", wide: true, cell: checks },
-    { name: "published", label: "Published", wide: true, key: (row) => row.published_at ?? "", cell: (row) => moment(row.published_at) },
-    { name: "version", label: "Version", wide: true, wrap: true, cell: (row) => row.version ?? "\u2013" },
+    { name: "published", label: "Published", wide: true, key: (row) => row.published_at ?? "", cell: published },
     { name: "links", label: "More", cell: links },
   ];
   place.append(
@@ -106,6 +108,11 @@ function states(row) {
     row.load_id !== null && badge(row.estimated ? "warning" : "good", row.estimated ? "estimated" : "final", row.estimated_because),
     row.note && badge("plain", "note", row.note),
   );
+}
+
+/** A version may be the names of two runs of an export, which are longer than all the rest. */
+function published(row) {
+  return [moment(row.published_at), row.version && el("span", { class: "quiet small version", title: row.version }, row.version)];
 }
 
 function checks(row) {

@@ -163,25 +163,29 @@ function details(answer, found, change) {
     el(
       "div",
       { class: "columns" },
-      el("section", { class: "panel" }, el("h2", {}, "By cloud"), costs("Costs by cloud", "Cloud", answer.by_cloud, answer, state)),
+      el("div", { class: "stack" }, byCloud(answer, state), byService(answer, state)),
       el("section", { class: "panel" }, el("h2", {}, "What moved most"), movers(answer, state)),
-    ),
-    el(
-      "section",
-      { class: "panel" },
-      el(
-        "div",
-        { class: "bar-of-tools" },
-        el("h2", {}, "By service"),
-        el("a", { href: exploreAddress({ ...state, groups: ["service"] }) }, "Explore all services"),
-      ),
-      costs("Costs by service", "Service", [...answer.by_service, ...present(answer.other_services)], answer, state),
     ),
   ];
 }
 
-function present(value) {
-  return value ? [value] : [];
+function byCloud(answer, state) {
+  return el("section", { class: "panel" }, el("h2", {}, "By cloud"), costs("Costs by cloud", "Cloud", answer.by_cloud, answer, state));
+}
+
+function byService(answer, state) {
+  const others = answer.other_services ? [answer.other_services] : [];
+  return el(
+    "section",
+    { class: "panel" },
+    el(
+      "div",
+      { class: "bar-of-tools" },
+      el("h2", {}, "By service"),
+      el("a", { href: exploreAddress({ ...state, groups: ["service"] }) }, "Explore all services"),
+    ),
+    costs("Costs by service", "Service", [...answer.by_service, ...others], answer, state),
+  );
 }
 
 function daysChart(answer, metric, daily) {
@@ -205,7 +209,7 @@ function daysChart(answer, metric, daily) {
     { label: format.month(answer.previous_month), colour: "series-others", faint: true, values: running(before, metric) },
   ];
   return [
-    el("p", { class: "legend" }, all.map((one) => el("span", {}, swatch(one.colour), one.label))),
+    el("p", { class: "legend" }, all.map((one) => el("span", {}, swatch(one.colour, one.faint), one.label))),
     lines({
       label: `Lines: running total of ${name} cost in ${format.month(answer.month)} and ${format.month(answer.previous_month)}`,
       lines: all,
@@ -232,11 +236,11 @@ function costs(caption, dimension, rows, answer, state) {
     caption: `${caption}, ${NAMES[metric].toLowerCase()}, in ${currency}`,
     rows,
     columns: [
-      { name: "name", label: dimension, key: (row) => row.label, cell: (row) => named(row, state), wrap: true },
-      { name: "amount", label: `${NAMES[metric]} (${currency})`, number: true, key: (row) => row[metric].amount, cell: (row) => money(row[metric].amount, currency) },
+      { name: "name", label: dimension, key: (row) => ofNamed(row, row.label), cell: (row) => named(row, state), wrap: true },
+      { name: "amount", label: `${NAMES[metric]} (${currency})`, number: true, key: (row) => ofNamed(row, row[metric].amount), cell: (row) => money(row[metric].amount, currency) },
       { name: "share", label: "Share", number: true, wide: true, cell: (row) => shareBar(share(row) === null ? null : Number(share(row)) / 100) },
-      { name: "before", label: "Month before", number: true, wide: true, key: (row) => row[metric].previous, cell: (row) => money(row[metric].previous, currency) },
-      { name: "change", label: "Change", number: true, key: (row) => row[metric].change, cell: (row) => changed(row[metric].change, currency) },
+      { name: "before", label: "Month before", number: true, wide: true, key: (row) => ofNamed(row, row[metric].previous), cell: (row) => money(row[metric].previous, currency) },
+      { name: "change", label: "Change", number: true, key: (row) => ofNamed(row, row[metric].change), cell: (row) => changed(row[metric].change, currency) },
       { name: "change-share", label: "Change %", number: true, wide: true, cell: (row) => format.changeShare(row[metric].share) },
     ],
     sort: { name: "amount", descending: true },
@@ -244,9 +248,14 @@ function costs(caption, dimension, rows, answer, state) {
   });
 }
 
+/** The row of all others is last, however the table is sorted. */
+function ofNamed(row, key) {
+  return row.filters.length ? key : null;
+}
+
 /** The others have no filter of their own: their link shows all. */
 function named(row, state) {
-  const filters = row.filters ?? [];
+  const { filters } = row;
   const next = filters.some((filter) => filter.startsWith("service:")) ? ["account_id"] : ["service"];
   return el("a", { href: exploreAddress({ ...state, filters, groups: next }) }, row.label);
 }
@@ -287,11 +296,10 @@ function since(load, currency) {
   return el(
     "p",
     { class: "quiet small" },
-    "Since the ",
+    load.change === null ? "Since the " : [changed(load.change, currency), " by the "],
     el("a", { href: address(`loads/${load.load_id}`) }, "delivery"),
-    " published ",
+    " of ",
     moment(load.published_at),
-    load.change !== null && [", which changed it by ", changed(load.change, currency)],
   );
 }
 
