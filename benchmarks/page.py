@@ -42,7 +42,11 @@ REPEATS, WARM = 40, 3
 PEOPLE, CLICKS = 20, 15
 SECONDS_TO_START = 180
 NOT_INHERITED = ("AIRFLOW", "AWS_", "CLOUD_COSTS_", "PG", "POSTGRES_")
-CONNECTIONS = "select count(*) from pg_stat_activity where application_name = 'cloud_costs_page'"
+# Parallel workers have the name of their leader's application, and are no connections.
+CONNECTIONS = """
+    select count(*) from pg_stat_activity
+    where application_name = 'cloud_costs_page' and backend_type = 'client backend'
+"""
 IMPORT = """
 import importlib.util, sys, time
 import airflow.plugins_manager

@@ -577,7 +577,10 @@ def test_sessions_are_few_and_ended_ones_are_replaced(postgres, loaded):
     database, sources = loaded
     app = app_of(reading(postgres, database), sources, size=3)
     with TestClient(app) as client, psycopg.connect(postgres.uri(), autocommit=True) as other:
-        count = "select count(*) from pg_stat_activity where application_name = 'cloud_costs_page' and usename = %s"
+        count = (
+            "select count(*) from pg_stat_activity "
+            "where application_name = 'cloud_costs_page' and usename = %s and backend_type = 'client backend'"
+        )
 
         def ask(number: int) -> tuple[int, int]:
             status = client.get(
