@@ -89,6 +89,7 @@ def test_charges_of_one_commitment_and_kind_are_summed(schema):
         ({"billingaccountid": "2"}, {"billing_account_id": "2"}),
         ({"billingcurrency": "USD"}, {"currency": "USD"}),
         ({"providername": "Microsoft"}, {"cloud_provider": "Microsoft"}),
+        ({"commitmentdiscountid": "arn:2", "listcost": None}, {"commitment_id": "arn:2", "list_cost": Decimal()}),
     ],
     ids=repr,
 )
