@@ -65,8 +65,6 @@ def charges(costs: Costs, wanted: Wanted, connection: Connection, published: Pub
     columns = [column for column in focus_columns() if column.name != OF_ALL_SOURCES]
     rows: Sequence[tuple[Any, ...]] = ()
     if months:
-        # The order in which charges are found has to be the same for every page.
-        connection.execute("set local max_parallel_workers_per_gather to 0")
         bound = Bound()
         selects = [
             _select(costs, published, source, wanted, months[source], [column.name for column in columns], bound)

@@ -50,6 +50,7 @@ usage_totals as (
         currency = {currency}
         and billing_period between {first}::date and {last}::date
         and charge_category = 'Usage'
+        and service = any(array(select covered_services.service from covered_services))
     group by source, coalesce(billing_account_id, ''), service
     union all
     select
