@@ -343,6 +343,8 @@ def test_changes_say_why_a_number_is_not_what_it_was(client, loaded):
     assert since["changes"][0]["after"] == change["after"]
     same = get(client, "changes", source="cup", billing_period="2025-01", since="2099-01-01T00:00:00Z")
     assert (same["changes"][0]["change"], same["differences"]) == ("0", [])
+    first = get(client, "changes", source="azure", billing_period="2025-01")
+    assert (first["changes"][0]["change"], first["differences"], len(first["loads"])) == ("0", [], 1)
 
 
 def test_load_shows_its_files_checks_and_differences(client, loaded):

@@ -6,6 +6,8 @@ forgotten with it.
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Bytes of all answers of a state, and of the largest one that is kept: a page of charges is larger than most.
 MOST, LARGEST = 16_000_000, 1_000_000
@@ -18,6 +20,22 @@ class Answers:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
+        self._turns: dict[str, tuple[threading.Lock, int]] = {}
+
+    @contextmanager
+    def turn(self, address: str) -> Iterator[None]:
+        """Let one request at a time work on an address: the others find its answer when their turn comes."""
+        with self._lock:
+            lock, waiting = self._turns.get(address, (threading.Lock(), 0))
+            self._turns[address] = (lock, waiting + 1)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                lock, waiting = self._turns.pop(address)
+                if waiting > 1:
+                    self._turns[address] = (lock, waiting - 1)
 
     def get(self, address: str) -> bytes | None:
         """Return the answer to an address, if it is known."""

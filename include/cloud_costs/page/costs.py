@@ -41,13 +41,21 @@ class Costs:
             return self._of_one_state(work, connection, self.catalogue.read(connection))[0]
 
     def kept(self, address: str, work: Callable[[Connection, Published], bytes], seconds: float | None = None) -> bytes:
-        """Return the answer to an address: what `work` returns, or what it returned for the same state."""
+        """Return the answer to an address: what `work` returns, or what it returned for the same state.
+
+        Of several requests for one address, one works, and the others wait without a session.
+        """
         with self.pool.reading(seconds) as connection:
             published = self.catalogue.read(connection)
+        known = published.answers.get(address)
+        if known is not None:
+            return known
+        with published.answers.turn(address):
             known = published.answers.get(address)
             if known is not None:
                 return known
-            found, published = self._of_one_state(work, connection, published)
+            with self.pool.reading(seconds) as connection:
+                found, published = self._of_one_state(work, connection, self.catalogue.read(connection))
             published.answers.keep(address, found)
             return found
 
