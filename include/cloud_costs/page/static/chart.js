@@ -57,7 +57,11 @@ async function render(figure, plot, told, draw) {
   }
   const { traces, layout, tell, click, range } = draw();
   const paint = () =>
-    library.react(plot, styled(traces), framed(layout, range), { displayModeBar: false, responsive: true });
+    library.react(plot, styled(traces), framed(layout, range), {
+      displayModeBar: false,
+      showTips: false,
+      responsive: true,
+    });
   await paint();
   const repaint = () => (figure.isConnected ? paint() : document.removeEventListener("theme", repaint));
   document.addEventListener("theme", repaint);
@@ -133,8 +137,8 @@ function place(told, figure, event, content) {
 
 /**
  * Return costs by period, stacked by group. `series` has `{label, colour, values}`, values as exact decimals. A click
- * is told as the places of the period and the group (-1 for none). A stretch that is marked is told as the places of its
- * first and last period.
+ * is told as the places of the period and the group (-1 for none). A stretch that is marked is told as the places of
+ * its first and last period.
  */
 export function stacked({ label, periods, per, series, totals, currency, onClick, onRange }) {
   const numbers = series.map((one) => one.values.map(decimal.approximate));

@@ -265,8 +265,10 @@ function byPeriod(state, answer, series, metric) {
 
 function periodTable(state, answer, series, metric) {
   const { currency, periods } = answer;
-  const to = (filters, at, text) =>
-    el("a", { href: periodAddress({ ...state, filters }, periods[at]) }, money(text, currency));
+  const to = (filters, at, amount) =>
+    decimal.sign(amount) === 0
+      ? el("span", { class: "quiet" }, money(amount, currency))
+      : el("a", { href: periodAddress({ ...state, filters }, periods[at]) }, money(amount, currency));
   const columns = [
     { name: "period", label: "Period", key: (at) => periods[at], cell: (at) => format.period(periods[at], answer.per) },
     {
