@@ -1,5 +1,7 @@
 """The Costs page in Airflow's navigation, at /cloud-costs/ (docs/page.md)."""
 
+from typing import Any, ClassVar
+
 from airflow.plugins_manager import AirflowPlugin
 
 from cloud_costs.airflow.costs_page import Lazy
@@ -9,8 +11,8 @@ class CloudCostsPage(AirflowPlugin):
     """Shows what clouds cost to whoever may read the DAG cloud_costs."""
 
     name = "cloud_costs_page"
-    fastapi_apps = [{"app": Lazy(), "url_prefix": "/cloud-costs", "name": "Cloud Costs"}]  # noqa: RUF012
-    external_views = [  # noqa: RUF012
+    fastapi_apps: ClassVar[list[Any]] = [{"app": Lazy(), "url_prefix": "/cloud-costs", "name": "Cloud Costs"}]
+    external_views: ClassVar[list[Any]] = [
         {
             "name": "Cloud Costs",
             "href": "cloud-costs/",

@@ -212,9 +212,10 @@ def totals_of(amounts):
 
 
 def test_totals_that_sum_to_the_costs_are_no_violation(find):
-    halves = [AMOUNTS | {"cost": Decimal("0.5"), "line_items": 2}] * 2
-    halves[0] |= {"effective_cost": Decimal("1.75"), "list_cost": Decimal("2.5")}
-    halves[1] |= {"effective_cost": Decimal("0.25"), "list_cost": Decimal("0.5")}
+    halves = [
+        AMOUNTS | {"cost": share, "effective_cost": 2 * share, "list_cost": 3 * share, "line_items": int(4 * share)}
+        for share in (Decimal("0.25"), Decimal("0.75"))
+    ]
     for currency in ("EUR", None):
         normalized = [half | {"currency": currency} for half in halves]
         assert find(TOTALS, normalized=normalized, totals=totals_of(AMOUNTS | {"currency": currency})) == []

@@ -92,21 +92,17 @@ def _add_costs(api: APIRouter, costs: Costs) -> None:
     @api.get("/context", response_model=Context)
     def get_context() -> Response:
         """What the page can ask for."""
-        with costs.reading() as (_, published):
-            return as_json(context.context(costs, published))
+        return as_json(costs.answer(lambda _, published: context.context(costs, published)))
 
     @api.get("/overview", response_model=Overview)
     def get_overview(currency: Currency = None) -> Response:
         """The newest billing month so far, against the same days of the month before."""
-        with costs.reading() as (connection, published):
-            return as_json(overview.overview(costs, currency, connection, published))
+        return as_json(costs.answer(lambda *found: overview.overview(costs, currency, *found)))
 
     @api.get("/explore", response_model=Explore)
     def get_explore(complete: Complete) -> Response:
         """Costs of a range by up to two dimensions."""
-        with costs.reading() as (connection, published):
-            answer = explore.explore(costs, complete(published), connection, published)
-        return as_json(answer)
+        return as_json(costs.answer(lambda *found: explore.explore(costs, complete(found[1]), *found)))
 
     @api.get("/explore.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
     def get_csv(complete: Complete) -> Response:
@@ -122,12 +118,10 @@ def _add_costs(api: APIRouter, costs: Costs) -> None:
     def get_commitments(first: FirstMonth = None, last: LastMonth = None, currency: Currency = None) -> Response:
         """Utilization, coverage and unused cost of commitments, by billing months."""
         months_of = (parse_month(first) if first else None, parse_month(last) if last else None)
-        with costs.reading() as (connection, published):
-            return as_json(commitments.commitments(costs, *months_of, currency, connection, published))
+        return as_json(costs.answer(lambda *found: commitments.commitments(costs, *months_of, currency, *found)))
 
     def _download(complete: Callable[[Published], Question]) -> downloads.Download:
-        with costs.reading() as (connection, published):
-            return downloads.download(costs, complete(published), connection, published)
+        return costs.answer(lambda *found: downloads.download(costs, complete(found[1]), *found))
 
 
 def _add_details(api: APIRouter, costs: Costs) -> None:
@@ -140,8 +134,9 @@ def _add_details(api: APIRouter, costs: Costs) -> None:
         ] = "stored",
     ) -> Response:
         """The FOCUS charges behind a number, 200 a page."""
-        with costs.reading(charges.SECONDS) as (connection, published):
-            wanted = charges.Wanted(
+
+        def wanted(published: Published) -> charges.Wanted:
+            return charges.Wanted(
                 range=common.range(published),
                 by_billing_months=common.dates == "billing",
                 filters=common.filters,
@@ -149,8 +144,8 @@ def _add_details(api: APIRouter, costs: Costs) -> None:
                 page=page,
                 order=order,
             )
-            answer = charges.charges(costs, wanted, connection, published)
-        return as_json(answer)
+
+        return as_json(costs.answer(lambda *found: charges.charges(costs, wanted(found[1]), *found), charges.SECONDS))
 
     @api.get("/lines", response_model=Lines)
     def get_lines(
@@ -160,14 +155,12 @@ def _add_details(api: APIRouter, costs: Costs) -> None:
     ) -> Response:
         """The exported line behind a charge, with every exported column."""
         month = parse_month(billing_period)
-        with costs.reading() as (connection, published):
-            return as_json(charges.lines(costs, source, month, line, connection, published))
+        return as_json(costs.answer(lambda *found: charges.lines(costs, source, month, line, *found)))
 
     @api.get("/loads/{load_id}", response_model=Load)
     def get_load(load_id: Annotated[int, Path(ge=1, le=MAX_ID)]) -> Response:
         """One load: its files, its checks, and what it changed."""
-        with costs.reading() as (connection, published):
-            return as_json(loads.load(costs, load_id, connection, published))
+        return as_json(costs.answer(lambda *found: loads.load(costs, load_id, *found)))
 
     @api.get("/changes", response_model=Changes)
     def get_changes(
@@ -177,14 +170,12 @@ def _add_details(api: APIRouter, costs: Costs) -> None:
     ) -> Response:
         """The loads of a billing month, newest first, and why its numbers changed."""
         month = parse_month(billing_period)
-        with costs.reading() as (connection, published):
-            return as_json(loads.changes(costs, source, month, since, connection, published))
+        return as_json(costs.answer(lambda *found: loads.changes(costs, source, month, since, *found)))
 
     @api.get("/months", response_model=Months)
     def get_months() -> Response:
         """Every source and billing month: the published version, its checks, and what is wrong."""
-        with costs.reading() as (connection, published):
-            return as_json(months.months(costs, connection, published))
+        return as_json(costs.answer(lambda *found: months.months(costs, *found)))
 
 
 def _file(content: bytes, media_type: str, ending: str) -> Response:

@@ -76,7 +76,7 @@ def description_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
 
 def path_of(request: Request) -> str:
     """Return the path below the app's root. Servers hand over the whole path, or the one behind their own prefix."""
-    path, root = request.scope["path"], request.scope.get("root_path", "")
+    path, root = str(request.scope["path"]), str(request.scope.get("root_path", ""))
     return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
@@ -148,7 +148,8 @@ async def _not_valid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     name = str(first["loc"][-1] if isinstance(first["loc"][-1], str) else first["loc"][-2])
     detail = f"{name}: {first['input']!r} is not valid." if first["type"] != "missing" else f"{name} is missing."
-    return _problem(request, WRONG, detail, f"{first['msg']}.")
+    hint = "Write a day as YYYY-MM-DD." if first["type"].startswith("date") else f"{first['msg']}."
+    return _problem(request, WRONG, detail, hint)
 
 
 async def _not_allowed(request: Request, error: Exception) -> Response:

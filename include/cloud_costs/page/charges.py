@@ -16,9 +16,10 @@ from psycopg import sql
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.charges.focus import OF_ALL_SOURCES, RAW_LINE
 from cloud_costs.database.postgres import Connection, columns_of
+from cloud_costs.formats import FORMATS
 from cloud_costs.months import month_label
 from cloud_costs.page.costs import Costs
-from cloud_costs.page.dimensions import BY_NAME, Bound, Filters, condition
+from cloud_costs.page.dimensions import BY_NAME, Bound, Dimension, Filters, condition
 from cloud_costs.page.load_models import Charge, Charges, ColumnName, Lines, LoadName, RawLine
 from cloud_costs.page.periods import Range
 from cloud_costs.page.problems import NO_SUCH, WRONG, Refusal
@@ -68,8 +69,8 @@ def charges(costs: Costs, wanted: Wanted, connection: Connection, published: Pub
         connection.execute("set local max_parallel_workers_per_gather to 0")
         bound = Bound()
         selects = [
-            _select(costs, source, billing_periods, wanted, bound, [column.name for column in columns])
-            for source, billing_periods in months.items()
+            _select(costs, published, source, wanted, months[source], [column.name for column in columns], bound)
+            for source in months
         ]
         order = sql.SQL("order by size desc nulls last, source, line" if wanted.order == "largest" else "")
         statement = sql.SQL("select * from ({}) as charges {} limit {} offset {}").format(
@@ -155,8 +156,18 @@ def _months(wanted: Wanted, published: Published) -> dict[str, list[date]]:
 
 
 def _select(
-    costs: Costs, source: str, months: Iterable[date], wanted: Wanted, bound: Bound, columns: Sequence[str]
+    costs: Costs,
+    published: Published,
+    source: str,
+    wanted: Wanted,
+    months: Iterable[date],
+    columns: Sequence[str],
+    bound: Bound,
 ) -> sql.Composable:
+    def value(dimension: Dimension) -> sql.Composable:
+        spellings = _spellings(costs, published, source, dimension.key) if dimension.key is not None else ()
+        return dimension.value_of_charge(bound, spellings)
+
     filters = {one: values for one, values in wanted.filters.items() if one != BY_NAME["source"]}
     in_range: sql.Composable = sql.SQL("true")
     if not wanted.by_billing_months:
@@ -178,8 +189,19 @@ def _select(
         months=bound(sorted(set(months), reverse=True)),
         currency=bound(wanted.currency),
         range=in_range,
-        filters=condition(filters, bound, of_charges=True),
+        filters=condition(filters, bound, value),
     )
+
+
+def _spellings(costs: Costs, published: Published, source: str, key: str) -> Sequence[str]:
+    """Return how the charges of a source may spell the key of a tag: not at all where the source does not name it."""
+    configured = {one.name: one.tags for one in costs.sources()}
+    if key not in configured.get(source, (key,)):
+        return ()
+    tags = FORMATS[published.formats[source]].tags
+    # A key of a later list has the list's prefix only where an earlier list has the key too.
+    prefixes = [one.prefix for one in tags.lists if one.prefix and key.startswith(one.prefix)]
+    return tuple(dict.fromkeys([*tags.spellings(key), *(key.removeprefix(prefix) for prefix in prefixes)]))
 
 
 def _charge(row: tuple[Any, ...], loads: dict[tuple[str, date], int]) -> Charge:

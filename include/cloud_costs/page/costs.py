@@ -1,9 +1,9 @@
 """What every view works with: the sessions, what is published, and the configuration."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Connection, Database
@@ -13,6 +13,10 @@ from cloud_costs.page.pool import Pool
 from cloud_costs.page.published import Catalogue, Published
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+# A load publishes a month in some milliseconds, and the next one comes seconds later.
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,21 @@ class Costs:
         """The database that the sessions are of."""
         return self.pool.database
 
-    @contextmanager
-    def reading(self, seconds: float | None = None) -> Iterator[tuple[Connection, Published]]:
-        """Borrow a session for one transaction, and return it with what is published as that transaction sees it."""
+    def answer(self, work: Callable[[Connection, Published], T], seconds: float | None = None) -> T:
+        """Return what `work` returns in one read-only transaction, with what is published.
+
+        Each statement sees what was published when it began. So that all parts of an answer are of one state, the work
+        is done again when something was published meanwhile.
+        """
         with self.pool.reading(seconds) as connection:
-            yield connection, self.catalogue.read(connection)
+            published = self.catalogue.read(connection)
+            for _ in range(TRIES):
+                answer = work(connection, published)
+                now = self.catalogue.read(connection)
+                if now.state == published.state:
+                    break
+                published = now
+            return answer
 
     def sources(self) -> Sequence[Source]:
         """Return the configured sources. A configuration that is not valid stops loads, and not people who read."""

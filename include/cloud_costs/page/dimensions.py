@@ -4,7 +4,7 @@ The same dimension twice means either value, and two dimensions mean both. A val
 it. A tag's key is bound too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -45,12 +45,24 @@ class Dimension:
         """The dimension as parameters name it. A colon in the key of a tag is written %3A."""
         return self.column if self.key is None else f"{TAG}:{quote(self.key, safe='')}"
 
-    def value(self, bound: "Bound", *, of_charges: bool = False) -> sql.Composable:
-        """Return the SQL expression of the value, which is empty where costs have none."""
-        column: sql.Composable = sql.Identifier(self.charge_column if of_charges else self.column)
+    def value(self, bound: "Bound") -> sql.Composable:
+        """Return the SQL expression of the value in `costs`, which is empty where costs have none."""
+        column: sql.Composable = sql.Identifier(self.column)
         if self.key is not None:
             column = sql.SQL("({} ->> {}::text)").format(column, bound(self.key))
         return sql.SQL("coalesce({}, '')").format(column)
+
+    def value_of_charge(self, bound: "Bound", spellings: Sequence[str]) -> sql.Composable:
+        """Return the SQL expression of the value in FOCUS charges.
+
+        `costs` has the tags that the source names, as it spells them. Charges have all, as the exporter spells them:
+        `spellings` are those of the key, and none where the source does not name it.
+        """
+        if self.key is None:
+            return sql.SQL("coalesce({}, '')").format(sql.Identifier(self.charge_column))
+        tags = sql.Identifier(self.charge_column)
+        values = [sql.SQL("nullif({} ->> {}::text, '')").format(tags, bound(spelling)) for spelling in spellings]
+        return sql.SQL("coalesce({})").format(sql.SQL(", ").join([*values, sql.SQL("''")]))
 
     def shown(self) -> DimensionName:
         """Return the dimension as the API has it."""
@@ -120,10 +132,10 @@ def narrowed(filters: Filters, dimensions: Sequence[Dimension], values: Sequence
     return written({**filters, **own})
 
 
-def condition(filters: Filters, bound: Bound, *, of_charges: bool = False) -> sql.Composable:
-    """Return the SQL condition that filters state."""
+def condition(filters: Filters, bound: Bound, value: Callable[[Dimension], sql.Composable]) -> sql.Composable:
+    """Return the SQL condition that filters state of the values of dimensions."""
     conditions = [
-        sql.SQL("{} = any({})").format(dimension.value(bound, of_charges=of_charges), bound(list(values)))
+        sql.SQL("{} = any({}::text[])").format(value(dimension), bound(list(values)))
         for dimension, values in filters.items()
     ]
     return sql.SQL(" and ").join([sql.SQL("true"), *conditions])

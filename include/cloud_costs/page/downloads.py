@@ -43,9 +43,9 @@ def download(costs: Costs, question: Question, connection: Connection, published
     keys = keys_of(question.groups, bound)
     statement = sql_files.compose(
         sql_files.read("page/download.sql"),
-        key_1=keys[0],
-        key_2=keys[1],
-        period=place.period(question, bound),
+        first_key=keys[0],
+        second_key=keys[1],
+        period_of_row=place.period(question, bound),
         metric=place.metric(question),
         relation=costs.database.table(place.relation),
         currency=bound(question.currency),

@@ -52,8 +52,8 @@ def explore(costs: Costs, question: Question, connection: Connection, published:
         per=question.per,
         first=question.range.first,
         last=question.range.last,
-        previous_first=before and before.first,
-        previous_last=before and before.last,
+        previous_first=before.first if before else None,
+        previous_last=before.last if before else None,
         periods=periods,
         dimensions=[one.shown() for one in question.groups],
         groups=[_group(question, one, everything.total, names) for one in groups if question.groups],
@@ -102,9 +102,9 @@ def _ask(
     keys = keys_of(question.groups, bound)
     statement = sql_files.compose(
         sql_files.read("page/explore.sql"),
-        key_1=keys[0],
-        key_2=keys[1],
-        period=place.period(question, bound),
+        first_key=keys[0],
+        second_key=keys[1],
+        period_of_row=place.period(question, bound),
         metric=place.metric(question),
         relation=costs.database.table(place.relation),
         currency=bound(question.currency),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from cloud_costs.page.models import Amount, Model, Share
 
@@ -192,12 +192,10 @@ class Commitments(Model):
     """The commitments of a range of billing months, in one currency."""
 
     currency: str
-    first: str = Field(alias="from")
-    last: str = Field(alias="to")
+    first: str = Field(serialization_alias="from")
+    last: str = Field(serialization_alias="to")
     totals: CommitmentTotals
     commitments: list[Commitment] = Field(description="The largest unused cost first.")
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
 
 class MonthCost(Model):

@@ -1,11 +1,12 @@
 """Loads: what one brought in, what it changed, and why a number of a month is not what it was."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 
 from psycopg import sql
-from psycopg.rows import namedtuple_row
+from psycopg.rows import class_row
 
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection
@@ -29,14 +30,48 @@ from cloud_costs.page.published import Published
 ALL, SOME = 1_000, 20
 # Loads of a month whose differences are shown at once.
 SHOWN = 10
+ROW = sql.SQL(
+    """
+    select
+        source, billing_period, format, version, status, raw_only, manifest_uri, started, finished, rows, bytes, note,
+        error, dag_run_id, map_index
+    from {} where load_id = %s
+    """
+)
 SEEN = sql.SQL("status in ('published', 'superseded') and not raw_only")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of `load_history`."""
+
+    source: str
+    billing_period: date
+    format: str
+    version: str | None
+    status: str
+    raw_only: bool
+    manifest_uri: str | None
+    started: datetime
+    finished: datetime | None
+    rows: int | None
+    bytes: int | None
+    note: str | None
+    error: str | None
+    dag_run_id: str | None
+    map_index: int | None
+
+    @property
+    def was_seen(self) -> bool:
+        """Whether people saw the costs of this load, now or before another one was published."""
+        return self.status in ("published", "superseded")
 
 
 def load(costs: Costs, load_id: int, connection: Connection, published: Published) -> Load:
     """Return everything about one load. Raises `Refusal` where there is none."""
     history = costs.database.table("load_history")
-    with connection.cursor(row_factory=namedtuple_row) as cursor:
-        row = cursor.execute(sql.SQL("select * from {} where load_id = %s").format(history), [load_id]).fetchone()
+    with connection.cursor(row_factory=class_row(_Row)) as cursor:
+        row = cursor.execute(ROW.format(history), [load_id]).fetchone()
     if row is None:
         raise Refusal(NO_SUCH, f"There is no load {load_id}.", "Months lists the loads that are published.")
     previous = connection.execute(
@@ -45,7 +80,7 @@ def load(costs: Costs, load_id: int, connection: Connection, published: Publishe
         ),
         [row.source, row.billing_period, load_id],
     ).fetchone()
-    before = previous[0] if previous and row.status in ("published", "superseded") and not row.raw_only else None
+    before = previous[0] if previous and row.was_seen and not row.raw_only else None
     differences, _ = _differences(costs, connection, published, [(load_id, before)] if before else [], ALL)
     return Load(
         load_id=load_id,
@@ -57,7 +92,7 @@ def load(costs: Costs, load_id: int, connection: Connection, published: Publishe
         raw_only=row.raw_only,
         manifest_uri=row.manifest_uri,
         started=row.started,
-        published_at=row.finished if row.status in ("published", "superseded") else None,
+        published_at=row.finished if row.was_seen else None,
         rows=row.rows,
         bytes=row.bytes,
         totals=_totals(costs, connection, [load_id]).get(load_id, []),

@@ -212,10 +212,14 @@ class Explore(Model):
     metric: str
     dates: str
     per: str
-    first: date = Field(alias="from", description="The first day; by billing months, the first day of the first.")
-    last: date = Field(alias="to", description="The last day; by billing months, the last day of the last.")
-    previous_first: date | None = Field(alias="previous_from")
-    previous_last: date | None = Field(alias="previous_to")
+    first: date = Field(
+        serialization_alias="from", description="The first day; by billing months, the first day of the first."
+    )
+    last: date = Field(
+        serialization_alias="to", description="The last day; by billing months, the last day of the last."
+    )
+    previous_first: date | None = Field(serialization_alias="previous_from")
+    previous_last: date | None = Field(serialization_alias="previous_to")
     periods: list[date] = Field(description="The first day of each; a week begins on Monday.")
     dimensions: list[DimensionName] = Field(description="What `values` of the groups are of.")
     groups: list[Group] = Field(description="The largest first.")
@@ -230,5 +234,3 @@ class Explore(Model):
     estimated_because: str
     relation: str = Field(description="The relation that answered: costs_by_day or costs.")
     milliseconds: float = Field(description="How long the database took.")
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True)

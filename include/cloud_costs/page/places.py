@@ -53,7 +53,7 @@ class Place:
             bound(before.first if before else question.range.first),
             bound(question.range.last),
             bound(list(self.billing_periods)),
-            condition(question.filters, bound),
+            condition(question.filters, bound, lambda dimension: dimension.value(bound)),
         )
 
 

@@ -61,7 +61,7 @@ class Pool:
 
     @contextmanager
     def reading(self, seconds: float | None = None) -> Iterator[Connection]:
-        """Borrow a session for one transaction, which sees one state of the database and can change nothing.
+        """Borrow a session for one transaction, which can change nothing.
 
         A statement that takes longer than `seconds`, or the pool's, is ended. Raises `Refusal` for every error of the
         database.
@@ -118,7 +118,8 @@ class Pool:
 
     def _open(self) -> Connection:
         connection = self.database.open(SETTINGS)
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        # In a REPEATABLE READ transaction, a month whose partition is swapped meanwhile would be empty.
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         connection.read_only = True
         # After five times, psycopg would prepare a statement, and PostgreSQL plan it without its values.
         connection.prepare_threshold = None

@@ -343,8 +343,9 @@ def _write_totals(connection: Connection, database: Database, load: Load) -> Non
                 %s, coalesce(account_id, ''), coalesce(service, ''), charge_category, currency, sum(line_items),
                 sum(cost), sum(effective_cost)
             from {}
+            where relation = 'costs_by_month'
             group by coalesce(account_id, ''), coalesce(service, ''), charge_category, currency
             """
-        ).format(totals, database.staging_table(load.normalized_table)),
+        ).format(totals, database.staging_table(load.by_day_table)),
         [load.load_id],
     )

@@ -111,4 +111,4 @@ select
 from commitments
 left join coverable
     on commitments.commitment_id = coverable.commitment_id and commitments.source = coverable.source
-order by commitments.is_one, commitments.unused desc, commitments.used desc, commitments.commitment_id
+order by commitments.is_one asc, commitments.unused desc, commitments.used desc, commitments.commitment_id asc

@@ -71,4 +71,4 @@ select
     changes_of_load
 from ranked
 where rank <= {at_most}
-order by load_id desc, rank
+order by load_id desc, rank asc

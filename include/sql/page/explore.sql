@@ -3,9 +3,9 @@
 
 with found as materialized (
     select
-        {key_1} as key_1,
-        {key_2} as key_2,
-        {period} as period,
+        {first_key} as key_1,
+        {second_key} as key_2,
+        {period_of_row} as period,
         sum({metric}) as amount
     from {relation}
     where currency = {currency} and {condition}
@@ -18,7 +18,8 @@ ranked as (
         key_2,
         row_number() over (
             order by coalesce(sum(amount) filter (where period is not null), 0) desc, key_1 asc, key_2 asc
-        ) as rank
+        ) as rank,
+        count(*) over () as number_of_groups
     from found
     group by key_1, key_2
 )
@@ -29,7 +30,7 @@ select
     case when ranked.rank <= {top}::bigint then found.key_2 end as shown_2,
     found.period,
     sum(found.amount) as amount,
-    (select count(*) from ranked) as number_of_groups
+    max(ranked.number_of_groups) as number_of_groups
 from found
 inner join ranked on found.key_1 = ranked.key_1 and found.key_2 = ranked.key_2
 group by least(ranked.rank, {top}::bigint + 1), shown_1, shown_2, found.period

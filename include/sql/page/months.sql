@@ -12,7 +12,7 @@ with ended as (
         map_index
     from {load_history}
     where status in ('published', 'superseded', 'rejected', 'failed')
-    order by source, billing_period, load_id desc
+    order by source asc, billing_period asc, load_id desc
 ),
 
 current_loads as (
@@ -58,4 +58,4 @@ from ended
 left join current_loads
     on ended.source = current_loads.source and ended.billing_period = current_loads.billing_period
 left join checks on current_loads.load_id = checks.load_id
-order by ended.billing_period desc, ended.source
+order by ended.billing_period desc, ended.source asc

@@ -27,5 +27,5 @@ select
     after
 from moved
 where before <> after
-order by abs(after - before) desc, source, account_id, service
+order by abs(after - before) desc, source asc, account_id asc, service asc
 limit {at_most}

@@ -19,4 +19,4 @@ from {costs_by_day_service} as charges
 inner join cuts on charges.source = cuts.source and charges.billing_period = cuts.billing_period
 where charges.currency = {currency} and charges.date <= cuts.through
 group by grouping sets ((charges.cloud_provider), (charges.service), ())
-order by is_cloud, is_service, cost desc, value
+order by is_cloud asc, is_service asc, cost desc, value asc

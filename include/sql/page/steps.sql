@@ -58,4 +58,4 @@ select
     change
 from steps
 where change <> 0 or change is null
-order by source, account_id, service, change is null, abs(change) desc, load_id
+order by source asc, account_id asc, service asc, change is null asc, abs(change) desc, load_id asc
