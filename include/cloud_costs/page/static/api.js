@@ -37,10 +37,18 @@ async function refusal(response) {
     return new ApiError(401, "Your login has ended.", "Load this page again to log in.");
   }
   if (response.status === 403) {
-    return new ApiError(403, "You may not see the costs.", "Ask who runs Airflow for the right to read the DAG cloud_costs.");
+    return new ApiError(
+      403,
+      "You may not see the costs.",
+      "Ask who runs Airflow for the right to read the DAG cloud_costs.",
+    );
   }
   const detail = typeof body?.detail === "string" ? body.detail : `The server answered with error ${response.status}.`;
-  return new ApiError(response.status, detail, body?.hint ?? "Try again. If it stays so, look into the log of Airflow's API server.");
+  return new ApiError(
+    response.status,
+    detail,
+    body?.hint ?? "Try again. If it stays so, look into the log of Airflow's API server.",
+  );
 }
 
 /** Load the page again, which leads to the login and back; once, so that a login that fails makes no circle. */
@@ -63,8 +71,8 @@ export function announce(text) {
 const running = new WeakMap();
 
 /**
- * Show in `target` what `work` returns: nodes, given an AbortSignal. Only the newest work of a target is shown. While it
- * runs, the target keeps what it showed before. `done` is announced when it is there; it may be a function.
+ * Show in `target` what `work` returns: nodes, given an AbortSignal. Only the newest work of a target is shown. While
+ * it runs, the target keeps what it showed before. `done` is announced when it is there; it may be a function.
  */
 export async function show(target, work, done = "") {
   running.get(target)?.abort();
@@ -80,7 +88,10 @@ export async function show(target, work, done = "") {
     }
   } catch (error) {
     if (!controller.signal.aborted) {
-      fill(target, problem(error, () => show(target, work, done)));
+      fill(
+        target,
+        problem(error, () => show(target, work, done)),
+      );
       announce("");
     }
   } finally {

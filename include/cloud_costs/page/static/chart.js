@@ -10,7 +10,7 @@ const TOUCH = window.matchMedia("(pointer: coarse)");
 // Above this number of bars a browser draws areas far quicker.
 const MANY_BARS = 2500;
 const TOLD = 8;
-export const COLOURS = 10;
+const COLOURS = 10;
 
 let loading;
 
@@ -56,15 +56,26 @@ async function render(figure, plot, told, draw) {
     return;
   }
   const { traces, layout, tell, click, range } = draw();
-  const paint = () => library.react(plot, styled(traces), framed(layout, range), { displayModeBar: false, responsive: true });
+  const paint = () =>
+    library.react(plot, styled(traces), framed(layout, range), {
+      displayModeBar: false,
+      showTips: false,
+      responsive: true,
+    });
   await paint();
   const repaint = () => (figure.isConnected ? paint() : document.removeEventListener("theme", repaint));
   document.addEventListener("theme", repaint);
-  plot.on("plotly_hover", (event) => place(told, figure, event, tell(event.points[0])));
-  plot.on("plotly_unhover", () => { told.hidden = true; });
+  let hovered;
+  plot.on("plotly_hover", (event) => {
+    hovered = { at: event.points[0].pointIndex, y: event.yvals[0] };
+    place(told, figure, event, tell(hovered));
+  });
+  plot.on("plotly_unhover", () => {
+    told.hidden = true;
+  });
   if (click) {
     plot.classList.add("clickable");
-    plot.on("plotly_click", (event) => click(event.points[0]));
+    plot.on("plotly_click", () => hovered && click(hovered));
   }
   if (range) {
     plot.on("plotly_relayout", (change) => {
@@ -92,7 +103,13 @@ function styled(traces) {
 
 function framed(layout, range) {
   const line = token("line");
-  const axis = { gridcolor: line, linecolor: line, zerolinecolor: token("line-strong"), fixedrange: true, automargin: true };
+  const axis = {
+    gridcolor: line,
+    linecolor: line,
+    zerolinecolor: token("line-strong"),
+    fixedrange: true,
+    automargin: true,
+  };
   return {
     ...layout,
     height: PHONE.matches ? 220 : 300,
@@ -102,7 +119,7 @@ function framed(layout, range) {
     plot_bgcolor: "rgba(0,0,0,0)",
     showlegend: false,
     dragmode: range && !TOUCH.matches ? "zoom" : false,
-    hovermode: layout.hovermode ?? "closest",
+    hovermode: "x",
     xaxis: { ...axis, showgrid: false, ...layout.xaxis, fixedrange: !range || TOUCH.matches },
     yaxis: { ...axis, tickformat: "~s", nticks: 6, ...layout.yaxis },
   };
@@ -119,8 +136,9 @@ function place(told, figure, event, content) {
 }
 
 /**
- * Return costs by period, stacked by group. `series` has `{label, colour, values}`, values as exact decimals. A click is told
- * as the places of the period and the group, and a stretch that is marked as the places of its first and last period.
+ * Return costs by period, stacked by group. `series` has `{label, colour, values}`, values as exact decimals. A click
+ * is told as the places of the period and the group (-1 for none). A stretch that is marked is told as the places of
+ * its first and last period.
  */
 export function stacked({ label, periods, per, series, totals, currency, onClick, onRange }) {
   const numbers = series.map((one) => one.values.map(decimal.approximate));
@@ -128,11 +146,32 @@ export function stacked({ label, periods, per, series, totals, currency, onClick
   const kind = areas ? { type: "scatter", mode: "lines", stackgroup: "costs" } : { type: "bar" };
   return chart(label, () => ({
     traces: series.map((one, at) => ({ ...kind, x: periods, y: numbers[at], colour: one.colour })),
-    layout: { barmode: "relative", bargap: periods.length > 60 ? 0.05 : 0.2, xaxis: { type: "category", ...ticks(periods, per) } },
-    tell: (point) => tellPeriod({ at: point.pointIndex, of: point.curveNumber, periods, per, series, totals, currency }),
-    click: onClick && ((point) => onClick(point.pointIndex, point.curveNumber)),
-    range: onRange && ((first, last) => onRange(Math.max(0, Math.round(first)), Math.min(periods.length - 1, Math.round(last)))),
+    layout: {
+      barmode: "relative",
+      bargap: periods.length > 60 ? 0.05 : 0.2,
+      xaxis: { type: "category", ...ticks(periods, per) },
+    },
+    tell: ({ at, y }) => tellPeriod({ at, of: segment(numbers, at, y), periods, per, series, totals, currency }),
+    click: onClick && (({ at, y }) => onClick(at, segment(numbers, at, y))),
+    range:
+      onRange &&
+      ((first, last) => onRange(Math.max(0, Math.round(first)), Math.min(periods.length - 1, Math.round(last)))),
   }));
+}
+
+/** Return which group is at a height of a period's bar, -1 for none. Amounts below zero are stacked downwards. */
+function segment(numbers, at, y) {
+  let [above, below] = [0, 0];
+  return numbers.findIndex((values) => {
+    const value = values[at];
+    const start = value < 0 ? below : above;
+    if (value < 0) {
+      below += value;
+    } else {
+      above += value;
+    }
+    return value < 0 ? y < start && y >= start + value : y >= start && y < start + value;
+  });
 }
 
 /** Name as many periods as there is room for, each by its first day, and the year where it begins. */
@@ -153,7 +192,12 @@ function tellPeriod({ at, of, periods, per, series, totals, currency }) {
     .sort((a, b) => decimal.compare(decimal.absolute(b.value), decimal.absolute(a.value)));
   const shown = rows.filter((one, rank) => rank < TOLD || one.index === of);
   return [
-    el("p", { class: "told-head" }, el("span", {}, format.period(periods[at], per)), el("strong", {}, `${format.amount(totals[at])} ${currency}`)),
+    el(
+      "p",
+      { class: "told-head" },
+      el("span", {}, format.period(periods[at], per)),
+      el("strong", {}, `${format.amount(totals[at])} ${currency}`),
+    ),
     shown.map((one) =>
       el(
         "p",
@@ -174,7 +218,7 @@ export function swatch(colour, faint = false) {
   return square;
 }
 
-/** Return lines over the days of a month. `lines` has `{label, colour, faint, values}`, one value for each day so far. */
+/** Return lines over the days of a month. `lines` has `{label, colour, faint, values}`, a value for each day so far. */
 export function lines({ label, lines: all, currency }) {
   return chart(label, () => ({
     traces: all.map((one) => ({
@@ -185,18 +229,21 @@ export function lines({ label, lines: all, currency }) {
       colour: one.colour,
       faint: one.faint,
     })),
-    layout: { hovermode: "x", xaxis: { range: [0.5, 31.5], tickvals: [1, 5, 10, 15, 20, 25, 31] }, yaxis: { rangemode: "tozero" } },
-    tell: (point) => [
-      el("p", { class: "told-head" }, el("span", {}, `Day ${point.x}`)),
+    layout: {
+      xaxis: { range: [0.5, 31.5], tickvals: [1, 5, 10, 15, 20, 25, 31] },
+      yaxis: { rangemode: "tozero" },
+    },
+    tell: ({ at }) => [
+      el("p", { class: "told-head" }, el("span", {}, `Day ${at + 1}`)),
       all
-        .filter((one) => one.values.length >= point.x)
+        .filter((one) => one.values.length > at)
         .map((one) =>
           el(
             "p",
             { class: "told-row" },
             swatch(one.colour, one.faint),
             el("span", { class: "name" }, one.label),
-            el("span", {}, `${format.amount(one.values[point.x - 1])} ${currency}`),
+            el("span", {}, `${format.amount(one.values[at])} ${currency}`),
           ),
         ),
     ],

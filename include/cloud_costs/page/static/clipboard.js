@@ -30,7 +30,9 @@ function say(text) {
 export function copyExactly() {
   document.addEventListener("copy", (event) => {
     const selection = window.getSelection();
-    const [start, end] = [selection.anchorNode, selection.focusNode].map((node) => node?.parentElement?.closest("data"));
+    const [start, end] = [selection.anchorNode, selection.focusNode].map((node) =>
+      node?.parentElement?.closest("data"),
+    );
     if (start && start === end && start.value) {
       event.clipboardData.setData("text/plain", start.value);
       event.preventDefault();

@@ -1,5 +1,5 @@
-// Exact arithmetic on amounts, which are strings of decimal digits. A browser's number has 15 of them, and a sum of costs
-// has more: it serves for the geometry of a chart (`approximate`), and never for an amount that is shown.
+// Exact arithmetic on amounts, which are strings of decimal digits. A browser's number has 15 of them, and a sum of
+// costs has more: it serves for the geometry of a chart (`approximate`), and never for an amount that is shown.
 
 const SHAPE = /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/;
 
@@ -39,12 +39,12 @@ export function add(...texts) {
   return print({ units: parts.reduce((sum, part) => sum + unitsAt(part, scale), 0n), scale });
 }
 
-export function negate(text) {
+function negate(text) {
   const { units, scale } = parse(text);
   return print({ units: -units, scale });
 }
 
-export function subtract(text, other) {
+function subtract(text, other) {
   return add(text, negate(other));
 }
 

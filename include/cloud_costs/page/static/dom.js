@@ -46,7 +46,7 @@ export function address(path, parameters) {
 }
 
 /** Return a relative address of Airflow, which answers give from the root of this app. */
-export function fromRoot(href) {
+function fromRoot(href) {
   return /^[a-z]+:|^\//i.test(href) ? href : `${root}/${href}`;
 }
 
@@ -61,7 +61,11 @@ export function money(text, currency = "", attributes = {}) {
     return el("span", { class: "none" }, format.NONE);
   }
   const exact = format.exact(text);
-  return el("data", { ...attributes, value: text, title: currency ? `${exact} ${currency}` : exact }, format.amount(text));
+  return el(
+    "data",
+    { ...attributes, value: text, title: currency ? `${exact} ${currency}` : exact },
+    format.amount(text),
+  );
 }
 
 /** Return an amount with all its digits. */
@@ -102,12 +106,4 @@ export function moment(text) {
 /** Return a small label of a state: good, warning, bad or plain. */
 export function badge(kind, text, title) {
   return el("span", { class: `badge ${kind}`, title }, text);
-}
-
-let last = 0;
-
-/** Return an id that no other element has. */
-export function newId(prefix) {
-  last += 1;
-  return `${prefix}-${last}`;
 }

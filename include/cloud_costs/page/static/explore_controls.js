@@ -14,28 +14,42 @@ const RANGES = [
   ["12 months", 12, 0],
   ["All", 0, 0],
 ];
-const PERIODS = [["day", "Day"], ["week", "Week"], ["month", "Month"]];
+const PERIODS = [
+  ["day", "Day"],
+  ["week", "Week"],
+  ["month", "Month"],
+];
+
+const COMPARISONS = [
+  ["previous", "Period before"],
+  ["none", "Nothing"],
+];
 
 /** Return the controls; `go(state)` takes the step to another state. */
 export function controls(state, found, go) {
-  const change = (name) => (value) => go({ ...state, [name]: value });
   return el(
     "details",
     { open: !window.matchMedia("(max-width: 640px)").matches || wasOpen() },
     el("summary", {}, summary(state, found)),
-    el(
-      "div",
-      { class: "fields" },
-      when(state, found, go),
-      grouping(state, found, go),
-      el("div", { class: "field" }, el("span", { class: "label" }, "Cost"), segmented("Which cost", "metric", METRICS, state.metric, change("metric"))),
-      el("div", { class: "field" }, el("span", { class: "label" }, "Per"), segmented("Per", "per", PERIODS, state.per, change("per"))),
-      found.currencies.length > 1 &&
-        choice("Currency", "currency", [...found.currencies.map((one) => [one.currency, one.currency]), [EACH, "Each, apart"]], state.currency, change("currency")),
-      choice("Compare with", "compare", [["previous", "Period before"], ["none", "Nothing"]], state.compare, change("compare")),
-      choice("Show", "top", TOP.map((number) => [number, `${number} largest`]), state.top, change("top")),
-    ),
+    el("div", { class: "fields" }, when(state, found, go), grouping(state, found, go), measure(state, found, go)),
   );
+}
+
+function measure(state, found, go) {
+  const change = (name) => (value) => go({ ...state, [name]: value });
+  const currencies = [...found.currencies.map((one) => [one.currency, one.currency]), [EACH, "Each, apart"]];
+  const tops = TOP.map((number) => [number, `${number} largest`]);
+  return [
+    switched("Cost", segmented("Which cost", "metric", METRICS, state.metric, change("metric"))),
+    switched("Per", segmented("Per", "per", PERIODS, state.per, change("per"))),
+    found.currencies.length > 1 && choice("Currency", "currency", currencies, state.currency, change("currency")),
+    choice("Compare with", "compare", COMPARISONS, state.compare, change("compare")),
+    choice("Show", "top", tops, state.top, change("top")),
+  ];
+}
+
+function switched(label, buttons) {
+  return el("div", { class: "field" }, el("span", { class: "label", "aria-hidden": "true" }, label), buttons);
 }
 
 function wasOpen() {
@@ -64,7 +78,16 @@ function when(state, found, go) {
     }
   };
   return [
-    choice("Dates", "dates", [["usage", "Days of use"], ["billing", "Billing months"]], state.dates, (value) => go(by(value, state))),
+    choice(
+      "Dates",
+      "dates",
+      [
+        ["usage", "Days of use"],
+        ["billing", "Billing months"],
+      ],
+      state.dates,
+      (value) => go(by(value, state)),
+    ),
     choice("Range", "range", presets(), chosenPreset(state, found), (value) => {
       if (value !== "own") {
         const [, months, skip] = RANGES[Number(value)];
@@ -119,6 +142,13 @@ function grouping(state, found, go) {
   };
   return [
     choice("Group by", "group-1", all, first, set(0)),
-    state.groups.length > 0 && choice("Then by", "group-2", all.filter(([name]) => name !== first), second, set(1)),
+    state.groups.length > 0 &&
+      choice(
+        "Then by",
+        "group-2",
+        all.filter(([name]) => name !== first),
+        second,
+        set(1),
+      ),
   ];
 }

@@ -1,7 +1,8 @@
-// The filters of Explore: a chip for each, and a dialog that adds some. Values of one dimension widen, dimensions narrow.
+// The filters of Explore: a chip for each, and a dialog that adds some. Values of one dimension widen what is found,
+// and dimensions narrow it.
 
 import { get, show } from "./api.js";
-import { el, fill, money } from "./dom.js";
+import { el, money } from "./dom.js";
 import { EACH, pairs, splitFilter } from "./explore_state.js";
 import { choice } from "./page.js";
 
@@ -36,9 +37,17 @@ export function chips(state, found, go) {
         { "aria-label": "Filters" },
         state.filters.map((filter) => el("li", {}, chip(filter, state, found, go))),
       ),
-    el("button", { type: "button", id: "add-filter", class: "quiet", on: { click: () => open(state, found, go) } }, "+ Filter"),
+    el(
+      "button",
+      { type: "button", id: "add-filter", class: "quiet", on: { click: () => open(state, found, go) } },
+      "+ Filter",
+    ),
     state.filters.length > 1 &&
-      el("button", { type: "button", class: "quiet", on: { click: () => go({ ...state, filters: [] }) } }, "Clear filters"),
+      el(
+        "button",
+        { type: "button", class: "quiet", on: { click: () => go({ ...state, filters: [] }) } },
+        "Clear filters",
+      ),
   ];
 }
 
@@ -60,7 +69,9 @@ export function renameChips(found) {
   for (const name of document.querySelectorAll(".chip [data-filter]")) {
     const { filter } = name.dataset;
     name.textContent = labelOf(filter, found);
-    name.closest("button").setAttribute("aria-label", `Remove the filter ${dimensionOf(filter, found).label}: ${name.textContent}`);
+    name
+      .closest("button")
+      .setAttribute("aria-label", `Remove the filter ${dimensionOf(filter, found).label}: ${name.textContent}`);
   }
 }
 
@@ -77,11 +88,17 @@ function open(state, found, go) {
       "form",
       { method: "dialog" },
       el("h2", { id: "filter-title" }, "Filter"),
-      choice("Dimension", "filter-dimension", found.dimensions.map((one) => [one.name, one.label]), dimension, (value) => {
-        dimension = value;
-        search.value = "";
-        load();
-      }),
+      choice(
+        "Dimension",
+        "filter-dimension",
+        found.dimensions.map((one) => [one.name, one.label]),
+        dimension,
+        (value) => {
+          dimension = value;
+          search.value = "";
+          load();
+        },
+      ),
       el("div", { class: "field" }, el("label", { for: "filter-search" }, "Values"), search),
       values,
       el(
@@ -129,13 +146,27 @@ async function options(state, found, dimension, picked, signal) {
   learn(answer.dimensions, answer.groups);
   const rows = answer.groups.map((group) => {
     const filter = `${dimension}:${group.values[0]}`;
-    const box = el("input", { type: "checkbox", on: { change: () => (box.checked ? picked.add(filter) : picked.delete(filter)) } });
+    const box = el("input", {
+      type: "checkbox",
+      on: { change: () => (box.checked ? picked.add(filter) : picked.delete(filter)) },
+    });
     box.checked = picked.has(filter);
-    return el("label", { "data-filter": filter, "data-text": `${group.labels[0]} ${group.values[0]}`.toLowerCase() }, box, el("span", {}, group.labels[0]), money(group.total, answer.currency));
+    return el(
+      "label",
+      { "data-filter": filter, "data-text": `${group.labels[0]} ${group.values[0]}`.toLowerCase() },
+      box,
+      el("span", {}, group.labels[0]),
+      money(group.total, answer.currency),
+    );
   });
   return [
     rows.length ? rows : el("p", { class: "empty" }, "There are no values in this range."),
-    answer.others && el("p", { class: "quiet small" }, `${answer.others.groups} smaller values are not listed. Type one whole to filter by it.`),
+    answer.others &&
+      el(
+        "p",
+        { class: "quiet small" },
+        `${answer.others.groups} smaller values are not listed. Type one whole to filter by it.`,
+      ),
   ];
 }
 

@@ -2,6 +2,7 @@
 
 import { announce, get } from "./api.js";
 import { colourName, stacked, swatch } from "./chart.js";
+import { amount, change, ratio, text } from "./columns.js";
 import * as dates from "./dates.js";
 import * as decimal from "./decimal.js";
 import { address, badge, changed, el, fill, money, shareBar } from "./dom.js";
@@ -28,7 +29,10 @@ export async function result(state, found, signal, onSort) {
     answer.periods.length > 1 && byPeriod(state, answer, series, metric),
     footnote(answer),
   ];
-  return { nodes, said: `${format.amount(answer.total)} ${answer.currency}, ${format.counted(answer.groups.length, "group")}` };
+  return {
+    nodes,
+    said: `${format.amount(answer.total)} ${answer.currency}, ${format.counted(answer.groups.length, "group")}`,
+  };
 }
 
 /** Return the groups in the order of the answer, each with its colour; the last one is all others. */
@@ -46,7 +50,16 @@ function seriesOf(answer, filters) {
   }));
   const { others } = answer;
   return others
-    ? [...groups, { group: others, label: `${OTHERS} (${format.count(others.groups)})`, colour: "series-others", values: others.series, others: true }]
+    ? [
+        ...groups,
+        {
+          group: others,
+          label: `${OTHERS} (${format.count(others.groups)})`,
+          colour: "series-others",
+          values: others.series,
+          others: true,
+        },
+      ]
     : groups;
 }
 
@@ -58,7 +71,13 @@ function summary(answer, metric) {
     el(
       "div",
       {},
-      el("h2", { class: "big" }, money(answer.total, answer.currency, { "data-total": true }), " ", el("span", { class: "unit" }, `${answer.currency} ${metric.toLowerCase()}`)),
+      el(
+        "h2",
+        { class: "big" },
+        money(answer.total, answer.currency, { "data-total": true }),
+        " ",
+        el("span", { class: "unit" }, `${answer.currency} ${metric.toLowerCase()}`),
+      ),
       el(
         "p",
         { class: "quiet" },
@@ -75,7 +94,13 @@ function summary(answer, metric) {
       el("p", { class: "quiet small" }, MEANINGS[answer.metric]),
     ),
     answer.estimated_because &&
-      el("p", { class: "said" }, badge(answer.estimated ? "warning" : "good", answer.estimated ? "Estimated" : "Final"), " ", answer.estimated_because),
+      el(
+        "p",
+        { class: "said" },
+        badge(answer.estimated ? "warning" : "good", answer.estimated ? "Estimated" : "Final"),
+        " ",
+        answer.estimated_because,
+      ),
     elsewhere(answer),
   );
 }
@@ -99,7 +124,7 @@ function chartOf(state, answer, series, metric) {
     totals: answer.series,
     currency: answer.currency,
     onClick: (at, of) => {
-      const filters = series[of].others ? state.filters : series[of].group.filters;
+      const filters = series[of] && !series[of].others ? series[of].group.filters : state.filters;
       goTo(periodAddress({ ...state, filters }, answer.periods[at]));
     },
     onRange: state.dates === "billing" ? null : (first, last) => choosePeriods(state, answer, first, last),
@@ -118,7 +143,11 @@ function tools(state, answer) {
   return el(
     "div",
     { class: "bar-of-tools" },
-    el("h3", {}, answer.dimensions.length ? `By ${answer.dimensions.map((one) => one.label).join(" and ")}` : "All costs"),
+    el(
+      "h3",
+      {},
+      answer.dimensions.length ? `By ${answer.dimensions.map((one) => one.label).join(" and ")}` : "All costs",
+    ),
     el("a", { href: chargesAddress(state) }, "Charges"),
     el("a", { href: download("csv"), download: "costs.csv" }, "CSV"),
     el("a", { href: download("parquet"), download: "costs.parquet" }, "Parquet"),
@@ -131,39 +160,66 @@ function groupsTable({ state, found, answer, series, metric, onSort }) {
   const compared = state.compare === "previous";
   const names = answer.dimensions.length ? answer.dimensions : [null];
   const columns = [
-    ...names.map((dimension, at) => ({
-      name: `group-${at + 1}`,
-      label: dimension?.label ?? "Costs",
-      wrap: true,
-      key: (row) => (row.others ? null : (row.group.labels[at] ?? "")),
-      cell: (row) => groupCell(row, at, dimension, state, found),
-    })),
-    { name: "total", label: `${metric} (${currency})`, number: true, key: (row) => (row.others ? null : row.group.total), cell: (row) => toCharges(row, state, currency) },
-    { name: "share", label: "Share", number: true, wide: true, cell: (row) => shareBar(row.group.share) },
+    ...names.map((dimension, at) =>
+      text(`group-${at + 1}`, dimension?.label ?? "Costs", (row) => row.group.labels?.[at] ?? "", {
+        wrap: true,
+        cell: (row) => groupCell(row, at, dimension, state, found),
+      }),
+    ),
+    amount("total", `${metric} (${currency})`, (row) => row.group.total, currency, {
+      cell: (row) => toCharges(row, state, currency),
+    }),
+    ratio("share", "Share", (row) => row.group.share, { wide: true, cell: (row) => shareBar(row.group.share) }),
     ...(compared ? comparison(currency) : []),
   ];
   const [name, descending] = state.sort.startsWith("-") ? [state.sort.slice(1), true] : [state.sort, false];
-  const totals = ["Total", ...names.slice(1).map(() => ""), money(answer.total, currency), format.share(decimal.sign(answer.total) ? 1 : null)];
-  const footer = compared ? [...totals, money(answer.previous, currency), changed(answer.change, currency), format.changeShare(answer.change_share)] : totals;
-  return table({ caption: `${metric} cost by group, in ${currency}`, columns, rows: series, footer, sort: { name, descending }, onSort });
+  return table({
+    caption: `${metric} cost by group, in ${currency}`,
+    columns,
+    rows: series,
+    footer: totals(answer, names.length, compared),
+    sort: { name, descending },
+    last: (row) => row.others,
+    onSort,
+  });
 }
 
-function comparison(currency) {
+function totals(answer, names, compared) {
+  const { currency } = answer;
+  const all = decimal.sign(answer.total) ? 1 : null;
   return [
-    { name: "previous", label: "Before", title: "The period before, of the same length", number: true, wide: true, key: (row) => (row.others ? null : row.group.previous), cell: (row) => money(row.group.previous, currency) },
-    { name: "change", label: "Change", number: true, key: (row) => (row.others ? null : row.group.change), cell: (row) => changed(row.group.change, currency) },
-    { name: "change-share", label: "Change %", number: true, wide: true, key: (row) => (row.others ? null : fraction(row.group.change_share)), cell: (row) => format.changeShare(row.group.change_share) },
+    "Total",
+    ...Array(names - 1).fill(""),
+    money(answer.total, currency),
+    format.share(all),
+    ...(compared
+      ? [money(answer.previous, currency), changed(answer.change, currency), format.changeShare(answer.change_share)]
+      : []),
   ];
 }
 
-function fraction(ratio) {
-  return ratio === null ? null : String(ratio);
+function comparison(currency) {
+  const before = "The period before, of the same length";
+  return [
+    amount("previous", "Before", (row) => row.group.previous, currency, { wide: true, title: before }),
+    change("change", "Change", (row) => row.group.change, currency),
+    ratio("change-share", "Change %", (row) => row.group.change_share, {
+      wide: true,
+      cell: (row) => format.changeShare(row.group.change_share),
+    }),
+  ];
 }
 
 /** The others have no filter of their own; their amount is a number without a way down. */
 function toCharges(row, state, currency) {
   const shown = money(row.group.total, currency);
-  return row.others ? shown : el("a", { href: chargesAddress({ ...state, filters: row.group.filters }), title: "The charges behind this number" }, shown);
+  return row.others
+    ? shown
+    : el(
+        "a",
+        { href: chargesAddress({ ...state, filters: row.group.filters }), title: "The charges behind this number" },
+        shown,
+      );
 }
 
 function groupCell(row, at, dimension, state, found) {
@@ -175,7 +231,11 @@ function groupCell(row, at, dimension, state, found) {
   const isNone = row.group.values[at] === "";
   return [
     mark,
-    el("a", { href: exploreAddress(narrowed(state, [filter], found)), class: isNone ? "none" : null, title: detail(row, at) }, row.group.labels[at]),
+    el(
+      "a",
+      { href: exploreAddress(narrowed(state, [filter], found)), class: isNone ? "none" : null, title: detail(row, at) },
+      row.group.labels[at],
+    ),
   ];
 }
 
@@ -188,7 +248,12 @@ function detail(row, at) {
 /** The numbers of the chart, made when someone opens them: a year of days by 50 groups is many cells. */
 function byPeriod(state, answer, series, metric) {
   const place = el("div");
-  const details = el("details", { class: "by-period" }, el("summary", {}, `All numbers of the chart, per ${answer.per}`), place);
+  const details = el(
+    "details",
+    { class: "by-period" },
+    el("summary", {}, `All numbers of the chart, per ${answer.per}`),
+    place,
+  );
   details.addEventListener("toggle", () => {
     if (details.open && !place.firstChild) {
       fill(place, periodTable(state, answer, series, metric));
@@ -200,10 +265,19 @@ function byPeriod(state, answer, series, metric) {
 
 function periodTable(state, answer, series, metric) {
   const { currency, periods } = answer;
-  const to = (filters, at, text) => el("a", { href: periodAddress({ ...state, filters }, periods[at]) }, money(text, currency));
+  const to = (filters, at, amount) =>
+    decimal.sign(amount) === 0
+      ? el("span", { class: "quiet" }, money(amount, currency))
+      : el("a", { href: periodAddress({ ...state, filters }, periods[at]) }, money(amount, currency));
   const columns = [
     { name: "period", label: "Period", key: (at) => periods[at], cell: (at) => format.period(periods[at], answer.per) },
-    { name: "total", label: "Total", number: true, key: (at) => answer.series[at], cell: (at) => to(state.filters, at, answer.series[at]) },
+    {
+      name: "total",
+      label: "Total",
+      number: true,
+      key: (at) => answer.series[at],
+      cell: (at) => to(state.filters, at, answer.series[at]),
+    },
     ...series.map((one, index) => ({
       name: `series-${index}`,
       label: one.label,
@@ -226,6 +300,6 @@ function footnote(answer) {
     { class: "quiet small" },
     "Answered from ",
     el("code", {}, answer.relation),
-    ` in ${Math.max(1, Math.round(answer.milliseconds))} ms. Amounts are exact; they are rounded to the cent where they are shown.`,
+    ` in ${Math.max(1, Math.round(answer.milliseconds))} ms. Amounts are exact, and rounded to the cent only here.`,
   );
 }

@@ -48,8 +48,8 @@ export function span(found, currency) {
 }
 
 /**
- * Return the newest `months` with costs, up to `skip` months before the newest one; 0 months are all. Days of use end with
- * the last day that has costs, and billing months are whole.
+ * Return the newest `months` with costs, up to `skip` months before the newest one; 0 months are all. Days of use end
+ * with the last day that has costs, and billing months are whole.
  */
 export function range(found, currency, months, billing, skip = 0) {
   const { first, last } = span(found, currency);
@@ -93,7 +93,10 @@ export function exploreAddress(state) {
 /** Return the address of the charges behind a number: what it filters, without what it groups. */
 export function chargesAddress(state) {
   const wanted = ["from", "to", "dates", "filter", "metric", "currency"];
-  return address("charges", pairs(state).filter(([name]) => wanted.includes(name)));
+  return address(
+    "charges",
+    pairs(state).filter(([name]) => wanted.includes(name)),
+  );
 }
 
 /** Return the name of a filter's dimension and its value; a tag's key has its colons encoded. */
@@ -116,7 +119,7 @@ export function narrowed(state, filters, found) {
 }
 
 /** Return the state narrowed to a period: its days, one by one. */
-export function zoomed(state, period) {
+function zoomed(state, period) {
   if (state.dates === "billing") {
     return { ...state, from: dates.firstDay(period), to: dates.lastDay(period), per: "day" };
   }

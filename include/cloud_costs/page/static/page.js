@@ -17,7 +17,7 @@ const outer = (() => {
 let known;
 
 /** Return what the page can ask for; it is asked once. */
-export function context() {
+function context() {
   known ??= get("context").catch((error) => {
     known = undefined;
     throw error;
@@ -80,7 +80,11 @@ function nothingYet(found, again) {
     "div",
     { class: "note" },
     el("p", {}, el("strong", {}, "No billing month is published yet.")),
-    el("p", {}, "The DAG cloud_costs loads them. If its first run is under way, this page shows them when it has ended."),
+    el(
+      "p",
+      {},
+      "The DAG cloud_costs loads them. If its first run is under way, this page shows them when it has ended.",
+    ),
     el("p", {}, airflowLink(found.dag_url, "Open the DAG in Airflow")),
   );
 }

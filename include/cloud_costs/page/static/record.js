@@ -17,7 +17,7 @@ export function written(value, column) {
   return isNumber(column) && /^-?\d/.test(value) ? exactMoney(value) : value;
 }
 
-/** Return records side by side, a column of theirs in each row, with a search for columns. `names` heads each record. */
+/** Return records side by side, each row one column of theirs, with a search for columns. `names` heads the records. */
 export function records(columns, rows, names, caption) {
   const body = el("tbody");
   const search = el("input", { type: "search", id: "column-search", placeholder: "Search columns and values" });
@@ -28,14 +28,21 @@ export function records(columns, rows, names, caption) {
     const shown = columns
       .map((column, at) => ({ column, values: rows.map((row) => row[at]) }))
       .filter(({ values }) => empty.checked || values.some((value) => value !== null && value !== ""))
-      .filter(({ column, values }) => [column.label, column.name, ...values].some((text) => text?.toLowerCase().includes(wanted)));
+      .filter(({ column, values }) =>
+        [column.label, column.name, ...values].some((text) => text?.toLowerCase().includes(wanted)),
+      );
     fill(body, shown.map(recordRow));
     told.textContent = `${shown.length} of ${columns.length} columns`;
   };
   search.addEventListener("input", draw);
   empty.addEventListener("change", draw);
   draw();
-  const head = el("tr", {}, el("th", { scope: "col" }, "Column"), names.map((name) => el("th", { scope: "col" }, name)));
+  const head = el(
+    "tr",
+    {},
+    el("th", { scope: "col" }, "Column"),
+    names.map((name) => el("th", { scope: "col" }, name)),
+  );
   return [
     el(
       "div",
@@ -45,7 +52,10 @@ export function records(columns, rows, names, caption) {
       el("label", { class: "check" }, empty, "Empty columns too"),
       told,
     ),
-    scrolling(el("table", { class: "records" }, el("caption", { class: "hidden" }, caption), el("thead", {}, head), body), caption),
+    scrolling(
+      el("table", { class: "records" }, el("caption", { class: "hidden" }, caption), el("thead", {}, head), body),
+      caption,
+    ),
   ];
 }
 

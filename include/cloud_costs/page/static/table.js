@@ -10,17 +10,30 @@ import { copyText } from "./clipboard.js";
  *
  * A column has a `name`, a `label`, `cell(row)` for its content, and may have: `number` (aligned right, sorted as exact
  * decimals, the largest first), `key(row)` to sort by, `wide` (left out on a phone), `wrap`, `title`. The first column
- * names the row. `sort` is `{name, descending}`; `onSort` hears of a change. `footer` is a row of children.
+ * names the row. Rows that `last(row)` is true of come last, however it is sorted. `sort` is `{name, descending}`;
+ * `onSort` hears of a change. `footer` is a row of children.
  */
-export function table({ caption, columns, rows, footer, sort, onSort, empty = "Nothing was found." }) {
+export function table({
+  caption,
+  columns,
+  rows,
+  footer,
+  sort,
+  onSort,
+  last = () => false,
+  empty = "Nothing was found.",
+}) {
   let sorted = sort ?? null;
   const body = el("tbody");
   const head = el("tr");
   const made = new Map(rows.map((row) => [row, line(columns, row)]));
 
   function draw() {
-    fill(head, columns.map((column) => heading(column, sorted, choose)));
-    fill(body, made.size ? ordered(rows, columns, sorted).map((row) => made.get(row)) : nothing(columns, empty));
+    fill(
+      head,
+      columns.map((column) => heading(column, sorted, choose)),
+    );
+    fill(body, made.size ? ordered(rows, columns, sorted, last).map((row) => made.get(row)) : nothing(columns, empty));
   }
 
   function choose(column) {
@@ -35,7 +48,17 @@ export function table({ caption, columns, rows, footer, sort, onSort, empty = "N
   draw();
   const grid = el("table", {}, el("caption", { class: "hidden" }, caption), el("thead", {}, head), body);
   if (footer) {
-    grid.append(el("tfoot", {}, el("tr", {}, footer.map((child, at) => cell(columns[at], child, at)))));
+    grid.append(
+      el(
+        "tfoot",
+        {},
+        el(
+          "tr",
+          {},
+          footer.map((child, at) => cell(columns[at], child, at)),
+        ),
+      ),
+    );
   }
   return scrolling(grid, caption);
 }
@@ -59,7 +82,11 @@ function classes(column) {
 }
 
 function line(columns, row) {
-  return el("tr", {}, columns.map((column, at) => cell(column, column.cell(row), at)));
+  return el(
+    "tr",
+    {},
+    columns.map((column, at) => cell(column, column.cell(row), at)),
+  );
 }
 
 function cell(column, child, at) {
@@ -71,7 +98,7 @@ function nothing(columns, empty) {
 }
 
 /** Return the rows in order; a row without a value comes last, and rows that are equal keep their order. */
-function ordered(rows, columns, sorted) {
+function ordered(rows, columns, sorted, last) {
   const column = sorted && columns.find((one) => one.name === sorted.name);
   if (!column?.key) {
     return rows;
@@ -80,6 +107,9 @@ function ordered(rows, columns, sorted) {
   const comparison = column.number ? decimal.compare : (a, b) => a.localeCompare(b, "en", { numeric: true });
   const direction = sorted.descending ? -1 : 1;
   return [...rows].sort((a, b) => {
+    if (last(a) || last(b)) {
+      return Number(Boolean(last(a))) - Number(Boolean(last(b)));
+    }
     const [left, right] = [keys.get(a), keys.get(b)];
     return left === null || right === null
       ? Number(left === null) - Number(right === null)

@@ -4,7 +4,7 @@ import { get, show } from "../api.js";
 import * as dates from "../dates.js";
 import * as decimal from "../decimal.js";
 import { address, badge, changed, el, fill, money, moment } from "../dom.js";
-import { differences, lines } from "../differences.js";
+import { differences } from "../differences.js";
 import * as format from "../format.js";
 import * as page from "../page.js";
 
@@ -45,26 +45,56 @@ function head() {
     "div",
     { class: "head" },
     el("h1", {}, "Changes"),
-    el("p", { class: "quiet" }, "Providers deliver a month again and again until its invoice is final. Here is what each delivery changed, and why a number is not what it was."),
+    el(
+      "p",
+      { class: "quiet" },
+      "Providers deliver a month again and again until its invoice is final. Here is what each delivery changed.",
+    ),
   );
 }
 
 function form(found, { source, period, since }, go) {
-  const input = el("input", { id: "since", type: "date", value: since, on: { change: () => go({ since: input.value }) } });
+  const input = el("input", {
+    id: "since",
+    type: "date",
+    value: since,
+    on: { change: () => go({ since: input.value }) },
+  });
   return el(
     "div",
     { class: "panel controls" },
     el(
       "div",
       { class: "fields" },
-      page.choice("Source", "source", found.sources.map((one) => [one.name, one.name]), source, (value) => go({ source: value })),
-      page.choice("Billing month", "billing-period", found.months.map((one) => [one, format.month(one)]), period, (value) => go({ billing_period: value })),
+      page.choice(
+        "Source",
+        "source",
+        found.sources.map((one) => [one.name, one.name]),
+        source,
+        (value) => go({ source: value }),
+      ),
+      page.choice(
+        "Billing month",
+        "billing-period",
+        found.months.map((one) => [one, format.month(one)]),
+        period,
+        (value) => go({ billing_period: value }),
+      ),
       el("div", { class: "field" }, el("label", { for: "since" }, "Since (UTC)"), input),
       el(
         "div",
         { class: "field shortcuts" },
-        el("button", { type: "button", id: "since-monday", class: "quiet", on: { click: () => go({ since: monday() }) } }, "Since Monday"),
-        since && el("button", { type: "button", id: "since-ever", class: "quiet", on: { click: () => go({ since: "" }) } }, "All deliveries"),
+        el(
+          "button",
+          { type: "button", id: "since-monday", class: "quiet", on: { click: () => go({ since: monday() }) } },
+          "Since Monday",
+        ),
+        since &&
+          el(
+            "button",
+            { type: "button", id: "since-ever", class: "quiet", on: { click: () => go({ since: "" }) } },
+            "All deliveries",
+          ),
       ),
     ),
   );
@@ -101,20 +131,20 @@ function summary(answer, since) {
     el("h2", {}, sentence(answer, since)),
     (since || answer.loads.length > 1) &&
       answer.changes.map((one) =>
-      el(
-        "p",
-        {},
-        "Billed: from ",
-        money(one.before, one.currency),
-        " to ",
-        money(one.after, one.currency),
-        ` ${one.currency} (`,
-        changed(one.change, one.currency),
-        "). Effective: ",
-        changed(one.effective_change, one.currency),
-        ".",
+        el(
+          "p",
+          {},
+          "Billed: from ",
+          money(one.before, one.currency),
+          " to ",
+          money(one.after, one.currency),
+          ` ${one.currency} (`,
+          changed(one.change, one.currency),
+          "). Effective: ",
+          changed(one.effective_change, one.currency),
+          ".",
+        ),
       ),
-    ),
     answer.differences.length > 0 && differences(answer.differences, "What changed, by service and account"),
   );
 }
@@ -124,7 +154,11 @@ function history(answer) {
     "section",
     { class: "panel" },
     el("h2", {}, "Deliveries, newest first"),
-    el("ol", { class: "timeline" }, answer.loads.map((load, at) => el("li", {}, delivery(load, at, answer)))),
+    el(
+      "ol",
+      { class: "timeline" },
+      answer.loads.map((load, at) => el("li", {}, delivery(load, at, answer))),
+    ),
   );
 }
 
@@ -141,7 +175,10 @@ function delivery(load, at, answer) {
     el(
       "p",
       {},
-      load.totals.map((one) => [money(one.billed_cost, one.currency), ` ${one.currency} billed, ${format.counted(one.line_items, "line")}. `]),
+      load.totals.map((one) => [
+        money(one.billed_cost, one.currency),
+        ` ${one.currency} billed, ${format.counted(one.line_items, "line")}. `,
+      ]),
       first && el("span", { class: "quiet" }, "The first delivery."),
       load.changes.map((one) => [changed(one.change, one.currency), ` ${one.currency} against the delivery before. `]),
     ),
@@ -149,14 +186,10 @@ function delivery(load, at, answer) {
       el(
         "details",
         { open: at === 0 && answer.loads.length <= 3 && !answer.differences.length },
-        el("summary", {}, `By service and account (${format.count(load.differences.length + load.more_differences)}, ${lines(sumOfLines(load))} lines)`),
+        el("summary", {}, `By service and account (${format.count(load.differences.length + load.more_differences)})`),
         differences(load.differences, `What ${load.version ?? load.load_id} changed`, load.more_differences),
       ),
   ];
-}
-
-function sumOfLines(load) {
-  return load.differences.reduce((sum, one) => sum + one.line_items, 0);
 }
 
 page.start(draw);

@@ -12,8 +12,16 @@ import { copyButton, table } from "../table.js";
 const content = document.getElementById("content");
 // What a person asks of a charge first; all other columns are one click away.
 const FIRST = [
-  "ChargePeriodStart", "BilledCost", "EffectiveCost", "ServiceName", "ChargeDescription", "SubAccountName", "RegionId",
-  "ChargeCategory", "ConsumedQuantity", "ConsumedUnit",
+  "ChargePeriodStart",
+  "BilledCost",
+  "EffectiveCost",
+  "ServiceName",
+  "ChargeDescription",
+  "SubAccountName",
+  "RegionId",
+  "ChargeCategory",
+  "ConsumedQuantity",
+  "ConsumedUnit",
 ];
 
 const WRAPPED = ["ChargeDescription", "ServiceName", "SubAccountName"];
@@ -44,9 +52,7 @@ async function draw(found) {
 
 function head(state, found) {
   const go = (next) => page.goTo(withOrder(chargesAddress(next), orderOf()));
-  const when = state.dates === "billing"
-    ? format.months(state.from, state.to)
-    : format.days(state.from, state.to);
+  const when = state.dates === "billing" ? format.months(state.from, state.to) : format.days(state.from, state.to);
   const filters = el("div", { class: "chips" });
   fill(filters, chips(state, found, go));
   return el(
@@ -54,7 +60,11 @@ function head(state, found) {
     { class: "head" },
     page.trail(["Explore", exploreAddress(state)], ["Charges"]),
     el("h1", {}, "Charges"),
-    el("p", { class: "quiet" }, `${when}, in ${state.currency}. Each row is one charge in the terms of FOCUS; amounts have all their digits.`),
+    el(
+      "p",
+      { class: "quiet" },
+      `${when}, in ${state.currency}. Each row is one charge in the terms of FOCUS; amounts have all their digits.`,
+    ),
     filters,
   );
 }
@@ -70,7 +80,16 @@ function list(state, answer) {
         "div",
         { class: "bar-of-tools" },
         el("h2", {}, `Page ${answer.page}`),
-        page.segmented("Order", "order", [["stored", "As stored"], ["largest", "Largest first"]], orderOf(), (order) => page.goTo(withOrder(chargesAddress(state), order))),
+        page.segmented(
+          "Order",
+          "order",
+          [
+            ["stored", "As stored"],
+            ["largest", "Largest first"],
+          ],
+          orderOf(),
+          (order) => page.goTo(withOrder(chargesAddress(state), order)),
+        ),
         el("label", { class: "check" }, everything, `All ${answer.columns.length} columns`),
         copyButton(() => place),
         el("span", { class: "quiet small" }, `${Math.max(1, Math.round(answer.milliseconds))} ms`),
@@ -80,7 +99,17 @@ function list(state, answer) {
       pager(state, answer),
     );
   };
-  const everything = el("input", { type: "checkbox", id: "all-columns", on: { change: () => { all = everything.checked; redraw(); everything.focus(); } } });
+  const everything = el("input", {
+    type: "checkbox",
+    id: "all-columns",
+    on: {
+      change: () => {
+        all = everything.checked;
+        redraw();
+        everything.focus();
+      },
+    },
+  });
   redraw();
   return place;
 }
@@ -122,7 +151,11 @@ function down(row, answer) {
     "span",
     { class: "links" },
     row.line !== null
-      ? el("a", { href: address("lines", { source: row.source, billing_period: row.billing_period, line: row.line }) }, "Lines")
+      ? el(
+          "a",
+          { href: address("lines", { source: row.source, billing_period: row.billing_period, line: row.line }) },
+          "Lines",
+        )
       : el("span", { class: "quiet", title: "This charge was made of many lines of its month" }, "Many lines"),
     el("button", { type: "button", class: "as-link", on: { click: () => everyField(row, answer) } }, "All fields"),
   );
@@ -134,7 +167,11 @@ function everyField(row, answer) {
     { class: "large", "aria-labelledby": "fields-title" },
     el("h2", { id: "fields-title" }, "One charge"),
     records(answer.columns, [row.values], ["Value"], "All fields of the charge"),
-    el("div", { class: "buttons" }, el("button", { type: "button", class: "primary", on: { click: () => dialog.close() } }, "Close")),
+    el(
+      "div",
+      { class: "buttons" },
+      el("button", { type: "button", class: "primary", on: { click: () => dialog.close() } }, "Close"),
+    ),
   );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

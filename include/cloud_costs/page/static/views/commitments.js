@@ -1,6 +1,7 @@
 // Commitments: Savings Plans, reservations and committed use discounts. What they cost, and how much of it nobody used.
 
 import { get, show } from "../api.js";
+import { amount, ratio, text } from "../columns.js";
 import * as dates from "../dates.js";
 import * as decimal from "../decimal.js";
 import { el, money, shareBar } from "../dom.js";
@@ -18,8 +19,13 @@ async function draw(found) {
   const from = query.get("from") ?? to;
   const go = (next) => {
     const state = { from, to, currency, ...next };
-    const [first, last] = state.from <= state.to ? [state.from, state.to] : [Object.values(next)[0], Object.values(next)[0]];
-    page.setParameters([["from", first], ["to", last], ["currency", currency]]);
+    const [first, last] =
+      state.from <= state.to ? [state.from, state.to] : [Object.values(next)[0], Object.values(next)[0]];
+    page.setParameters([
+      ["from", first],
+      ["to", last],
+      ["currency", currency],
+    ]);
     draw(found);
   };
   page.title("Commitments");
@@ -27,7 +33,15 @@ async function draw(found) {
   await show(
     content,
     async (signal) => {
-      const answer = await get("commitments", [["from", from], ["to", to], ["currency", currency]], signal);
+      const answer = await get(
+        "commitments",
+        [
+          ["from", from],
+          ["to", to],
+          ["currency", currency],
+        ],
+        signal,
+      );
       return [head(), form(found, from, to, go), cards(answer), list(answer, found)];
     },
     "Commitments loaded",
@@ -42,7 +56,7 @@ function head() {
     "div",
     { class: "head" },
     el("h1", {}, "Commitments"),
-    el("p", { class: "quiet" }, "Savings Plans, reservations and committed use discounts, by effective cost: what their use cost, and what was paid for and not used."),
+    el("p", { class: "quiet" }, "Savings Plans, reservations and committed use discounts, by effective cost."),
   );
 }
 
@@ -66,45 +80,78 @@ function cards(answer) {
   return el(
     "section",
     { class: "cards", "aria-label": "All commitments" },
-    card("Utilization", [format.share(totals.utilization)], ["Used, of what was paid for: ", money(totals.used, currency), " of ", money(totals.total, currency)]),
+    card(
+      "Utilization",
+      [format.share(totals.utilization)],
+      ["Used, of what was paid for: ", money(totals.used, currency), " of ", money(totals.total, currency)],
+    ),
     card("Unused", [money(totals.unused, currency), " ", unit()], ["Paid for, and used by nobody."]),
-    card("Coverage", [format.share(totals.coverage)], ["Use that commitments cover, at list prices: ", money(totals.covered, currency), " of ", money(totals.coverable, currency)]),
+    card(
+      "Coverage",
+      [format.share(totals.coverage)],
+      [
+        "Use that commitments cover, at list prices: ",
+        money(totals.covered, currency),
+        " of ",
+        money(totals.coverable, currency),
+      ],
+    ),
   );
 }
 
 function card(name, big, explained) {
-  return el("div", { class: "card" }, el("h2", {}, name), el("p", { class: "big" }, big), el("p", { class: "quiet" }, explained));
+  return el(
+    "div",
+    { class: "card" },
+    el("h2", {}, name),
+    el("p", { class: "big" }, big),
+    el("p", { class: "quiet" }, explained),
+  );
 }
 
 function list(answer, found) {
   const { currency, totals } = answer;
   const place = el("section", { class: "panel" });
   const columns = [
-    { name: "name", label: "Commitment", wrap: true, key: (row) => row.name ?? row.commitment_id, cell: (row) => named(row) },
-    { name: "type", label: "Type", wide: true, key: (row) => row.type ?? "", cell: (row) => row.type ?? "\u2013" },
-    { name: "account", label: "Account", wide: true, wrap: true, key: (row) => row.account_name || row.account_id, cell: (row) => account(row, answer, found) },
-    { name: "used", label: "Used", number: true, wide: true, key: (row) => row.used, cell: (row) => money(row.used, currency) },
-    { name: "unused", label: "Unused", number: true, key: (row) => row.unused, cell: (row) => money(row.unused, currency) },
-    { name: "total", label: `Total (${currency})`, number: true, key: (row) => row.total, cell: (row) => money(row.total, currency) },
-    { name: "utilization", label: "Utilization", number: true, key: (row) => ratio(row.utilization), cell: (row) => shareBar(row.utilization) },
-    { name: "coverage", label: "Coverage", number: true, wide: true, key: (row) => ratio(row.coverage), cell: (row) => format.share(row.coverage) },
+    text("name", "Commitment", (row) => row.name ?? row.commitment_id, { wrap: true, cell: named }),
+    text("type", "Type", (row) => row.type ?? format.NONE, { wide: true }),
+    text("account", "Account", accountName, { wide: true, wrap: true, cell: (row) => account(row, answer, found) }),
+    amount("used", "Used", (row) => row.used, currency, { wide: true }),
+    amount("unused", "Unused", (row) => row.unused, currency),
+    amount("total", `Total (${currency})`, (row) => row.total, currency),
+    ratio("utilization", "Utilization", (row) => row.utilization, { cell: (row) => shareBar(row.utilization) }),
+    ratio("coverage", "Coverage", (row) => row.coverage, { wide: true }),
   ];
   place.append(
-    el("div", { class: "bar-of-tools" }, el("h2", {}, format.counted(answer.commitments.length, "commitment")), copyButton(() => place)),
+    el(
+      "div",
+      { class: "bar-of-tools" },
+      el("h2", {}, format.counted(answer.commitments.length, "commitment")),
+      copyButton(() => place),
+    ),
     table({
       caption: `Commitments, effective cost in ${currency}`,
       columns,
       rows: answer.commitments,
       sort: { name: "unused", descending: true },
-      footer: ["All", "", "", money(totals.used, currency), money(totals.unused, currency), money(totals.total, currency), shareBar(totals.utilization), format.share(totals.coverage)],
+      footer: [
+        "All",
+        "",
+        "",
+        money(totals.used, currency),
+        money(totals.unused, currency),
+        money(totals.total, currency),
+        shareBar(totals.utilization),
+        format.share(totals.coverage),
+      ],
       empty: "There are no commitments in these months.",
     }),
   );
   return place;
 }
 
-function ratio(share) {
-  return share === null ? null : String(share);
+function accountName(row) {
+  return row.account_name || row.account_id || "No account";
 }
 
 /** The id of a commitment is long and ends with what tells it apart. */
@@ -112,7 +159,11 @@ function named(row) {
   const idle = decimal.sign(row.used) === 0 && decimal.sign(row.total) !== 0;
   return [
     el("span", { class: "commitment", title: row.commitment_id }, row.name ?? row.commitment_id),
-    el("span", { class: "quiet small block" }, [row.cloud_provider, row.source, idle ? "used by nobody" : null].filter(Boolean).join(" \u00b7 ")),
+    el(
+      "span",
+      { class: "quiet small block" },
+      [row.cloud_provider, row.source, idle ? "used by nobody" : null].filter(Boolean).join(" \u00b7 "),
+    ),
   ];
 }
 
@@ -127,7 +178,11 @@ function account(row, answer, found) {
     filters: [`account_id:${row.account_id}`],
     groups: ["service"],
   };
-  return el("a", { href: exploreAddress(state), title: row.account_id }, row.account_name || row.account_id || "No account");
+  return el(
+    "a",
+    { href: exploreAddress(state), title: row.account_id },
+    row.account_name || row.account_id || "No account",
+  );
 }
 
 page.start(draw);

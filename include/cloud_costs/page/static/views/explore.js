@@ -46,7 +46,12 @@ async function drawResults(state, found) {
   const names = state.currency === EACH ? found.currencies.map((one) => one.currency) : [state.currency];
   const sections = [...places.results.children];
   if (sections.map((one) => one.dataset.currency).join() !== names.join()) {
-    fill(places.results, names.map((name) => el("section", { class: "panel result", "data-currency": name, "aria-label": `Costs in ${name}` })));
+    fill(
+      places.results,
+      names.map((name) =>
+        el("section", { class: "panel result", "data-currency": name, "aria-label": `Costs in ${name}` }),
+      ),
+    );
   }
   const each = names.map((currency, at) => {
     const section = places.results.children[at];

@@ -33,7 +33,12 @@ function view(answer) {
       lines.length > 0 && copyButton(() => place),
     ),
     ...(lines.length
-      ? records(columns, lines.map((line) => line.values), lines.map((_, at) => `Line ${at + 1}`), "Exported lines")
+      ? records(
+          columns,
+          lines.map((line) => line.values),
+          lines.map((_, at) => `Line ${at + 1}`),
+          "Exported lines",
+        )
       : [el("p", { class: "empty" }, "The lines of this charge are not kept any more.")]),
   );
   return [

@@ -1,6 +1,7 @@
 // One load: which delivery it brought, its files, the checks that it passed, and what it changed.
 
 import { get, show } from "../api.js";
+import { count, text } from "../columns.js";
 import * as dates from "../dates.js";
 import { address, airflowLink, badge, el, exactMoney, moment } from "../dom.js";
 import { differences } from "../differences.js";
@@ -45,7 +46,11 @@ function head(load) {
       { class: "links" },
       airflowLink(load.run_url, "Run in Airflow"),
       airflowLink(load.task_url, "Tasks to clear, to load the month again"),
-      el("a", { href: address("changes", { source: load.source, billing_period: load.billing_period }) }, "All changes of the month"),
+      el(
+        "a",
+        { href: address("changes", { source: load.source, billing_period: load.billing_period }) },
+        "All changes of the month",
+      ),
       el("a", { href: exploring(load) }, "Costs of the month"),
     ),
   );
@@ -72,13 +77,22 @@ function facts(load) {
     ["Lines", load.rows === null ? null : format.count(load.rows)],
     ["Size", load.bytes === null ? null : format.bytes(load.bytes)],
     ["Published", load.raw_only ? "Raw lines only" : null],
-    ["Replaced", load.previous_load_id === null ? null : el("a", { href: address(`loads/${load.previous_load_id}`) }, `Load ${load.previous_load_id}`)],
+    [
+      "Replaced",
+      load.previous_load_id === null
+        ? null
+        : el("a", { href: address(`loads/${load.previous_load_id}`) }, `Load ${load.previous_load_id}`),
+    ],
   ].filter(([, value]) => value !== null);
   return el(
     "section",
     { class: "panel" },
     el("h2", {}, "The delivery"),
-    el("dl", { class: "facts" }, rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+    el(
+      "dl",
+      { class: "facts" },
+      rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+    ),
   );
 }
 
@@ -120,7 +134,10 @@ function audits(load) {
       "div",
       { class: "bar-of-tools" },
       el("h2", {}, "Checks"),
-      badge(failed.length ? "warning" : "good", `${load.audits.length - failed.length} of ${load.audits.length} passed`),
+      badge(
+        failed.length ? "warning" : "good",
+        `${load.audits.length - failed.length} of ${load.audits.length} passed`,
+      ),
     ),
     table({
       caption: "Checks of the load",
@@ -147,7 +164,16 @@ function verdict(audit) {
 function sample(audit) {
   return (
     audit.sample.length > 0 &&
-    el("details", {}, el("summary", {}, "Rows that broke it"), el("ul", { class: "sample" }, audit.sample.map((row) => el("li", {}, el("code", {}, row)))))
+    el(
+      "details",
+      {},
+      el("summary", {}, "Rows that broke it"),
+      el(
+        "ul",
+        { class: "sample" },
+        audit.sample.map((row) => el("li", {}, el("code", {}, row))),
+      ),
+    )
   );
 }
 
@@ -158,9 +184,12 @@ function files(load) {
     table({
       caption: "Files of the load",
       columns: [
-        { name: "name", label: "File", wrap: true, key: (row) => row.name, cell: (row) => el("span", { title: row.uri }, row.name) },
-        { name: "rows", label: "Lines", number: true, key: (row) => String(row.rows), cell: (row) => format.count(row.rows) },
-        { name: "bytes", label: "Size", number: true, key: (row) => String(row.bytes), cell: (row) => format.bytes(row.bytes) },
+        text("name", "File", (row) => row.name, {
+          wrap: true,
+          cell: (row) => el("span", { title: row.uri }, row.name),
+        }),
+        count("rows", "Lines", (row) => row.rows),
+        count("bytes", "Size", (row) => row.bytes, { cell: (row) => format.bytes(row.bytes) }),
       ],
       rows: load.files,
       empty: "The files of this load are not recorded.",

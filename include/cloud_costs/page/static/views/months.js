@@ -1,6 +1,7 @@
 // Months: every source and billing month, what readers see of it, and what needs someone.
 
 import { get, show } from "../api.js";
+import { count, text } from "../columns.js";
 import * as dates from "../dates.js";
 import { address, airflowLink, badge, el, money, moment } from "../dom.js";
 import * as format from "../format.js";
@@ -35,7 +36,11 @@ function form(found, wanted) {
   };
   return (
     found.sources.length > 1 &&
-    el("div", { class: "panel controls" }, el("div", { class: "fields" }, page.choice("Source", "source", options, wanted, go)))
+    el(
+      "div",
+      { class: "panel controls" },
+      el("div", { class: "fields" }, page.choice("Source", "source", options, wanted, go)),
+    )
   );
 }
 
@@ -61,25 +66,30 @@ function head(months) {
 function list(months) {
   const place = el("section", { class: "panel" });
   const columns = [
-    { name: "month", label: "Billing month", key: (row) => row.billing_period, cell: (row) => el("a", { href: costsOf(row) }, format.shortMonth(row.billing_period)) },
-    { name: "source", label: "Source", key: (row) => row.source, cell: (row) => row.source },
-    { name: "state", label: "State", key: (row) => stateKey(row), cell: states },
+    text("month", "Billing month", (row) => row.billing_period, { cell: linkToCosts }),
+    text("source", "Source", (row) => row.source),
+    text("state", "State", stateKey, { cell: states }),
     { name: "billed", label: "Billed", number: true, cell: (row) => amounts(row, "billed_cost") },
     { name: "effective", label: "Effective", number: true, wide: true, cell: (row) => amounts(row, "effective_cost") },
-    { name: "rows", label: "Rows", number: true, wide: true, key: (row) => (row.rows === null ? null : String(row.rows)), cell: (row) => (row.rows === null ? "\u2013" : format.count(row.rows)) },
+    count("rows", "Rows", (row) => row.rows, { wide: true }),
     { name: "checks", label: "Checks", wide: true, cell: checks },
-    { name: "published", label: "Published", wide: true, key: (row) => row.published_at ?? "", cell: published },
+    text("published", "Published", (row) => row.published_at, { wide: true, cell: published }),
     { name: "links", label: "More", cell: links },
   ];
   place.append(
-    el("div", { class: "bar-of-tools" }, el("h2", {}, "Every source and month"), copyButton(() => place)),
+    el(
+      "div",
+      { class: "bar-of-tools" },
+      el("h2", {}, "Every source and month"),
+      copyButton(() => place),
+    ),
     table({ caption: "Sources and billing months", columns, rows: months }),
   );
   return place;
 }
 
-function costsOf(row) {
-  return address("explore", [
+function linkToCosts(row) {
+  const href = address("explore", [
     ["from", dates.firstDay(row.billing_period)],
     ["to", dates.lastDay(row.billing_period)],
     ["dates", "billing"],
@@ -87,6 +97,7 @@ function costsOf(row) {
     ["group", "service"],
     ...(row.costs.length ? [["currency", row.costs[0].currency]] : []),
   ]);
+  return el("a", { href }, format.shortMonth(row.billing_period));
 }
 
 function amounts(row, metric) {
@@ -103,16 +114,21 @@ function states(row) {
   return el(
     "span",
     { class: "states" },
-    row.failed_last && el("a", { href: address(`loads/${row.failed_load_id}`), title: row.error }, badge("bad", "failed last")),
+    row.failed_last &&
+      el("a", { href: address(`loads/${row.failed_load_id}`), title: row.error }, badge("bad", "failed last")),
     row.stale && badge("warning", "stale", "No newer delivery has come for longer than the source allows"),
-    row.load_id !== null && badge(row.estimated ? "warning" : "good", row.estimated ? "estimated" : "final", row.estimated_because),
+    row.load_id !== null &&
+      badge(row.estimated ? "warning" : "good", row.estimated ? "estimated" : "final", row.estimated_because),
     row.note && badge("plain", "note", row.note),
   );
 }
 
 /** A version may be the names of two runs of an export, which are longer than all the rest. */
 function published(row) {
-  return [moment(row.published_at), row.version && el("span", { class: "quiet small version", title: row.version }, row.version)];
+  return [
+    moment(row.published_at),
+    row.version && el("span", { class: "quiet small version", title: row.version }, row.version),
+  ];
 }
 
 function checks(row) {

@@ -4,15 +4,13 @@ import { get, show } from "../api.js";
 import { lines, stacked, swatch } from "../chart.js";
 import * as dates from "../dates.js";
 import * as decimal from "../decimal.js";
-import { address, badge, changed, el, fill, money, moment, shareBar } from "../dom.js";
+import { address, badge, changed, el, fill, money } from "../dom.js";
 import { exploreAddress, read } from "../explore_state.js";
 import * as format from "../format.js";
+import { NAMES, costs, movers } from "../overview_parts.js";
 import * as page from "../page.js";
-import { table } from "../table.js";
 
 const content = document.getElementById("content");
-const NAMES = { billed_cost: "Billed", effective_cost: "Effective" };
-const MOVERS = 8;
 
 /** Return what the address chooses: which cost, and whether the chart adds up. */
 function chosen() {
@@ -66,7 +64,11 @@ function head(answer, found) {
       el("h1", {}, `${format.month(answer.month)}${whole ? "" : " so far"}`),
       el("p", { class: "quiet" }, `${days}, compared with ${before}`),
       earlier.length > 0 &&
-        el("p", { class: "quiet small" }, `Delivered later, and counted in both months until: ${earlier.map((one) => `${one.source} ${format.day(one.through)}`).join(", ")}`),
+        el(
+          "p",
+          { class: "quiet small" },
+          `In both months until: ${earlier.map((one) => `${one.source} ${format.day(one.through)}`).join(", ")}`,
+        ),
     ),
     el(
       "p",
@@ -104,7 +106,13 @@ function card(name, meaning, comparison, answer) {
     "div",
     { class: "card" },
     el("h2", {}, name),
-    el("p", { class: "big" }, money(comparison.amount, answer.currency), " ", el("span", { class: "unit" }, answer.currency)),
+    el(
+      "p",
+      { class: "big" },
+      money(comparison.amount, answer.currency),
+      " ",
+      el("span", { class: "unit" }, answer.currency),
+    ),
     el(
       "p",
       { class: "quiet" },
@@ -127,7 +135,14 @@ function forecast(found, currency) {
     { class: "card" },
     el("h2", {}, "Expected at the end of the month"),
     el("p", { class: "big" }, money(found.expected, currency), " ", el("span", { class: "unit" }, currency)),
-    el("p", { class: "quiet" }, "Four times of five between ", money(found.low, currency), " and ", money(found.high, currency)),
+    el(
+      "p",
+      { class: "quiet" },
+      "Four times of five between ",
+      money(found.low, currency),
+      " and ",
+      money(found.high, currency),
+    ),
     el("p", { class: "quiet small" }, `As of ${format.day(found.as_of)}.`),
   );
 }
@@ -153,7 +168,10 @@ function details(answer, found, change) {
         page.segmented(
           "How the chart adds up",
           "chart",
-          [["total", "Running total"], ["daily", "Daily"]],
+          [
+            ["total", "Running total"],
+            ["daily", "Daily"],
+          ],
           daily ? "daily" : "total",
           (value) => change("chart", value),
         ),
@@ -170,7 +188,12 @@ function details(answer, found, change) {
 }
 
 function byCloud(answer, state) {
-  return el("section", { class: "panel" }, el("h2", {}, "By cloud"), costs("Costs by cloud", "Cloud", answer.by_cloud, answer, state));
+  return el(
+    "section",
+    { class: "panel" },
+    el("h2", {}, "By cloud"),
+    costs("Costs by cloud", "Cloud", answer.by_cloud, answer, state),
+  );
 }
 
 function byService(answer, state) {
@@ -205,13 +228,29 @@ function daysChart(answer, metric, daily) {
     });
   }
   const all = [
-    { label: format.month(answer.month), colour: "series-1", values: running(now.filter((one) => one.date <= answer.through), metric) },
-    { label: format.month(answer.previous_month), colour: "series-others", faint: true, values: running(before, metric) },
+    {
+      label: format.month(answer.month),
+      colour: "series-1",
+      values: running(
+        now.filter((one) => one.date <= answer.through),
+        metric,
+      ),
+    },
+    {
+      label: format.month(answer.previous_month),
+      colour: "series-others",
+      faint: true,
+      values: running(before, metric),
+    },
   ];
   return [
-    el("p", { class: "legend" }, all.map((one) => el("span", {}, swatch(one.colour, one.faint), one.label))),
+    el(
+      "p",
+      { class: "legend" },
+      all.map((one) => el("span", {}, swatch(one.colour, one.faint), one.label)),
+    ),
     lines({
-      label: `Lines: running total of ${name} cost in ${format.month(answer.month)} and ${format.month(answer.previous_month)}`,
+      label: `Lines: running total of ${name} cost in ${all.map((one) => one.label).join(" and ")}`,
       lines: all,
       currency: answer.currency,
     }),
@@ -224,83 +263,6 @@ function running(days, metric) {
     sum = decimal.add(sum, one[metric]);
     return sum;
   });
-}
-
-/** Return the table of one dimension; the amounts are those of the cost that is chosen. */
-function costs(caption, dimension, rows, answer, state) {
-  const { metric } = state;
-  const total = answer.totals[metric];
-  const share = (row) => decimal.percent(row[metric].amount, total.amount, 4);
-  const { currency } = answer;
-  return table({
-    caption: `${caption}, ${NAMES[metric].toLowerCase()}, in ${currency}`,
-    rows,
-    columns: [
-      { name: "name", label: dimension, key: (row) => ofNamed(row, row.label), cell: (row) => named(row, state), wrap: true },
-      { name: "amount", label: `${NAMES[metric]} (${currency})`, number: true, key: (row) => ofNamed(row, row[metric].amount), cell: (row) => money(row[metric].amount, currency) },
-      { name: "share", label: "Share", number: true, wide: true, cell: (row) => shareBar(share(row) === null ? null : Number(share(row)) / 100) },
-      { name: "before", label: "Month before", number: true, wide: true, key: (row) => ofNamed(row, row[metric].previous), cell: (row) => money(row[metric].previous, currency) },
-      { name: "change", label: "Change", number: true, key: (row) => ofNamed(row, row[metric].change), cell: (row) => changed(row[metric].change, currency) },
-      { name: "change-share", label: "Change %", number: true, wide: true, cell: (row) => format.changeShare(row[metric].share) },
-    ],
-    sort: { name: "amount", descending: true },
-    footer: ["Total", money(total.amount, currency), "", money(total.previous, currency), changed(total.change, currency), format.changeShare(total.share)],
-  });
-}
-
-/** The row of all others is last, however the table is sorted. */
-function ofNamed(row, key) {
-  return row.filters.length ? key : null;
-}
-
-/** The others have no filter of their own: their link shows all. */
-function named(row, state) {
-  const { filters } = row;
-  const next = filters.some((filter) => filter.startsWith("service:")) ? ["account_id"] : ["service"];
-  return el("a", { href: exploreAddress({ ...state, filters, groups: next }) }, row.label);
-}
-
-function movers(answer, state) {
-  if (!answer.movers.length) {
-    return el("p", { class: "empty" }, "Nothing moved, or nothing is published of the month before.");
-  }
-  return el(
-    "ol",
-    { class: "movers" },
-    answer.movers.slice(0, MOVERS).map((one) =>
-      el(
-        "li",
-        {},
-        el(
-          "p",
-          { class: "mover" },
-          el("a", { href: exploreAddress({ ...state, metric: "billed_cost", filters: one.filters, groups: ["charge_category"] }) }, one.service || "No service"),
-          changed(one.change, answer.currency),
-        ),
-        el(
-          "p",
-          { class: "quiet small" },
-          [one.account_name || one.account_id || "No account", one.source].join(" \u00b7 "),
-          ": from ",
-          money(one.before, answer.currency),
-          " to ",
-          money(one.after, answer.currency),
-        ),
-        one.since_load && since(one.since_load, answer.currency),
-      ),
-    ),
-  );
-}
-
-function since(load, currency) {
-  return el(
-    "p",
-    { class: "quiet small" },
-    load.change === null ? "Since the " : [changed(load.change, currency), " by the "],
-    el("a", { href: address(`loads/${load.load_id}`) }, "delivery"),
-    " of ",
-    moment(load.published_at),
-  );
 }
 
 page.start(draw);
