@@ -45,7 +45,8 @@ def router(costs: Costs, describe: Callable[[], dict[str, Any]]) -> APIRouter:
     """Return the routes of the API."""
     api = APIRouter(prefix="/api", responses=PROBLEMS)
     _add_costs(api, costs)
-    _add_details(api, costs)
+    _add_lines(api, costs)
+    _add_loads(api, costs)
 
     @api.get("/openapi.json", include_in_schema=False)
     def openapi() -> JSONResponse:
@@ -134,7 +135,7 @@ def _add_costs(api: APIRouter, costs: Costs) -> None:
         return costs.answer(lambda *found: downloads.download(costs, complete(found[1]), *found))
 
 
-def _add_details(api: APIRouter, costs: Costs) -> None:
+def _add_lines(api: APIRouter, costs: Costs) -> None:
     @api.get("/charges", response_model=Charges)
     def get_charges(
         request: Request,
@@ -169,6 +170,8 @@ def _add_details(api: APIRouter, costs: Costs) -> None:
         month = parse_month(billing_period)
         return answer(costs, request, lambda *found: charges.lines(costs, source, month, line, *found))
 
+
+def _add_loads(api: APIRouter, costs: Costs) -> None:
     @api.get("/loads/{load_id}", response_model=Load)
     def get_load(request: Request, load_id: Annotated[int, Path(ge=1, le=MAX_ID)]) -> Response:
         """One load: its files, its checks, and what it changed."""
