@@ -24,7 +24,7 @@ setup: ## Make the environment in .venv
 demo: setup ## Load a sample billing export with the DAG and show the costs
 	@$(PYTHON) -m cloud_costs.demo
 
-up: setup ## Start the Airflow UI on port 8080, over the demo's database
+up: setup ## Start the Costs page and the Airflow UI on port 8080, over the demo's database
 	@$(PYTHON) -m cloud_costs.demo up
 
 down: setup ## Stop the Airflow UI and the demo's database
@@ -83,5 +83,5 @@ constraints: setup ## Pin again all that the requirements bring with them
 clean: ## Stop the demo and remove .venv, .demo, .bench, .mutate and all caches
 	-@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
 	-@if [ -d .bench/postgres ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo.embedded_postgres stop .bench/postgres; fi
-	rm -rf .venv .azurite .demo .bench .mutate .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .axe .azurite .demo .bench .mutate .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

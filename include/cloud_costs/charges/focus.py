@@ -30,6 +30,14 @@ from cloud_costs.formats.mapping import LineColumn, line_columns
 
 # Only the view `focus_costs` has this column: it adds the name of the source.
 OF_ALL_SOURCES = "x_source"
+# Only the views `<source>_focus` have this column.
+RAW_LINE = "x_rawline"
+RAW_LINE_MEANING = (
+    "Where the exported line is in raw_<source>: its ctid, until the month is loaded again; NULL for a charge of many "
+    "lines."
+)
+# The key under which the place of a line travels through a mapping. No exporter writes a control character into a key.
+LINE_KEY = sql.Literal("\x01line")
 # Memory for hashing lines into groups. PostgreSQL's default of 4 MB would make it write the groups to disk.
 WORK_MEM = sql.Literal("128MB")
 
@@ -37,6 +45,23 @@ WORK_MEM = sql.Literal("128MB")
 def charges(connection: Connection, raw: RawLines, tags: Sequence[str] | None = None) -> sql.Composed:
     """Return the select of the FOCUS charges of a raw relation. `tags` are the tag keys to keep; None keeps all."""
     return _charges(connection, raw, _lines(raw, tags))
+
+
+def charges_with_lines(connection: Connection, raw: RawLines) -> sql.Composed:
+    """Return the select of the FOCUS charges of a raw table, and where each one's line is, as the last column.
+
+    Every mapping hands the tags of a line over as they are, and states no tags for a charge of many lines. So the place
+    of the line travels among the tags, and no mapping has to know of it.
+    """
+    tags = sql.SQL("{} || jsonb_build_object({}::text, ctid::text)").format(all_tags(raw), LINE_KEY)
+    select = _charges(connection, raw, _lines(raw, None, tags))
+    columns = [
+        sql.SQL("tags - {}::text as tags").format(LINE_KEY) if column.name == "tags" else sql.Identifier(column.name)
+        for column in focus_columns()
+        if column.name != OF_ALL_SOURCES
+    ]
+    line = sql.SQL("tags ->> {} as {}").format(LINE_KEY, sql.Identifier(RAW_LINE))
+    return sql.SQL("select {} from ({}) as charges").format(sql.SQL(", ").join([*columns, line]), select)
 
 
 def daily_charges(connection: Connection, raw: RawLines, relation: sql.Composable) -> sql.Composed:
@@ -140,7 +165,7 @@ def digest(mapping: str) -> str:
     """
     files = sorted(path.name for path in (sql_files.FOLDER / "focus").glob(f"{mapping}[._]*sql"))
     selects = [sql_files.read(f"focus/{name}") for name in files if not name.endswith("_totals.sql")]
-    selects.append(sql_files.read("normalize.sql"))
+    selects += [sql_files.read(name) for name in ("normalize.sql", "commitment_costs.sql")]
     tables = sorted({name for text in selects for name in re.findall(r"\{schema\}\.(\w+)", text)})
     texts = [" ".join(re.sub(r"--.*", "", text).split()) for text in selects]
     texts += [sql_files.read(f"focus/{name}.csv") for name in (f"{mapping}_columns", *tables)]
@@ -187,7 +212,8 @@ def _typed(connection: Connection, text: Text, select: sql.Composed) -> sql.Comp
     return sql.SQL("select {} from ({}) as charges").format(sql.SQL(", ").join(columns), select)
 
 
-def _lines(raw: RawLines, tags: Sequence[str] | None) -> sql.Composed:
+def _lines(raw: RawLines, tags: Sequence[str] | None, collected: sql.Composable | None = None) -> sql.Composed:
+    """Return the select of a relation's lines for a mapping; `collected` is the SQL of their tags, if not the usual."""
     wanted: list[sql.Composable] = [sql.SQL("billing_period")]
     columns = line_columns(raw.form.mapping)
     values = {column.name: line_value(column, raw) for column in columns}
@@ -196,5 +222,7 @@ def _lines(raw: RawLines, tags: Sequence[str] | None) -> sql.Composed:
         if column.is_derived:
             value = sql_files.compose(column.daily, **values)
         wanted.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
-    wanted.append(sql.SQL("{} as tags").format(all_tags(raw) if tags is None else named_tags(raw, tags)))
+    if collected is None:
+        collected = all_tags(raw) if tags is None else named_tags(raw, tags)
+    wanted.append(sql.SQL("{} as tags").format(collected))
     return sql.SQL("select\n    {}\nfrom {}").format(sql.SQL(",\n    ").join(wanted), raw.relation)

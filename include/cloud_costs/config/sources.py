@@ -43,6 +43,7 @@ FIXED_RELATIONS = (
     "account_list_pkey",
     "accounts",
     "audit_results",
+    "commitment_costs",
     "costs",
     "file_facts",
     "focus_costs",

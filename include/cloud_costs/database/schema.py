@@ -19,10 +19,13 @@ HISTORY = (
     "load_history",
     "manifest_totals",
     "published_months",
+    "published_totals",
+    "raw_columns",
+    "raw_months",
     "restatements",
 )
 # Totals of `costs`, which readers may read too.
-TOTALS = ("costs_by_day", "costs_by_day_account", "costs_by_day_service", "costs_by_month")
+TOTALS = ("commitment_costs", "costs_by_day", "costs_by_day_account", "costs_by_day_service", "costs_by_month")
 # While DDL waits for one reader's lock, all later readers wait behind it (see `locks`).
 DDL_LOCK_TIMEOUT = "10s"
 
