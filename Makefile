@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 # Three processes, because tests of a whole Airflow mostly wait; each takes a test file at a time. Tests start hundreds of
 # processes, and without bytecode each of them would compile the package again.
 QUICK := tests/unit $(patsubst %,tests/integration/test_%.py,daily_lines plan provider reload views)
-PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 3 --dist loadfile
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 4 --dist loadfile
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
