@@ -6,7 +6,7 @@ SHELL := /bin/sh
 export PYTHONPATH := $(CURDIR)/include
 
 PYTHON := .venv/bin/python
-# Three processes, because tests of a whole Airflow mostly wait; each takes a test file at a time. Tests start hundreds of
+# Four processes, because tests of a whole Airflow mostly wait; each takes a test file at a time. Tests start hundreds of
 # processes, and without bytecode each of them would compile the package again.
 QUICK := tests/unit $(patsubst %,tests/integration/test_%.py,daily_lines plan provider reload views)
 PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 4 --dist loadfile
