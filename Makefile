@@ -9,11 +9,11 @@ PYTHON := .venv/bin/python
 # Three processes, because tests of a whole Airflow mostly wait; each takes a test file at a time. Tests start hundreds of
 # processes, and without bytecode each of them would compile the package again.
 QUICK := tests/unit $(patsubst %,tests/integration/test_%.py,daily_lines plan provider reload views)
-PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 3 --dist loadfile
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 4 --dist loadfile
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test test-quick mutate conformance bench lint audit format dictionary constraints clean
+.PHONY: help setup demo up down psql test test-quick mutate conformance bench lint audit format dictionary dashboards constraints clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -53,7 +53,7 @@ bench: setup ## Measure speed and memory; ARGS=--large adds a month of ten milli
 lint: setup ## Check style, types, imports, SQL, Dockerfile and compose file
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy include/cloud_costs dags benchmarks
+	$(PYTHON) -m mypy include/cloud_costs dags benchmarks dashboards
 	.venv/bin/lint-imports
 	$(PYTHON) -m sqlfluff lint --disable-progress-bar include/sql
 	.venv/bin/hadolint Dockerfile
@@ -69,6 +69,9 @@ format: setup ## Rewrite Python and SQL in the project's style
 
 dictionary: setup ## Write docs/data-dictionary.md again
 	@$(PYTHON) -m cloud_costs.demo.dictionary
+
+dashboards: setup ## Write the dashboards for Grafana again
+	@$(PYTHON) -m dashboards
 
 constraints: setup ## Pin again all that the requirements bring with them
 	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" \

@@ -1,7 +1,7 @@
-"""What a person does on the Costs page: from the overview to the line of a file, with a colleague, a phone and no mouse.
+"""What a person does on the Costs page: from the overview to the line of a file, with a colleague, and on a phone.
 
-The tests share one Airflow and one Chromium. The page's months are May and June of `ca`, and June is delivered twice. One
-of its accounts, its services and its tags is called `HOSTILE`, which must show as text.
+The tests share one Airflow and one Chromium. The page's months are May and June of `ca`, and June is delivered twice.
+One of its accounts, its services and its tags is called `HOSTILE`, which must show as text.
 """
 
 import csv
@@ -93,7 +93,9 @@ def name_hostile(live: Live) -> None:
             [JUNE],
         ).fetchone()
         for table in ("ca_normalized", "costs_by_day", "costs_by_day_service", "costs_by_month"):
-            statement = sql.SQL("update {} set service = %s where source = 'ca' and billing_period = %s and service = %s")
+            statement = sql.SQL(
+                "update {} set service = %s where source = 'ca' and billing_period = %s and service = %s"
+            )
             connection.execute(statement.format(sql.Identifier(table)), [HOSTILE, JUNE, *(service or ())])
         connection.execute(
             """
@@ -136,10 +138,15 @@ def test_overview_says_what_this_month_costs_and_what_moved(costs: Costs) -> Non
     settled(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("June 2025")
     billed, effective = (value(page.locator(".card .big data").nth(at)) for at in (0, 1))
-    assert billed == costs.live.query("select sum(cost) from costs where date between '2025-06-01' and '2025-06-30'")[0][0]
-    assert effective == costs.live.query(
-        "select sum(effective_cost) from costs where date between '2025-06-01' and '2025-06-30'"
-    )[0][0]
+    assert (
+        billed == costs.live.query("select sum(cost) from costs where date between '2025-06-01' and '2025-06-30'")[0][0]
+    )
+    assert (
+        effective
+        == costs.live.query("select sum(effective_cost) from costs where date between '2025-06-01' and '2025-06-30'")[
+            0
+        ][0]
+    )
     by_cloud = page.get_by_role("region", name="Costs by cloud")
     assert value(by_cloud.locator("tfoot data").first) == billed
     by_service = page.get_by_role("region", name="Costs by service")
@@ -360,7 +367,7 @@ def test_keyboard_alone_adds_a_filter(costs: Costs) -> None:
 
 def test_browser_reckons_as_exactly_as_postgresql(costs: Costs) -> None:
     """The amounts have more digits than a float; PostgreSQL rounds a half away from zero."""
-    chance = random.Random(12)
+    chance = random.Random(12)  # noqa: S311  numbers to add up, no secret
     texts = [
         f"{chance.choice('- ').strip()}{chance.randrange(10 ** chance.randrange(1, 25))}.{chance.randrange(10**9):09d}"
         for _ in range(200)

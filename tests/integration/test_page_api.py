@@ -270,6 +270,38 @@ def test_overview_compares_the_same_days(client, costs):
     }
 
 
+@pytest.fixture
+def delivered_on_the_15th(loaded):
+    """February as it was in the middle of the month: the newest delivery of each source is of the 15th."""
+    query = in_schema(loaded[0])
+    where = "billing_period = '2025-02-01' and status = 'published'"
+    before = query(f"select load_id, finished from load_history where {where}")
+    query(f"update load_history set finished = '2025-02-15T12:00Z' where {where}")
+    yield
+    for load_id, finished in before:
+        query("update load_history set finished = %s where load_id = %s", finished, load_id)
+
+
+def test_running_month_is_compared_up_to_its_last_complete_day(client, costs, delivered_on_the_15th):
+    answer = get(client, "overview", currency="USD")
+    assert (answer["through"], answer["previous_through"]) == ("2025-02-14", "2025-01-14")
+    assert {one["through"] for one in answer["through_by_source"]} == {"2025-02-14"}
+    keys = ["source", "account_id", "service"]
+    now, before = (
+        [row for row in costs if row["billing_period"] == month and row["currency"] == "USD" and row["date"] <= end]
+        for month, end in ((FEBRUARY, date(2025, 2, 14)), (JANUARY, date(2025, 1, 14)))
+    )
+    total = answer["totals"]["billed_cost"]
+    assert Decimal(total["amount"]) == sums(now, [], "billed_cost")[()]
+    assert Decimal(total["previous"]) == sums(before, [], "billed_cost")[()]
+    after, earlier = sums(now, keys, "billed_cost"), sums(before, keys, "billed_cost")
+    for one in answer["movers"]:
+        key = tuple(one[name] for name in keys)
+        assert (Decimal(one["before"]), Decimal(one["after"])) == (earlier.get(key, 0), after.get(key, 0))
+    largest = max(abs(after.get(key, 0) - earlier.get(key, 0)) for key in {*after, *earlier})
+    assert abs(Decimal(answer["movers"][0]["change"])) == largest
+
+
 def test_movers_say_which_delivery_moved_them(client, costs, loaded):
     movers = get(client, "overview", currency="USD")["movers"]
     keys = ["source", "account_id", "service"]
@@ -311,6 +343,8 @@ def test_changes_say_why_a_number_is_not_what_it_was(client, loaded):
     assert since["changes"][0]["after"] == change["after"]
     same = get(client, "changes", source="cup", billing_period="2025-01", since="2099-01-01T00:00:00Z")
     assert (same["changes"][0]["change"], same["differences"]) == ("0", [])
+    first = get(client, "changes", source="azure", billing_period="2025-01")
+    assert (first["changes"][0]["change"], first["differences"], len(first["loads"])) == ("0", [], 1)
 
 
 def test_load_shows_its_files_checks_and_differences(client, loaded):
@@ -577,7 +611,10 @@ def test_sessions_are_few_and_ended_ones_are_replaced(postgres, loaded):
     database, sources = loaded
     app = app_of(reading(postgres, database), sources, size=3)
     with TestClient(app) as client, psycopg.connect(postgres.uri(), autocommit=True) as other:
-        count = "select count(*) from pg_stat_activity where application_name = 'cloud_costs_page' and usename = %s"
+        count = (
+            "select count(*) from pg_stat_activity "
+            "where application_name = 'cloud_costs_page' and usename = %s and backend_type = 'client backend'"
+        )
 
         def ask(number: int) -> tuple[int, int]:
             status = client.get(

@@ -232,7 +232,7 @@ def test_compose_database_is_made_with_both_roles(own_server, tmp_path, bucket):
     psql.write_text(f'#!/bin/sh\nexec "{own_server.psql}" --host="{own_server.socket_dir}" "$@"\n')
     psql.chmod(0o755)
     names = {"COSTS_DB": "cloud costs", "COSTS_USER": "cloud_costs", "COSTS_SCHEMA": "cost_analytics"}
-    passwords = {"AIRFLOW_DB_PASSWORD": "it's", "COSTS_PASSWORD": "a \\'pass"}
+    passwords = {"AIRFLOW_DB_PASSWORD": "it's", "COSTS_PASSWORD": "a \\'pass", "READER_PASSWORD": "it's \\too"}
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_HOST": "postgres", **names, **passwords}
     environment["ROLES_SQL"] = str(ROOT / "include/sql/schema/roles.sql")
     script = ["bash", str(ROOT / "docker/postgres-init.sh")]
@@ -254,4 +254,6 @@ def test_compose_database_is_made_with_both_roles(own_server, tmp_path, bucket):
             psycopg.connect(own_server.uri(other, role))
     with psycopg.connect(own_server.uri()) as connection:
         superusers = connection.execute("select rolname from pg_roles where rolsuper").fetchall()
+        logins = connection.execute("select rolname from pg_authid where rolpassword is not null order by 1").fetchall()
     assert superusers == [("postgres",)]
+    assert logins == [("airflow",), ("cloud_costs",), ("cost_analytics_reader",)]

@@ -22,11 +22,11 @@ from psycopg import sql
 
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.charges.facts import filled_amounts
-from cloud_costs.charges.lines import RawLines, coalesced, found_in, is_net, line_value, summed
+from cloud_costs.charges.lines import RawLines, coalesced, found_in, is_net, line_value, summed, unreadable_lines
 from cloud_costs.charges.tags import all_tags, named_tags, tag_values
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection
-from cloud_costs.formats.mapping import line_columns
+from cloud_costs.formats.mapping import LineColumn, line_columns
 
 # Only the view `focus_costs` has this column: it adds the name of the source.
 OF_ALL_SOURCES = "x_source"
@@ -138,8 +138,9 @@ def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
         wanted.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
     keys += [value for tag in tags for value in tag_values(raw, tag)]
     wanted.append(sql.SQL("{} as tags").format(named_tags(raw, tags)))
-    # For the audit, which compares the lines with their files.
+    # For the audit, which compares the lines with their files, and looks for rates that are no numbers.
     wanted.append(sql.SQL("{} as filled_amounts").format(filled_amounts(raw)))
+    wanted.append(sql.SQL("{} as unreadable_lines").format(unreadable_lines(raw)))
     return sql.SQL("select\n    {}\nfrom {}\ngroup by\n    {}").format(
         sql.SQL(",\n    ").join(wanted), raw.relation, sql.SQL(",\n    ").join(keys)
     )
@@ -179,14 +180,26 @@ def _charges(connection: Connection, raw: RawLines, lines: sql.Composed) -> sql.
     schema = sql.Identifier(raw.schema)
     # Every check and view holds this select with its thousands of names.
     lines = sql_files.render(connection, lines)
-    selects = [sql_files.compose(text, lines=lines, schema=schema) for text in selects_of(raw.form.mapping)]
-    return sql_files.render(connection, sql.SQL("\nunion all\n").join(_typed(connection, select) for select in selects))
+    selects = [
+        _typed(connection, (text, line_columns(raw.form.mapping)), sql_files.compose(text, lines=lines, schema=schema))
+        for text in selects_of(raw.form.mapping)
+    ]
+    return sql_files.render(connection, sql.SQL("\nunion all\n").join(selects))
 
 
-def _typed(connection: Connection, select: sql.Composed) -> sql.Composed:
+# The select of a mapping before its places are filled, and the columns of the lines that it reads.
+Text = tuple[str, tuple[LineColumn, ...]]
+_stated: dict[Text, frozenset[str]] = {}
+
+
+def _typed(connection: Connection, text: Text, select: sql.Composed) -> sql.Composed:
     """Bring the columns of a select into the order and types of the FOCUS views; columns that it lacks are NULL."""
-    # `limit 0` returns no row, but the names of the columns.
-    stated = {column.name for column in connection.execute(select + sql.SQL("\nlimit 0")).description or ()}
+    # PostgreSQL plans the whole mapping to tell its columns, and they are the same for every relation of lines.
+    stated = _stated.get(text)
+    if stated is None:
+        # `limit 0` returns no row, but the names of the columns.
+        described = connection.execute(select + sql.SQL("\nlimit 0")).description or ()
+        stated = _stated[text] = frozenset(column.name for column in described)
     columns = (
         sql.SQL("{}::{} as {}").format(
             sql.Identifier(column.name) if column.name in stated else sql.NULL,

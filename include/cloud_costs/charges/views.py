@@ -316,10 +316,10 @@ def _comment_focus(connection: Connection, view: sql.Identifier, grain: str, mea
     if not row or row[0] != grain:
         connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(grain)))
     known = comments_of(connection, view)
-    for column in columns_of(connection, view):
-        if known.get(column) != meanings.get(column):
-            connection.execute(
-                sql.SQL("comment on column {}.{} is {}").format(
-                    view, sql.Identifier(column), sql.Literal(meanings.get(column))
-                )
-            )
+    comments = [
+        sql.SQL("comment on column {}.{} is {}").format(view, sql.Identifier(column), sql.Literal(meanings.get(column)))
+        for column in columns_of(connection, view)
+        if known.get(column) != meanings.get(column)
+    ]
+    if comments:
+        connection.execute(sql.SQL(";\n").join(comments))

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from cloud_costs.database.postgres import Connection
 from cloud_costs.months import parse_month
 from cloud_costs.page import charges, commitments, context, downloads, explore, loads, months, overview
 from cloud_costs.page.costs import Costs
@@ -44,7 +45,8 @@ def router(costs: Costs, describe: Callable[[], dict[str, Any]]) -> APIRouter:
     """Return the routes of the API."""
     api = APIRouter(prefix="/api", responses=PROBLEMS)
     _add_costs(api, costs)
-    _add_details(api, costs)
+    _add_lines(api, costs)
+    _add_loads(api, costs)
 
     @api.get("/openapi.json", include_in_schema=False)
     def openapi() -> JSONResponse:
@@ -53,9 +55,16 @@ def router(costs: Costs, describe: Callable[[], dict[str, Any]]) -> APIRouter:
     return api
 
 
-def as_json(answer: Model) -> Response:
-    """Return the answer as JSON. FastAPI would check every value of it once more."""
-    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+def answer(
+    costs: Costs, request: Request, work: Callable[[Connection, Published], Model], seconds: float | None = None
+) -> Response:
+    """Return the answer to a request as JSON; the same one until something is published.
+
+    FastAPI would check every value of it once more.
+    """
+    address = f"{request.scope['path']}?{request.url.query}"
+    content = costs.kept(address, lambda *found: work(*found).model_dump_json(by_alias=True).encode(), seconds)
+    return Response(content, media_type="application/json")
 
 
 def question(
@@ -90,19 +99,19 @@ Complete = Annotated[Callable[[Published], Question], Depends(question)]
 
 def _add_costs(api: APIRouter, costs: Costs) -> None:
     @api.get("/context", response_model=Context)
-    def get_context() -> Response:
+    def get_context(request: Request) -> Response:
         """What the page can ask for."""
-        return as_json(costs.answer(lambda _, published: context.context(costs, published)))
+        return answer(costs, request, lambda _, published: context.context(costs, published))
 
     @api.get("/overview", response_model=Overview)
-    def get_overview(currency: Currency = None) -> Response:
+    def get_overview(request: Request, currency: Currency = None) -> Response:
         """The newest billing month so far, against the same days of the month before."""
-        return as_json(costs.answer(lambda *found: overview.overview(costs, currency, *found)))
+        return answer(costs, request, lambda *found: overview.overview(costs, currency, *found))
 
     @api.get("/explore", response_model=Explore)
-    def get_explore(complete: Complete) -> Response:
+    def get_explore(request: Request, complete: Complete) -> Response:
         """Costs of a range by up to two dimensions."""
-        return as_json(costs.answer(lambda *found: explore.explore(costs, complete(found[1]), *found)))
+        return answer(costs, request, lambda *found: explore.explore(costs, complete(found[1]), *found))
 
     @api.get("/explore.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
     def get_csv(complete: Complete) -> Response:
@@ -115,18 +124,21 @@ def _add_costs(api: APIRouter, costs: Costs) -> None:
         return _file(downloads.as_parquet(_download(complete)), PARQUET, "parquet")
 
     @api.get("/commitments", response_model=Commitments)
-    def get_commitments(first: FirstMonth = None, last: LastMonth = None, currency: Currency = None) -> Response:
+    def get_commitments(
+        request: Request, first: FirstMonth = None, last: LastMonth = None, currency: Currency = None
+    ) -> Response:
         """Utilization, coverage and unused cost of commitments, by billing months."""
         months_of = (parse_month(first) if first else None, parse_month(last) if last else None)
-        return as_json(costs.answer(lambda *found: commitments.commitments(costs, *months_of, currency, *found)))
+        return answer(costs, request, lambda *found: commitments.commitments(costs, *months_of, currency, *found))
 
     def _download(complete: Callable[[Published], Question]) -> downloads.Download:
         return costs.answer(lambda *found: downloads.download(costs, complete(found[1]), *found))
 
 
-def _add_details(api: APIRouter, costs: Costs) -> None:
+def _add_lines(api: APIRouter, costs: Costs) -> None:
     @api.get("/charges", response_model=Charges)
     def get_charges(
+        request: Request,
         common: Annotated[Asked, Depends(asked)],
         page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
         order: Annotated[
@@ -145,37 +157,41 @@ def _add_details(api: APIRouter, costs: Costs) -> None:
                 order=order,
             )
 
-        return as_json(costs.answer(lambda *found: charges.charges(costs, wanted(found[1]), *found), charges.SECONDS))
+        return answer(costs, request, lambda *found: charges.charges(costs, wanted(found[1]), *found), charges.SECONDS)
 
     @api.get("/lines", response_model=Lines)
     def get_lines(
+        request: Request,
         source: str,
         billing_period: BillingMonth,
         line: Annotated[str, Query(description="The `line` of a charge.")],
     ) -> Response:
         """The exported line behind a charge, with every exported column."""
         month = parse_month(billing_period)
-        return as_json(costs.answer(lambda *found: charges.lines(costs, source, month, line, *found)))
+        return answer(costs, request, lambda *found: charges.lines(costs, source, month, line, *found))
 
+
+def _add_loads(api: APIRouter, costs: Costs) -> None:
     @api.get("/loads/{load_id}", response_model=Load)
-    def get_load(load_id: Annotated[int, Path(ge=1, le=MAX_ID)]) -> Response:
+    def get_load(request: Request, load_id: Annotated[int, Path(ge=1, le=MAX_ID)]) -> Response:
         """One load: its files, its checks, and what it changed."""
-        return as_json(costs.answer(lambda *found: loads.load(costs, load_id, *found)))
+        return answer(costs, request, lambda *found: loads.load(costs, load_id, *found))
 
     @api.get("/changes", response_model=Changes)
     def get_changes(
+        request: Request,
         source: str,
         billing_period: BillingMonth,
         since: Annotated[datetime | None, Query(description="A day or a time; days begin at midnight UTC.")] = None,
     ) -> Response:
         """The loads of a billing month, newest first, and why its numbers changed."""
         month = parse_month(billing_period)
-        return as_json(costs.answer(lambda *found: loads.changes(costs, source, month, since, *found)))
+        return answer(costs, request, lambda *found: loads.changes(costs, source, month, since, *found))
 
     @api.get("/months", response_model=Months)
-    def get_months() -> Response:
+    def get_months(request: Request) -> Response:
         """Every source and billing month: the published version, its checks, and what is wrong."""
-        return as_json(costs.answer(lambda *found: months.months(costs, *found)))
+        return answer(costs, request, lambda *found: months.months(costs, *found))
 
 
 def _file(content: bytes, media_type: str, ending: str) -> Response:

@@ -65,8 +65,6 @@ def charges(costs: Costs, wanted: Wanted, connection: Connection, published: Pub
     columns = [column for column in focus_columns() if column.name != OF_ALL_SOURCES]
     rows: Sequence[tuple[Any, ...]] = ()
     if months:
-        # The order in which charges are found has to be the same for every page.
-        connection.execute("set local max_parallel_workers_per_gather to 0")
         bound = Bound()
         selects = [
             _select(costs, published, source, wanted, months[source], [column.name for column in columns], bound)
@@ -120,14 +118,7 @@ def lines(costs: Costs, source: str, month: date, line: str, connection: Connect
     ).fetchall()
     if not rows:
         raise Refusal(NO_SUCH, f"There is no line {line} in {source} {month_label(month)}.", "Open the charges again.")
-    originals = dict(
-        connection.execute(
-            sql.SQL("select column_name, original_name from {} where source = %s").format(
-                costs.database.table("raw_columns")
-            ),
-            [source],
-        ).fetchall()
-    )
+    originals = _originals(costs, connection, source)
     return Lines(
         load=LoadName(
             load_id=load_id,
@@ -139,6 +130,17 @@ def lines(costs: Costs, source: str, month: date, line: str, connection: Connect
         columns=[ColumnName(name=name, label=originals.get(name, name), type=kind) for name, kind in names.items()],
         lines=[RawLine(file=row[0], values=list(row[1:])) for row in rows],
     )
+
+
+def _originals(costs: Costs, connection: Connection, source: str) -> dict[str, str]:
+    """Return the exporter's name of each raw column of a source."""
+    rows = connection.execute(
+        sql.SQL("select column_name, original_name from {} where source = %s").format(
+            costs.database.table("raw_columns")
+        ),
+        [source],
+    ).fetchall()
+    return dict(rows)
 
 
 def _months(wanted: Wanted, published: Published) -> dict[str, list[date]]:

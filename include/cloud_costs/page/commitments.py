@@ -42,7 +42,7 @@ def commitments(
     statement = sql_files.compose(
         sql_files.read("page/commitments.sql"),
         commitment_costs=costs.database.table("commitment_costs"),
-        costs_by_month=costs.database.table("costs_by_month"),
+        costs_by_day_service=costs.database.table("costs_by_day_service"),
         currency=bound(currency),
         first=bound(first),
         last=bound(last),

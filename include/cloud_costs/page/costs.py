@@ -36,20 +36,43 @@ class Costs:
         return self.pool.database
 
     def answer(self, work: Callable[[Connection, Published], T], seconds: float | None = None) -> T:
-        """Return what `work` returns in one read-only transaction, with what is published.
+        """Return what `work` returns in one read-only transaction, with what is published."""
+        with self.pool.reading(seconds) as connection:
+            return self._of_one_state(work, connection, self.catalogue.read(connection))[0]
 
-        Each statement sees what was published when it began. So that all parts of an answer are of one state, the work
-        is done again when something was published meanwhile.
+    def kept(self, address: str, work: Callable[[Connection, Published], bytes], seconds: float | None = None) -> bytes:
+        """Return the answer to an address: what `work` returns, or what it returned for the same state.
+
+        Of several requests for one address, one works, and the others wait without a session.
         """
         with self.pool.reading(seconds) as connection:
             published = self.catalogue.read(connection)
-            for _ in range(TRIES):
-                answer = work(connection, published)
-                now = self.catalogue.read(connection)
-                if now.state == published.state:
-                    break
-                published = now
-            return answer
+        known = published.answers.get(address)
+        if known is not None:
+            return known
+        with published.answers.turn(address):
+            known = published.answers.get(address)
+            if known is not None:
+                return known
+            with self.pool.reading(seconds) as connection:
+                found, published = self._of_one_state(work, connection, self.catalogue.read(connection))
+            published.answers.keep(address, found)
+            return found
+
+    def _of_one_state(
+        self, work: Callable[[Connection, Published], T], connection: Connection, published: Published
+    ) -> tuple[T, Published]:
+        """Do the work again when something was published meanwhile.
+
+        Each statement sees what was published when it began. So all parts of an answer are of one state.
+        """
+        for _ in range(TRIES):
+            answer = work(connection, published)
+            newest = self.catalogue.read(connection)
+            if newest.state == published.state:
+                break
+            published = newest
+        return answer, published
 
     def sources(self) -> Sequence[Source]:
         """Return the configured sources. A configuration that is not valid stops loads, and not people who read."""

@@ -127,9 +127,11 @@ def changes(
     found, numbers = _differences(costs, connection, published, pairs[:SHOWN], SOME)
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
-    baseline = next((load_id for load_id, _, finished, _ in rows if since is None or finished <= since), None)
+    # What people saw at that time: nothing before the first load. Without a time, the load before the newest.
     if since is None:
-        baseline = ids[1] if len(ids) > 1 else None
+        baseline = ids[1] if len(ids) > 1 else ids[0]
+    else:
+        baseline = next((load_id for load_id, _, finished, _ in rows if finished <= since), None)
     told, _ = _differences(costs, connection, published, [(ids[0], baseline)] if baseline != ids[0] else [], ALL)
     befores = dict(pairs)
     return Changes(

@@ -27,7 +27,7 @@ from cloud_costs.page.models import (
     SinceLoad,
     SourceThrough,
 )
-from cloud_costs.page.periods import month_before, same_day
+from cloud_costs.page.periods import month_before, month_end, same_day
 from cloud_costs.page.published import Published, now
 
 SERVICES, MOVERS = 10, 10
@@ -42,33 +42,15 @@ class Cut:
     through: date
     is_current: bool
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole month counts."""
+        return self.through == month_end(self.billing_period)
+
 
 def overview(costs: Costs, wanted: str | None, connection: Connection, published: Published) -> Overview:
-    """Return the overview in a currency. It changes only with a publication, so it is kept until the next one."""
+    """Return the overview in a currency."""
     currency = published.currency(wanted)
-    known = published.overviews.get((currency, now().date()))
-    if known is None:
-        known = _overview(costs, currency, connection, published)
-        published.overviews[currency, now().date()] = known
-    return known
-
-
-def cuts_of(published: Published, currency: str, month: date) -> list[Cut]:
-    """Return how far each source of a month is complete, and the same day of the month before."""
-    before = month_before(month)
-    through: dict[str, date] = {}
-    for one in published.in_currency(currency):
-        if one.billing_period == month:
-            through[one.source] = max(one.through, through.get(one.source, one.through))
-    # A source without this month is not compared: its delivery has not come yet.
-    return [
-        cut
-        for source, day in through.items()
-        for cut in (Cut(source, month, day, True), Cut(source, before, same_day(day, before), False))
-    ]
-
-
-def _overview(costs: Costs, currency: str, connection: Connection, published: Published) -> Overview:
     months = published.in_currency(currency)
     month = max(one.billing_period for one in months)
     before = month_before(month)
@@ -94,6 +76,21 @@ def _overview(costs: Costs, currency: str, connection: Connection, published: Pu
         movers=_movers(costs, currency, connection, published, cuts, month) if has_before else [],
         forecast=None,
     )
+
+
+def cuts_of(published: Published, currency: str, month: date) -> list[Cut]:
+    """Return how far each source of a month is complete, and the same day of the month before."""
+    before = month_before(month)
+    through: dict[str, date] = {}
+    for one in published.in_currency(currency):
+        if one.billing_period == month:
+            through[one.source] = max(one.through, through.get(one.source, one.through))
+    # A source without this month is not compared: its delivery has not come yet.
+    return [
+        cut
+        for source, day in through.items()
+        for cut in (Cut(source, month, day, True), Cut(source, before, same_day(day, before), False))
+    ]
 
 
 def _bound(cuts: Sequence[Cut], bound: Bound) -> dict[str, Any]:
@@ -189,8 +186,12 @@ def _movers(
     statement = sql_files.compose(
         sql_files.read("page/movers.sql"),
         costs_by_day=costs.database.table("costs_by_day"),
+        costs_by_month=costs.database.table("costs_by_month"),
         currency=bound(currency),
         at_most=bound(MOVERS),
+        whole=bound([one.is_whole for one in cuts]),
+        whole_months=bound([one.billing_period for one in cuts if one.is_whole]),
+        partial_months=bound([one.billing_period for one in cuts if not one.is_whole]),
         **_bound(cuts, bound),
     )
     rows = connection.execute(statement, bound).fetchall()

@@ -39,6 +39,8 @@ SETTINGS = {
     "jit": "off",
     # Sums by account and service of a year do not fit in PostgreSQL's default of 4 MB.
     "work_mem": "32MB",
+    # Many short questions at once use all cores. One long question must not.
+    "max_parallel_workers_per_gather": "0",
     # A page of charges is a part of what a scan finds, so each scan has to begin at the same place.
     "synchronize_seqscans": "off",
 }

@@ -17,7 +17,7 @@ from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection, Database
 from cloud_costs.months import month_label, next_month
 from cloud_costs.page import amounts
-from cloud_costs.page.models import Overview
+from cloud_costs.page.answers import Answers
 from cloud_costs.page.problems import WRONG, Refusal, nothing_published
 
 # Days after the end of a month in which providers still change it. AWS documents two weeks until the invoice, and
@@ -25,12 +25,9 @@ from cloud_costs.page.problems import WRONG, Refusal, nothing_published
 OPEN_DAYS = 60
 # Days of use that a delivery may lack at its end. A source with no use so near to it has no daily costs.
 LATE_DAYS = 3
-# Every write to a row gives it another xmin: a publication, and also a month that is derived again.
-STATE = """
-    select count(*), max(load_id), sum(xmin::text::bigint) from {load_history}
-    where status in ('published', 'superseded')
-"""
-# Seconds. The list of accounts may change without a publication, and with it names.
+# Every write to a row gives it another xmin: a publication, a load that fails, and a month that is derived again.
+STATE = "select count(*), max(load_id), sum(xmin::text::bigint) from {load_history}"
+# Seconds. The list of accounts may change without a load, and with it names; and a source becomes stale.
 KEPT = 600
 
 
@@ -71,13 +68,13 @@ class Month:
 
 @dataclass(frozen=True)
 class Published:
-    """All published months, and names of accounts as far as somebody has asked for them."""
+    """All published months; and names of accounts and answers, as far as somebody has asked for them."""
 
     state: tuple[object, ...]
     months: tuple[Month, ...]
     formats: dict[str, str]
     names: dict[str, str] = field(default_factory=dict)
-    overviews: dict[tuple[str, date], Overview] = field(default_factory=dict)
+    answers: Answers = field(default_factory=Answers)
 
     @property
     def currencies(self) -> list[str]:
@@ -145,7 +142,8 @@ class Catalogue:
     def read(self, connection: Connection) -> Published:
         """Return what is published as the transaction of the connection sees it."""
         statement = sql_files.compose(STATE, load_history=self.database.table("load_history"))
-        state = (*(connection.execute(statement).fetchone() or ()), int(time.monotonic() / KEPT))
+        row = connection.execute(statement).fetchone() or ()
+        state = (*row, now().date(), int(time.monotonic() / KEPT))
         known = self._known
         if known and known.state == state:
             return known

@@ -4,20 +4,39 @@
 -- What a commitment could cover is the use of the services that it covers something of, by the same billing account,
 -- without Spot use.
 
-with charges as (
-    select *
+with charges as materialized (
+    select
+        commitment_id,
+        source,
+        billing_period,
+        coalesce(billing_account_id, '') as billing_account_id,
+        service,
+        is_spot,
+        any_value(cloud_provider) as cloud_provider,
+        max(commitment_name collate "C") as commitment_name,
+        any_value(commitment_type) as commitment_type,
+        any_value(commitment_category) as commitment_category,
+        -- Who bought it; else one who used it.
+        max(account_id collate "C") filter (where charge_category = 'Purchase') as owner_account_id,
+        max(account_id collate "C") as account_id,
+        bool_or(commitment_status = 'Used') as is_used,
+        coalesce(sum(effective_cost) filter (where commitment_status = 'Used'), 0) as used,
+        coalesce(sum(effective_cost) filter (where commitment_status = 'Unused'), 0) as unused,
+        coalesce(sum(list_cost) filter (where commitment_status = 'Used'), 0) as covered,
+        sum(list_cost) as list_cost
     from {commitment_costs}
     where currency = {currency} and billing_period between {first}::date and {last}::date
+    group by commitment_id, source, billing_period, coalesce(billing_account_id, ''), service, is_spot
 ),
 
 covered_services as (
     select distinct
         commitment_id,
         source,
-        coalesce(billing_account_id, '') as billing_account_id,
+        billing_account_id,
         service
     from charges
-    where commitment_status = 'Used'
+    where is_used
 ),
 
 usage_totals as (
@@ -26,21 +45,22 @@ usage_totals as (
         coalesce(billing_account_id, '') as billing_account_id,
         service,
         sum(list_cost) as list_cost
-    from {costs_by_month}
+    from {costs_by_day_service}
     where
         currency = {currency}
         and billing_period between {first}::date and {last}::date
         and charge_category = 'Usage'
+        and service = any(array(select covered_services.service from covered_services))
     group by source, coalesce(billing_account_id, ''), service
     union all
     select
         source,
-        coalesce(billing_account_id, '') as billing_account_id,
+        billing_account_id,
         service,
         -sum(list_cost) as list_cost
     from charges
     where is_spot
-    group by source, coalesce(billing_account_id, ''), service
+    group by source, billing_account_id, service
 ),
 
 coverable as (
@@ -79,13 +99,11 @@ commitments as (
         max(commitment_name) as commitment_name,
         max(commitment_type) as commitment_type,
         max(commitment_category) as commitment_category,
-        -- Who bought it; else who has most of it unused or used.
-        max(account_id) filter (where charge_category = 'Purchase') as owner_account_id,
-        mode() within group (order by account_id) as account_id,
+        coalesce(max(owner_account_id), max(account_id), '') as account_id,
         array_agg(distinct billing_period order by billing_period) as months,
-        coalesce(sum(effective_cost) filter (where commitment_status = 'Used'), 0) as used,
-        coalesce(sum(effective_cost) filter (where commitment_status = 'Unused'), 0) as unused,
-        coalesce(sum(list_cost) filter (where commitment_status = 'Used'), 0) as covered
+        coalesce(sum(used), 0) as used,
+        coalesce(sum(unused), 0) as unused,
+        coalesce(sum(covered), 0) as covered
     from charges
     where not is_spot
     group by grouping sets ((commitment_id, source), ())
@@ -99,7 +117,7 @@ select
     commitments.commitment_name,
     commitments.commitment_type,
     commitments.commitment_category,
-    coalesce(commitments.owner_account_id, commitments.account_id, '') as account_id,
+    commitments.account_id,
     commitments.months,
     commitments.used,
     commitments.unused,

@@ -17,6 +17,9 @@ select
     coalesce(sum(charges.effective_cost) filter (where not cuts.is_current), 0) as previous_effective_cost
 from {costs_by_day_service} as charges
 inner join cuts on charges.source = cuts.source and charges.billing_period = cuts.billing_period
-where charges.currency = {currency} and charges.date <= cuts.through
+where
+    charges.currency = {currency}
+    and charges.billing_period = any({months}::date[])
+    and charges.date <= cuts.through
 group by grouping sets ((charges.cloud_provider), (charges.service), ())
 order by is_cloud asc, is_service asc, cost desc, value asc
