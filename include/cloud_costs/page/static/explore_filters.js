@@ -80,7 +80,10 @@ function open(state, found, go) {
   const values = el("div", { class: "values" });
   const search = el("input", { id: "filter-search", type: "search", placeholder: "Search, or type a whole value" });
   let dimension = found.dimensions.find((one) => !state.groups.includes(one.name))?.name ?? found.dimensions[0].name;
-  const load = () => show(values, (signal) => options(state, found, dimension, picked, signal));
+  const load = async () => {
+    await show(values, (signal) => options(state, found, dimension, picked, signal));
+    narrow(values, search.value); // of who typed meanwhile
+  };
   const dialog = el(
     "dialog",
     { "aria-labelledby": "filter-title" },
