@@ -6,6 +6,7 @@ one process, and so do all tests that share an Airflow.
 """
 
 import fcntl
+import re
 import shutil
 import socket
 import tempfile
@@ -24,6 +25,9 @@ TOGETHER = {
     "tests/dags": ("tests/dags/",),
     "tests/e2e": ("tests/e2e/", "tests/faults/test_celery.py"),
 }
+# All tests that are marked `alone` come last, when the long tests of a whole Airflow are over: each waits for the tests
+# of the other processes, and while it waits no other test begins.
+ALONE = re.compile(r"^@pytest\.mark\.alone\n(?:@.+\n)*def (test_\w+)", re.MULTILINE)
 # Below the ports that Linux gives to outgoing connections: one of those may take a free port before its server does.
 PORTS = range(20_000, 32_000)
 
@@ -37,8 +41,11 @@ class Together(LoadFileScheduling):  # type: ignore[misc]
     def __init__(self, config: pytest.Config, log: Any) -> None:
         super().__init__(config, log)
         config.option.loadscopereorder = False
+        self.alone = alone_tests(config.rootpath)
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.partition("[")[0] in self.alone:
+            return "alone"
         names = (name for name, paths in TOGETHER.items() if nodeid.startswith(paths))
         return next(names, str(super()._split_scope(nodeid)))
 
@@ -70,6 +77,11 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Move the tests that are marked `alone` to the end."""
+        items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Run one test under the lock of the machine, shared with other tests or alone."""
@@ -89,6 +101,15 @@ class Worker:
             finally:
                 # Closing the file would not free the lock where a process that a test forked has the file open too.
                 fcntl.flock(machine, fcntl.LOCK_UN)
+
+
+def alone_tests(root: Path) -> set[str]:
+    """Return the ids of the tests that are marked `alone`: the process that starts the others collects no test."""
+    return {
+        f"{path.relative_to(root).as_posix()}::{name}"
+        for path in (root / "tests").rglob("test_*.py")
+        for name in ALONE.findall(path.read_text(encoding="utf-8"))
+    }
 
 
 def register(config: pytest.Config) -> None:

@@ -3,7 +3,8 @@
 import threading
 from pathlib import Path
 
-from side_by_side import TOGETHER, Worker, free_port
+import pytest
+from side_by_side import TOGETHER, Worker, alone_tests, free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,3 +52,12 @@ def test_what_stays_together_is_there() -> None:
 
 def test_free_port_is_none_of_outgoing_connections() -> None:
     assert 20_000 <= free_port() < 32_000
+
+
+def test_tests_that_are_alone_are_known_by_name(request: pytest.FixtureRequest) -> None:
+    marked = {item.nodeid.partition("[")[0] for item in request.session.items if item.get_closest_marker("alone")}
+    assert marked <= alone_tests(ROOT)
+    assert (
+        "tests/integration/test_publish.py::test_reader_who_holds_a_lock_delays_publish_and_nobody_else"
+        in alone_tests(ROOT)
+    )
