@@ -18,6 +18,5 @@ class CloudCostsPage(AirflowPlugin):
             "href": "cloud-costs/",
             "url_route": "cloud-costs",
             "destination": "nav",
-            "category": "browse",
         }
     ]

@@ -10,6 +10,8 @@ import pytest
 from deliveries import write_month
 from pipeline import JANUARY, cost_totals, crafted_source, line, load_month, truth_totals, write_delivery
 
+from cloud_costs.charges.columns import focus_columns
+from cloud_costs.charges.focus import OF_ALL_SOURCES
 from cloud_costs.config.sources import Source
 from cloud_costs.demo.sample_bill import Bill
 from cloud_costs.errors import DeliveryError
@@ -52,8 +54,10 @@ def test_mapped_columns_give_every_charge_of_all_columns(database, query, bucket
     load_month(database, source_of(bill, bucket, "lean", raw="mapped"), JANUARY)
     everything = raw_names(query, "cup")
     assert raw_names(query, "lean") == {name for name in everything if is_read(FORMATS[bill.format], name)}
-    assert query("select * from cup_focus except all select * from lean_focus") == []
-    assert query("select * from lean_focus except all select * from cup_focus") == []
+    # All but `x_rawline`: the same line has another place in another raw table.
+    columns = ", ".join(column.name.lower() for column in focus_columns() if column.name != OF_ALL_SOURCES)
+    assert query(f"select {columns} from cup_focus except all select {columns} from lean_focus") == []
+    assert query(f"select {columns} from lean_focus except all select {columns} from cup_focus") == []
     assert query("select count(*), sum(BilledCost), sum(EffectiveCost) from lean_focus") == [
         (*query("select count(*) from cup_focus")[0], truth.billed_cost, truth.effective_cost)
     ]

@@ -61,13 +61,13 @@ def test_older_shape_of_costs_is_made_anew(database, crafted, query):
 
 
 def test_column_put_first_is_made_anew_and_one_put_last_is_replaced(database, crafted, query, monkeypatch):
-    charges = views.focus.charges
+    charges = views.focus.charges_with_lines
     before = dict(oids(query))
 
     def wrapped(columns):
         text = views.sql.SQL(f"select {columns} from (")
         end = views.sql.SQL(") as charges")
-        monkeypatch.setattr(views.focus, "charges", lambda *lines: text + charges(*lines) + end)
+        monkeypatch.setattr(views.focus, "charges_with_lines", lambda *lines: text + charges(*lines) + end)
 
     wrapped("*, 1 as x_last")
     assert refresh_views(database) == ["crafted_focus", "focus_costs", *VIEWS]
@@ -141,6 +141,7 @@ def test_comments_follow_the_package_without_a_change_of_the_view(database, craf
     assert refresh_views(database) == []
     assert oids(query) == before
     meanings = {column.name: column.meaning for column in focus_columns()}
+    meanings[views.focus.RAW_LINE] = views.focus.RAW_LINE_MEANING
     for view in ("crafted_focus", "focus_costs"):
         found = dict(
             query(
