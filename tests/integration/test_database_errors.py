@@ -83,9 +83,7 @@ def test_cancelled_statement_is_not_tried_again(database, cup, monkeypatch):
     cup.deliver()
     with monkeypatch.context() as hasty:
         hasty.setitem(SETTINGS, "statement_timeout", "1")
-        with pytest.raises(
-            DatabaseDenied, match=r"cup 2025-01: .*canceling statement due to (statement|user)"
-        ):
+        with pytest.raises(DatabaseDenied, match=r"cup 2025-01: .*canceling statement due to (statement|user)"):
             load_raw(database, LocalStorage(), cup.source, JANUARY)
     load_month(database, cup.source, JANUARY)
     assert staged_tables(database) == []
