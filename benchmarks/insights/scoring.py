@@ -67,7 +67,7 @@ def ours(source: Source) -> list[Told]:
     """Return what the package tells of the second year."""
     begin = SECOND - LEAD
     grid = Grid(source.name, "USD", _day(begin), source.keys, source.usage[:, begin:], source.usage.shape[1] - begin)
-    return [_told(one) for one in find(grid, limits, begin=LEAD)]
+    return [told for one in find(grid, limits, begin=LEAD) if (told := _told(one)).first >= SECOND]
 
 
 def limits(scopes: Sequence[Scope]) -> Limits:

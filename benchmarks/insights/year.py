@@ -21,6 +21,8 @@ KINDS = ("steady", "office", "batch", "noisy", "first of month", "end of month",
 SHARES = (0.34, 0.2, 0.08, 0.12, 0.05, 0.03, 0.08, 0.1)
 # Days between two events of a source, and between two events of one series.
 APART, REST = 8, 100
+# The largest factor of chance.
+CHANCE = 1.65
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Source:
 
     name: str
     keys: tuple[tuple[str, str], ...]
+    kinds: tuple[str, ...]
     usage: Floats
     fees: Floats
     taxes: Floats
@@ -80,7 +83,7 @@ def _source(random: np.random.Generator, name: str, accounts: int, services: int
     planted = _plant(random, keys, kinds, usage)
     usage = np.round(np.maximum(usage, 0), 6)
     fees, taxes = _others(random, keys, usage)
-    return Source(name, tuple(keys), usage, fees, taxes, tuple(planted))
+    return Source(name, tuple(keys), tuple(KINDS[kind] for kind in kinds), usage, fees, taxes, tuple(planted))
 
 
 def _calendar() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -96,20 +99,24 @@ def _calendar() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]
 
 
 def _noise(random: np.random.Generator, spread: float, memory: float) -> Floats:
-    """Return factors around 1: noise with heavy tails that remembers a part of the day before."""
-    shocks = random.standard_t(4, DAYS) * spread / np.sqrt(2)
+    """Return factors around 1: noise with heavy tails that remembers a part of the day before.
+
+    A day that doubles is an event, so chance alone does not double a day: the factors end at `CHANCE`.
+    """
+    shocks = random.standard_t(5, DAYS) * spread / np.sqrt(5 / 3)
     found = np.empty(DAYS)
     last = 0.0
     for day, shock in enumerate(shocks):
         last = memory * last + np.sqrt(1 - memory**2) * shock
         found[day] = last
-    return np.exp(np.clip(found, -1.5, 1.5))
+    return np.exp(np.clip(found, -np.log(CHANCE), np.log(CHANCE)))
 
 
 def _series(random: np.random.Generator, kind: str, mean: float) -> Floats:
     """Return the daily costs of one series without events."""
     weekday, day_of_month, to_end, holiday = _calendar()
-    spread = random.uniform(0.15, 0.3) if kind == "noisy" else random.uniform(0.02, 0.08)
+    # The services of the real month in the shared data vary by 0 to 3 % a day, between changes of their level.
+    spread = random.uniform(0.1, 0.25) if kind == "noisy" else random.uniform(0.003, 0.06)
     found = mean * _noise(random, spread, random.uniform(0, 0.6))
     growth = random.uniform(0.03, 0.07) if kind == "growing" else random.normal(0.004, 0.008)
     found *= (1 + growth) ** ((np.arange(DAYS) - SECOND) / 30.4)
@@ -162,7 +169,9 @@ def _plant(
         if day > DAYS - 12:
             return planted
         before = usage[:, day - 28 : day].mean(axis=1)
-        usable = (free_at <= day) & (kinds != KINDS.index("some days")) & (before > 0)
+        # A new series has no past, so nothing is planted in it before.
+        free = free_at == 0 if kind == "new" else free_at <= day
+        usable = free & (kinds != KINDS.index("some days")) & (before > 0)
         rows = _choose(random, keys, before, usable, kind, base)
         if rows:
             last = DAYS - 1 if not days else min(day + days - 1, DAYS - 1)

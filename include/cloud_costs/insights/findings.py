@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from cloud_costs.insights.detection import HISTORY, QUIET, Accepted, Event, Floats, Limits, detect
+from cloud_costs.insights.detection import HISTORY, QUIET, Event, Floats, Limits, detect
 
 # The share of an event's money that a level has to hold, so that the event is told there.
 MOST = 0.8
@@ -88,7 +88,7 @@ def covers(scope: Scope, other: Scope) -> bool:
     return all(mine is None or mine == theirs for mine, theirs in zip(scope, other, strict=True))
 
 
-def find(grid: Grid, limits_of: LimitsOf, *, begin: int = HISTORY, accepted: Sequence[Accepted] = ()) -> list[Finding]:
+def find(grid: Grid, limits_of: LimitsOf, *, begin: int = HISTORY) -> list[Finding]:
     """Return the events of a source in one currency, in the order of their first days.
 
     `limits_of` returns the limits of scopes, which are pairs of account and service, with None for all.
@@ -96,15 +96,7 @@ def find(grid: Grid, limits_of: LimitsOf, *, begin: int = HISTORY, accepted: Seq
     limits = limits_of(grid.keys)
     # A series that never reaches the minimum of money cannot be out of line by it.
     rows = np.flatnonzero(grid.values.max(axis=1, initial=0) >= limits.minimum)
-    places = {int(row): place for place, row in enumerate(rows)}
-    found = detect(
-        grid.values[rows],
-        grid.start,
-        limits.take(rows),
-        begin=begin,
-        complete=grid.complete,
-        accepted=[replace(one, row=places[one.row]) for one in accepted if one.row in places],
-    )
+    found = detect(grid.values[rows], grid.start, limits.take(rows), begin=begin, complete=grid.complete)
     without = grid.values.copy()
     without[rows] = found.without
     events = [replace(one, row=int(rows[one.row])) for one in found.events]
