@@ -1,11 +1,13 @@
-"""`queries`: how long people wait for `costs`, with 36 months of three sources, 30,000 normalized rows a month each.
+"""`queries`: how long people wait for `costs` and its totals, with 36 months of three sources.
 
-To load 108 real months would take longer than all else here. So each source loads one month for real; for every
-other month its raw lines are copied with their dates moved, and from there on all is as always: the package's own
-`normalize` and `publish` make the partition, with whatever they give it. A date past the end of a shorter month
-becomes its last day. The copied raw lines, which no query of `costs` reads, are emptied at once to save the disk.
+A month of a source has 30,000 normalized rows. To load 108 real months would take longer than all else here. So each
+source loads one month for real; for every other month its raw lines are copied with their dates moved, and from there
+on all is as always: the package's own `normalize` and `publish` make the partition, with whatever they give it. A date
+past the end of a shorter month becomes its last day. The copied raw lines, which no query of `costs` reads, are emptied
+at once to save the disk.
 """
 
+import itertools
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from psycopg import sql
 from benchmarks import database
 from benchmarks.results import Options, Result
 from benchmarks.sample import MONTH, sample
+from cloud_costs.charges import by_day
 from cloud_costs.charges.views import refresh_views
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Connection, Database, columns_of
@@ -43,29 +46,35 @@ MONTHS = 36
 # What gives 30,000 normalized rows.
 LINES, ACCOUNTS = 60_000, 60
 REPEATS = 40
+# What `page` and people ask of the tables of totals: every column and every two columns.
+COLUMNS = ("date", "month", "service", "account_id", *by_day.COMMON)
+TREND = by_day.table_for(["date", "currency"])
 
 
 @dataclass(frozen=True)
 class Query:
-    """A question to `costs` over some billing months, of which any run takes other ones."""
+    """A question over some billing months, of which any run takes other ones, and its bar in milliseconds."""
 
     title: str
     months: int
     text: str
+    at_most: float | None = 50
 
 
 QUERIES = (
     Query(
-        "daily trend, 36 months",
+        "costs: daily trend, 36 months",
         MONTHS,
         """
         select date, currency, sum(cost), sum(effective_cost) from costs
         where billing_period between %(first)s and %(last)s
         group by date, currency order by date
         """,
+        # The tables of totals answer it.
+        at_most=None,
     ),
     Query(
-        "daily trend, a quarter",
+        "costs: daily trend, a quarter",
         3,
         """
         select date, currency, sum(cost), sum(effective_cost) from costs
@@ -74,7 +83,7 @@ QUERIES = (
         """,
     ),
     Query(
-        "by service, a month",
+        "costs: by service, a month",
         1,
         """
         select service, currency, sum(cost), sum(effective_cost) from costs
@@ -83,13 +92,22 @@ QUERIES = (
         """,
     ),
     Query(
-        "by account, a quarter",
+        "costs: by account, a quarter",
         3,
         """
         select account_id, currency, sum(cost), sum(effective_cost) from costs
         where billing_period between %(first)s and %(last)s
         group by account_id, currency order by sum(cost) desc
         """,
+    ),
+    Query(
+        f"{TREND}: daily trend, 36 months",
+        MONTHS,
+        f"""
+        select date, currency, sum(cost), sum(effective_cost) from {TREND}
+        where billing_period between %(first)s and %(last)s
+        group by date, currency order by date
+        """,  # noqa: S608  the name of a table
     ),
 )
 
@@ -109,7 +127,8 @@ def run(options: Options) -> list[Result]:
             _vacuum(connection)
             connection.execute(sql.SQL("set search_path to {}").format(sql.Identifier(SCHEMA)))
             row = connection.execute("select count(*) from costs").fetchone()
-            return [_time(connection, query, row[0] if row else 0) for query in QUERIES]
+            rows = row[0] if row else 0
+            return [*(_time(connection, query, rows) for query in QUERIES), _time_totals(connection, rows)]
     finally:
         database.drop_schema(options.server, SCHEMA)
 
@@ -163,8 +182,8 @@ def _stage_copy(
 
 def _vacuum(connection: Connection) -> None:
     """Do what autovacuum does within a minute after a load."""
-    for name in SOURCES:
-        connection.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(SCHEMA, f"{name}_normalized")))
+    for name in (*(f"{source}_normalized" for source in SOURCES), *by_day.RELATIONS):
+        connection.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(SCHEMA, name)))
 
 
 def _time(connection: Connection, query: Query, rows: int) -> Result:
@@ -182,7 +201,41 @@ def _time(connection: Connection, query: Query, rows: int) -> Result:
         seconds.append(time.perf_counter() - began)
         if not found:
             raise RuntimeError(f"{query.title}: no rows for {bounds}")
+    p95, note = _p95(seconds)
+    note = f"{note}; {rows:,} rows in costs"
+    return Result(query.title, p95, "ms", at_most=query.at_most, note=note, details={"rows_in_costs": rows})
+
+
+def _time_totals(connection: Connection, rows: int) -> Result:
+    """Time the sums by every column and every two columns over all months, as the server does, and return the slowest.
+
+    The client's time is left out, because some of the answers have tens of thousands of rows.
+    """
+    found = {}
+    for columns in [*((one,) for one in COLUMNS), *itertools.combinations(COLUMNS, 2)]:
+        keys = ", ".join(dict.fromkeys((*columns, "currency")))
+        relation = by_day.table_for([*columns, "currency"])
+        query = f"select {keys}, sum(cost), sum(effective_cost) from {relation} group by {keys}"  # noqa: S608
+        seconds = []
+        for _ in range(REPEATS // 2):
+            row = connection.execute(f"explain (analyze, timing off, format json) {query}").fetchone()
+            plan = row[0][0] if row else {}
+            seconds.append((plan["Planning Time"] + plan["Execution Time"]) / 1000)
+        found[" and ".join(columns)] = (relation, *_p95(seconds))
+    slowest = max(found, key=lambda name: found[name][1])
+    relation, p95, note = found[slowest]
+    return Result(
+        f"totals: by any one or two of {len(COLUMNS)} columns, 36 months",
+        p95,
+        "ms",
+        at_most=50,
+        note=f"the slowest of {len(found)}: by {slowest}, {relation}; {note}",
+        details={"rows_in_costs": rows, "p95": {name: one[1] for name, one in found.items()}},
+    )
+
+
+def _p95(seconds: list[float]) -> tuple[float, str]:
+    """Return the 95th percentile in milliseconds, and a note on it."""
     ordered = sorted(seconds[3:])  # the first ones fill the cache
     p95 = ordered[int(len(ordered) * 0.95)] * 1000
-    note = f"p95 of {len(ordered)}; {rows:,} rows in costs; median {median(ordered) * 1000:.0f} ms"
-    return Result(f"costs: {query.title}", p95, "ms", at_most=50, note=note, details={"rows_in_costs": rows})
+    return p95, f"p95 of {len(ordered)}; median {median(ordered) * 1000:.0f} ms"

@@ -55,6 +55,15 @@ NORMALIZED = {
     "cost": "numeric",
     "effective_cost": "numeric",
     "list_cost": "numeric",
+    "line_items": "bigint",
+}
+BY_DAY = {
+    "relation": "text",
+    "currency": "text",
+    "cost": "numeric",
+    "effective_cost": "numeric",
+    "list_cost": "numeric",
+    "line_items": "bigint",
 }
 INVOICES = {"invoice_id": "text", "currency": "text", "billed_cost": "numeric"}
 LISTED = {"invoice_id": "text", "amount": "numeric", "currency": "text", "billing_period": "date"}
@@ -78,6 +87,7 @@ class Find:
         commitments: Sequence[Row] = (),
         charges: Sequence[Row] = (),
         normalized: Sequence[Row] = (),
+        totals: Sequence[Row] = (),
         published: Sequence[Row] = (),
         listed: Sequence[Row] = (),
         facts: Sequence[Row] = (),
@@ -94,6 +104,7 @@ class Find:
             commitment_totals=relation_of(commitments, OF_COMMITMENT),
             charges=rows_of(charges, CHARGE_TYPES),
             normalized=relation_of(normalized, NORMALIZED),
+            by_day=relation_of(totals, BY_DAY),
             published_invoices=relation_of(published, INVOICES),
             listed_invoices=relation_of(listed, LISTED),
             stored_facts=relation_of(facts, FACTS),

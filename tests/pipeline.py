@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cloud_costs.charges import by_day
 from cloud_costs.charges.views import refresh_views
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Database
@@ -32,6 +33,20 @@ TOTALS = """
     where source = %s and billing_period = %s
     group by 1, 2, 3, 4
 """
+
+
+# The sums of a month in `costs`, and in each table of totals.
+SUMS = """
+    select relation, currency, sum(cost), sum(effective_cost), sum(list_cost), sum(line_items)
+    from ({}) as rows
+    group by relation, currency
+""".format(
+    " union all ".join(
+        f"select '{name}' as relation, currency, cost, effective_cost, list_cost, line_items from {name} "
+        "where source = %s and billing_period = %s"
+        for name in ("costs", *by_day.RELATIONS)
+    )
+)
 
 
 def load_month(
@@ -58,9 +73,28 @@ def truth_totals(truth: Truth) -> dict[tuple[str, ...], tuple[Decimal, ...]]:
 
 
 def cost_totals(query: Any, source: str, month: date) -> dict[tuple[str, ...], tuple[Decimal, ...]]:
-    """Return the same totals from `costs`."""
+    """Return the same totals from `costs`, and assert that `costs_by_day` and its coarser tables sum to the same."""
     rows = query(TOTALS, source, month)
+    sums: dict[str, set[tuple[Any, ...]]] = {name: set() for name in ("costs", *by_day.RELATIONS)}
+    for relation, *values in query(SUMS, *[source, month] * len(sums)):
+        sums[relation].add(tuple(values))
+    assert all(found == sums["costs"] for found in sums.values()), sums
     return {tuple(row[:4]): tuple(Decimal(value) for value in row[4:]) for row in rows}
+
+
+def differing_totals(query: Any) -> dict[str, list[Any]]:
+    """Return the rows of `costs_by_day` and its coarser tables that `costs` does not sum to, and those that lack."""
+    found = {}
+    for name, columns in by_day.RELATIONS.items():
+        known = ", ".join(columns)
+        costs = f"""
+            select {known}, sum(cost), sum(effective_cost), sum(list_cost), sum(line_items)
+            from (select *, date_trunc('month', date::timestamp)::date as month from costs) as costs
+            group by {known}
+        """
+        totals = f"select {known}, {', '.join(by_day.AMOUNTS)} from {name}"
+        found[name] = query(f"({costs} except all {totals}) union all ({totals} except all {costs})")
+    return {name: rows for name, rows in found.items() if rows}
 
 
 LINE = {

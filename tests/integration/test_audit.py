@@ -55,6 +55,7 @@ LINES = {
 STATEMENTS = {
     "billed_cost_equals_manifest": None,
     "billed_cost_equals_raw": None,
+    "costs_by_day_equals_normalized": "update {by_day} set line_items = 0 where relation = 'costs_by_month'",
     "commitment_fees_are_spread": None,
     "effective_cost_equals_billed": None,
     "effective_cost_equals_raw": None,
@@ -104,7 +105,8 @@ def test_tables_that_break_a_check_are_caught(database, cup, query, check):
     cup.deliver(version=2)
     load = stage(database, cup.source)
     staging = database.staging_schema
-    places = {"raw": f'"{staging}".{load.raw_table}', "normalized": f'"{staging}".{load.normalized_table}'}
+    tables = {"raw": load.raw_table, "normalized": load.normalized_table, "by_day": load.by_day_table}
+    places = {place: f'"{staging}".{table}' for place, table in tables.items()}
     query(STATEMENTS[check].format(**places))
     with pytest.raises(AuditFailed, match=f"cup 2025-01: load {load.load_id} is rejected, and readers keep"):
         audit(database, cup.source, load)
@@ -226,7 +228,7 @@ def test_raw_only_is_audited_without_normalized(database, cup, query):
     cup.deliver()
     load_month(database, cup.source, JANUARY, raw_only=True)
     names = {name for (name,) in query("select check_name from audit_results")}
-    assert names == set(sql_files.check_names()) - {"normalized_equals_focus"}
+    assert names == set(sql_files.check_names()) - {"costs_by_day_equals_normalized", "normalized_equals_focus"}
 
 
 def sample_of(query, check):

@@ -200,6 +200,50 @@ def test_cost_that_only_one_side_has_is_a_violation(find, side, column):
     assert len(find(EQUAL, **{side: [row]})) == 1
 
 
+# --- costs_by_day_equals_normalized
+
+TOTALS = "costs_by_day_equals_normalized"
+TABLES = ("costs_by_day", "costs_by_day_account", "costs_by_day_service", "costs_by_month")
+AMOUNTS: Row = {"currency": "EUR", "cost": ONE, "effective_cost": TWO, "list_cost": THREE, "line_items": 4}
+
+
+def totals_of(amounts):
+    return [amounts | {"relation": table} for table in TABLES]
+
+
+def test_totals_that_sum_to_the_costs_are_no_violation(find):
+    halves = [
+        AMOUNTS | {"cost": share, "effective_cost": 2 * share, "list_cost": 3 * share, "line_items": int(4 * share)}
+        for share in (Decimal("0.25"), Decimal("0.75"))
+    ]
+    for currency in ("EUR", None):
+        normalized = [half | {"currency": currency} for half in halves]
+        assert find(TOTALS, normalized=normalized, totals=totals_of(AMOUNTS | {"currency": currency})) == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("column", ["cost", "effective_cost", "list_cost", "line_items"])
+def test_each_total_that_differs_is_shown_with_its_difference(find, table, column):
+    totals = totals_of(AMOUNTS)
+    totals[TABLES.index(table)] |= {column: 7}
+    differences = dict.fromkeys(("cost", "effective_cost", "list_cost", "line_items"), 0) | {
+        column: 7 - AMOUNTS[column]
+    }
+    assert find(TOTALS, normalized=[AMOUNTS], totals=totals) == [
+        {"relation": table, "currency": "EUR"} | {f"{name}_difference": value for name, value in differences.items()}
+    ]
+
+
+def test_totals_of_another_currency_or_of_a_missing_table_are_shown(find):
+    other = totals_of(AMOUNTS | {"currency": "USD"})
+    found = find(TOTALS, normalized=[AMOUNTS], totals=other)
+    assert {(row["relation"], row["currency"], row["cost_difference"]) for row in found} == {
+        (table, currency, cost) for table in TABLES for currency, cost in (("EUR", -ONE), ("USD", ONE))
+    }
+    found = find(TOTALS, normalized=[AMOUNTS], totals=totals_of(AMOUNTS)[1:])
+    assert [(row["relation"], row["line_items_difference"]) for row in found] == [("costs_by_day", -4)]
+
+
 # --- checks that look for charges only where a sum says so
 
 LINE: Row = {

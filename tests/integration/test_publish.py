@@ -74,6 +74,8 @@ def test_impatient_publish_names_the_blocker_and_may_come_again(database, cup, q
     load_month(database, cup.source, JANUARY)
     new = cup.deliver(version=2)
     load = stage(database, cup.source)
+    sizes = "select pg_relation_size('costs_by_day'), pg_relation_size('costs_by_month')"
+    before = query(sizes)
     with database.session() as blocker:
         blocker.autocommit = False
         blocker.execute(f'select count(*) from "{database.schema}".focus_costs')
@@ -86,10 +88,28 @@ def test_impatient_publish_names_the_blocker_and_may_come_again(database, cup, q
             "staged",
         ]
         assert "held a lock" in query("select error from load_history where load_id = %s", load.load_id)[0][0]
+        # A try that does not get its locks writes no row that is dead at once.
+        assert query(sizes) == before
         blocker.rollback()
     publish(database, cup.source, load)
     assert cost_totals(query, "cup", JANUARY) == truth_totals(new)
     assert query("select error from load_history where status = 'published'") == [(None,)]
+
+
+def test_reader_of_totals_delays_nobody_and_keeps_what_it_saw(database, cup, query):
+    old = cup.deliver()
+    load_month(database, cup.source, JANUARY)
+    new = cup.deliver(version=2)
+    load = stage(database, cup.source)
+    sums = f'select sum(cost) from "{database.schema}".costs_by_day'
+    with database.session() as reader:
+        reader.execute("begin isolation level repeatable read")
+        assert reader.execute(sums).fetchone() == (old.billed_cost,)
+        publish(database, cup.source, load, patience=0)
+        assert reader.execute(sums).fetchone() == (old.billed_cost,)
+        reader.rollback()
+        assert reader.execute(sums).fetchone() == (new.billed_cost,)
+    assert cost_totals(query, "cup", JANUARY) == truth_totals(new)
 
 
 def test_reader_of_a_single_partition_is_named_too(database, cup, query):

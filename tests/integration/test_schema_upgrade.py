@@ -5,11 +5,12 @@ import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
-from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
+from pipeline import JANUARY, crafted_source, differing_totals, line, load_month, staged_tables, write_delivery
 from psycopg import sql
 from roles import drop_roles, loader_uri, make_roles, own_schemas
 
@@ -128,6 +129,7 @@ def test_every_earlier_version_becomes_this_one(first_version, postgres, count):
     assert apply_schema(first_version) == []
     refresh_views(first_version)
     assert costs(first_version) == COSTS
+    assert differing_totals(partial(rows, first_version)) == {}
     with own_schemas(postgres) as fresh:
         for statement in (CATALOG, CONSTRAINTS):
             assert shape(first_version, statement) == shape(fresh, statement)
@@ -167,6 +169,7 @@ def test_first_version_goes_on_as_if_nothing_had_been(first_version, bucket):
         (FEBRUARY, "0.3"),
         (march, "4.5"),
     ]
+    assert differing_totals(partial(rows, first_version)) == {}
     assert staged_tables(first_version) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from pipeline import JANUARY
 from psycopg import sql
 from roles import own_schemas
-from values import CHARGE_TYPES, Row, rows_of, run_sql
+from values import CHARGE_TYPES, Row, relation_of, rows_of, run_sql
 
 pytestmark = pytest.mark.values
 
@@ -180,6 +180,77 @@ def test_charges_become_daily_totals(schema, name):
     )
     assert all(row.pop("sync_timestamp") for row in rows)
     assert sorted(rows, key=repr) == sorted(({**TOTAL, **one} for one in expected), key=repr)
+
+
+# --- costs_by_day and the coarser tables
+
+DAILY_TYPES = {
+    "date": "date",
+    "billing_period": "date",
+    "cost": "numeric",
+    "effective_cost": "numeric",
+    "list_cost": "numeric",
+    "line_items": "bigint",
+    **dict.fromkeys(
+        ("currency", "account_id", "service", "region", "charge_category", "billing_account_id", "cloud_provider"), "text"
+    ),
+    "source": "text",
+}
+DAY: Row = {name: TOTAL[name] for name in DAILY_TYPES if name != "region"} | {"month": JANUARY}
+# The columns that a table does not have.
+LACKS = {
+    "costs_by_day": ("month",),
+    "costs_by_day_account": ("month", "service"),
+    "costs_by_day_service": ("month", "account_id"),
+    "costs_by_month": ("date",),
+}
+ADDED: Row = {"cost": Decimal("1.5"), "effective_cost": Decimal("1.25"), "list_cost": Decimal(2), "line_items": 1}
+TWICE: Row = {name: 2 * value for name, value in ADDED.items()}
+
+
+def totals_of(schema, *changes):
+    """Return the rows of each table for daily totals with these changes, without the columns that it does not have."""
+    daily = relation_of([TOTAL | change for change in changes], DAILY_TYPES)
+    found: dict[str, list[Row]] = {relation: [] for relation in LACKS}
+    for row in run_sql(schema, "costs_by_day.sql", normalized=daily):
+        relation = row.pop("relation")
+        found[relation].append({name: value for name, value in row.items() if name not in LACKS[relation]})
+    return found
+
+
+def without(relation, row):
+    return {name: value for name, value in row.items() if name not in LACKS[relation]}
+
+
+def test_rows_that_differ_in_other_columns_are_summed_in_every_table(schema):
+    found = totals_of(schema, {}, {"region": "us-east-1", "invoice_id": None, "tags": {}})
+    assert found == {relation: [without(relation, DAY | TWICE)] for relation in LACKS}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"billing_account_id": "2"},
+        {"charge_category": "Tax"},
+        {"cloud_provider": "Other"},
+        {"currency": "USD"},
+        {"currency": None},
+        {"source": "ca"},
+        {"service": "B"},
+        {"service": None},
+        {"account_id": "2"},
+        {"account_id": None},
+        {"date": date(2025, 1, 6)},
+        {"date": date(2024, 12, 31), "month": date(2024, 12, 1)},
+    ],
+    ids=repr,
+)
+def test_rows_stay_apart_where_a_table_has_the_column(schema, change):
+    found = totals_of(schema, {}, {name: value for name, value in change.items() if name != "month"})
+    for relation, rows in found.items():
+        one, other = without(relation, DAY), without(relation, DAY | change)
+        expected = [one | TWICE] if one == other else [one, other]
+        assert sorted(rows, key=repr) == sorted(expected, key=repr), relation
 
 
 # --- the sums that the audits compare

@@ -23,6 +23,10 @@ SOURCE = "cup"
 RELATIONS = (
     "costs",
     "cup_normalized",
+    "costs_by_day",
+    "costs_by_day_service",
+    "costs_by_day_account",
+    "costs_by_month",
     "focus_costs",
     *VIEWS,
     "cup_focus",

@@ -21,6 +21,8 @@ HISTORY = (
     "published_months",
     "restatements",
 )
+# Totals of `costs`, which readers may read too.
+TOTALS = ("costs_by_day", "costs_by_day_account", "costs_by_day_service", "costs_by_month")
 # While DDL waits for one reader's lock, all later readers wait behind it (see `locks`).
 DDL_LOCK_TIMEOUT = "10s"
 
@@ -60,7 +62,7 @@ def apply_schema(database: Database) -> list[str]:
             connection.execute(sql.SQL("insert into {} (name) values (%s)").format(versions), [file])
         for name in sql_files.reference_tables():
             _fill_reference(connection, database, name)
-        let_read(connection, database, HISTORY)
+        let_read(connection, database, HISTORY + TOTALS)
     return missing
 
 

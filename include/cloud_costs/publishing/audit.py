@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from cloud_costs.charges import focus
+from cloud_costs.charges import by_day, focus
 from cloud_costs.charges.facts import stored_facts, stored_facts_by_file
 from cloud_costs.charges.lines import RawLines, on_basis, unreadable
 from cloud_costs.config.invoices import read_invoices
@@ -125,11 +125,7 @@ def _reject(database: Database, load: Load, found: Relations, failed: list[Resul
         fate = "is published and stays published, but it does not pass its checks"
         if found.normalized_is_staged and found.normalized:
             with database_errors_of(load.label), database.session() as connection:
-                connection.execute(
-                    sql.SQL("drop table if exists {}, {}").format(
-                        found.normalized, database.staging_table(load.daily_lines_table)
-                    )
-                )
+                history.drop_derived(connection, database, load)
     else:
         fate = "is rejected, and readers keep what was published before"
     error = AuditFailed(f"{load.label}: load {load.load_id} {fate}. " + " | ".join(str(result) for result in failed))
@@ -181,7 +177,18 @@ def _parts(
             )
     if found.normalized:
         parts["normalized"] = found.normalized
+        parts["by_day"] = _by_day(connection, database, load, found)
     return parts
+
+
+def _by_day(connection: Connection, database: Database, load: Load, found: Relations) -> sql.Composable:
+    """Return the month's rows of `costs_by_day` and the coarser tables: staged beside the daily totals, or published."""
+    if not found.normalized_is_staged:
+        return by_day.published(database, load.source, load.billing_month)
+    table = database.staging_table(load.by_day_table)
+    if not columns_of(connection, table):
+        raise LoadLost(f"{load.label}: the totals of load {load.load_id} are gone; clear normalize of this month")
+    return table
 
 
 def _daily_lines(connection: Connection, database: Database, load: Load, lines: RawLines) -> sql.Identifier:

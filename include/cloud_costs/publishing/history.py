@@ -68,6 +68,16 @@ class Load:
         """The staging table of like lines summed by day: `normalize` derives the daily totals from it, `audit` sums."""
         return f"{self.source}_daily_{self.billing_month:%Y%m}_{self.load_id}"
 
+    @property
+    def by_day_table(self) -> str:
+        """The staging table of the month's rows for `costs_by_day` and the coarser tables (`charges.by_day`)."""
+        return f"{self.source}_by_day_{self.billing_month:%Y%m}_{self.load_id}"
+
+    @property
+    def derived_tables(self) -> tuple[str, str, str]:
+        """The staging tables that `normalize` makes."""
+        return self.normalized_table, self.daily_lines_table, self.by_day_table
+
     def to_dict(self) -> dict[str, Any]:
         """Return the load as JSON types."""
         return {**asdict(self), "billing_month": month_label(self.billing_month)}
@@ -164,6 +174,12 @@ def mark_staged(connection: Connection, database: Database, load: Load) -> None:
         raise LoadLost(
             f"{load.label}: a newer load replaced load {load.load_id}; clear load_raw of this month if that one fails"
         )
+
+
+def drop_derived(connection: Connection, database: Database, load: Load) -> None:
+    """Drop the staging tables of `normalize`, where there are any."""
+    tables = sql.SQL(", ").join(map(database.staging_table, load.derived_tables))
+    connection.execute(sql.SQL("drop table if exists {}").format(tables))
 
 
 def record_delivery(connection: Connection, database: Database, load: Load, delivery: Delivery) -> None:

@@ -5,13 +5,13 @@ import time
 
 from psycopg import sql
 
-from cloud_costs.charges import focus
+from cloud_costs.charges import by_day, focus
 from cloud_costs.charges.lines import RawLines, on_basis
 from cloud_costs.config.sources import Source
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import NO_AUTOVACUUM, STAGING_STATISTICS, Connection, Database, database_errors_of
 from cloud_costs.errors import LoadLost
-from cloud_costs.publishing.history import Load, mark_staged, recorded_errors
+from cloud_costs.publishing.history import Load, drop_derived, mark_staged, recorded_errors
 from cloud_costs.publishing.relations import Relations, find_relations, lines_of, published_load
 from cloud_costs.publishing.steps import log_step
 
@@ -74,7 +74,7 @@ def _derive(connection: Connection, database: Database, source: Source, load: Lo
     table = database.staging_table(load.normalized_table)
     daily_lines = database.staging_table(load.daily_lines_table)
     month = sql.Literal(load.billing_month)
-    connection.execute(sql.SQL("drop table if exists {}, {}").format(table, daily_lines))
+    drop_derived(connection, database, load)
     focus.create_daily_lines(connection, daily_lines, lines, source.tags)
     connection.execute(sql.SQL("set local default_statistics_target to {}").format(STAGING_STATISTICS))
     connection.execute(sql.SQL("analyze {}").format(daily_lines))
@@ -97,4 +97,5 @@ def _derive(connection: Connection, database: Database, source: Source, load: Lo
     # The partitioned table has the same index. Most queries over a year ask for a range of days.
     connection.execute(sql.SQL("create index on {} (date)").format(table))
     connection.execute(sql.SQL("analyze {}").format(table))
+    by_day.stage(connection, database.staging_table(load.by_day_table), table)
     return rows

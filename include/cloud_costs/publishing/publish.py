@@ -16,7 +16,7 @@ import time
 
 from psycopg import sql
 
-from cloud_costs.charges import focus, views
+from cloud_costs.charges import by_day, focus, views
 from cloud_costs.config.sources import Source
 from cloud_costs.database import locks, sql_files
 from cloud_costs.database.locks import PARTITION_LOCK_TIMEOUT, PATIENCE
@@ -64,8 +64,19 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
     _write_basis(connection, database, source, found)
     if found.normalized_is_staged:
         _prepare_normalized(connection, database, source)
+        # Rows that a failed try has written are dead rows of the tables. A reader may hold the locks for minutes of
+        # tries, so no row is written before the locks were there once.
+        with connection.transaction(force_rollback=True):
+            _lock(connection, database, source, found)
         _write_totals(connection, database, load)
-        connection.execute(sql.SQL("drop table if exists {}").format(database.staging_table(load.daily_lines_table)))
+        by_day.publish(
+            connection, database, database.staging_table(load.by_day_table), load.source, load.billing_month
+        )
+        connection.execute(
+            sql.SQL("drop table if exists {}, {}").format(
+                *map(database.staging_table, (load.daily_lines_table, load.by_day_table))
+            )
+        )
     # A reader of a view locks the view first, and then the tables that it reads. The same order here avoids deadlocks.
     grants = views.drop_focus(connection, database, source) if changes else []
     locked = time.monotonic()
