@@ -68,7 +68,7 @@ def forecast(daily: Daily, first: date, end: date, teacher: Daily | None = None)
         return Forecast(expected, expected, expected)
     errors = _errors(teacher or daily, daily.known)
     longer = max(1.0, (stop - max(daily.known, begin)) / MONTH) ** 0.5
-    spread = longer * _variation(daily.usage, daily.known) * rest
+    spread = longer * _variation(daily.usage, daily.known) * np.abs(rest)
     return Forecast(expected, expected + errors[0] * spread, expected + errors[1] * spread)
 
 
