@@ -71,7 +71,7 @@ def tries(sources: Sequence[Source]) -> list[Try]:
 
 
 def _series(sources: Sequence[Source]) -> tuple[list[str], Floats, Floats, Floats]:
-    """Return the levels and the daily costs of all series: the total, and each source with its accounts and services."""
+    """Return the levels and the daily costs of the total, and of each source with its accounts and services."""
     levels, rows = ["total"], list(_sums(sources))
     for source in sources:
         levels.append("source")
@@ -83,12 +83,10 @@ def _series(sources: Sequence[Source]) -> tuple[list[str], Floats, Floats, Float
 
 def _sums(sources: Sequence[Source]) -> Iterator[tuple[Floats, Floats, Floats]]:
     whole = [tuple(values.sum(axis=0) for values in (one.usage, one.fees, one.taxes)) for one in sources]
-    yield tuple(sum(values) for values in zip(*whole, strict=True))  # type: ignore[misc]
+    yield tuple(sum(values) for values in zip(*whole, strict=True))
     for source, sums in zip(sources, whole, strict=True):
-        yield sums  # type: ignore[misc]
+        yield sums
         for part in (0, 1):
             for name in sorted({key[part] for key in source.keys}):
                 of_name = [row for row, key in enumerate(source.keys) if key[part] == name]
-                yield tuple(  # type: ignore[misc]
-                    values[of_name].sum(axis=0) for values in (source.usage, source.fees, source.taxes)
-                )
+                yield tuple(values[of_name].sum(axis=0) for values in (source.usage, source.fees, source.taxes))

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.insights.year import SECOND, YEAR, Planted, Source
+from benchmarks.insights.year import SECOND, YEAR, Floats, Planted, Source
 from cloud_costs.insights.detection import LEAD, Limits
 from cloud_costs.insights.findings import Finding, Grid, Scope, covers, find
+
+Bools = NDArray[np.bool_]
 
 # Money a day and share that a change has to have, for every method alike. They are the defaults of the package.
 MINIMUM, SHARE = 5.0, 0.25
@@ -75,9 +79,7 @@ def limits(scopes: Sequence[Scope]) -> Limits:
     return Limits(np.full(len(scopes), MINIMUM), np.full(len(scopes), SHARE))
 
 
-def _day(day: int) -> "np.datetime64":
-    from datetime import timedelta
-
+def _day(day: int) -> date:
     return YEAR + timedelta(days=day - SECOND)
 
 
@@ -86,7 +88,7 @@ def _told(one: Finding) -> Told:
     return Told(one.scope, first, last, one.sign, first)
 
 
-def simple(source: Source, is_out: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> list[Told]:
+def simple(source: Source, is_out: Callable[[Floats, Floats], Bools]) -> list[Told]:
     """Return what a simple method tells. `is_out(before, value)` says for each series whether a day is out of line.
 
     `before` has the 30 days before. Days in a row, with a day between them at most, are one event.
@@ -96,9 +98,7 @@ def simple(source: Source, is_out: Callable[[np.ndarray, np.ndarray], np.ndarray
     last_at: dict[int, int] = {}
     days = source.usage.shape[1]
     for day in range(SECOND, days + 2):
-        out = (
-            np.flatnonzero(is_out(source.usage[:, day - 30 : day], source.usage[:, day])) if day < days else np.array([])
-        )
+        out = np.flatnonzero(is_out(source.usage[:, day - 30 : day], source.usage[:, day])) if day < days else []
         for row in map(int, out):
             open_at.setdefault(row, day)
             last_at[row] = day
@@ -108,15 +108,17 @@ def simple(source: Source, is_out: Callable[[np.ndarray, np.ndarray], np.ndarray
     return told
 
 
-def mean_and_two_sigma(before: np.ndarray, value: np.ndarray) -> np.ndarray:
+def mean_and_two_sigma(before: Floats, value: Floats) -> Bools:
     """Say whether the day is above the mean of 30 days by two standard deviations."""
     mean = before.mean(axis=1)
-    return (value > mean + 2 * before.std(axis=1)) & (value - mean >= MINIMUM)
+    out: Bools = (value > mean + 2 * before.std(axis=1)) & (value - mean >= MINIMUM)
+    return out
 
 
-def yesterday_times(before: np.ndarray, value: np.ndarray) -> np.ndarray:
+def yesterday_times(before: Floats, value: Floats) -> Bools:
     """Say whether the day is above the day before by 30 %."""
-    return (value > 1.3 * before[:, -1]) & (value - before[:, -1] >= MINIMUM)
+    out: Bools = (value > 1.3 * before[:, -1]) & (value - before[:, -1] >= MINIMUM)
+    return out
 
 
 def score(sources: Sequence[Source], tell: Callable[[Source], list[Told]]) -> Score:

@@ -1,8 +1,9 @@
 """Daily costs of made-up sources over two years, with events planted in the second, each written down.
 
-Nothing here knows how anomalies are found. The series have what daily costs have: weekdays, noise that is not normal and
-remembers the day before, growth, jobs on the first and at the end of the month, batches on some days, public holidays,
-services of cents, new accounts, and fees, taxes and credits dated on one day of the month. Everything comes from a seed.
+Nothing here knows how anomalies are found. The series have what daily costs have: weekdays, noise that is not normal
+and remembers the day before, growth, jobs on the first and at the end of the month, batches on some days, public
+holidays, services of cents, new accounts, and fees, taxes and credits dated on one day of the month. Everything comes
+from a seed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -109,7 +110,8 @@ def _noise(random: np.random.Generator, spread: float, memory: float) -> Floats:
     for day, shock in enumerate(shocks):
         last = memory * last + np.sqrt(1 - memory**2) * shock
         found[day] = last
-    return np.exp(np.clip(found, -np.log(CHANCE), np.log(CHANCE)))
+    factors: Floats = np.exp(np.clip(found, -np.log(CHANCE), np.log(CHANCE)))
+    return factors
 
 
 def _series(random: np.random.Generator, kind: str, mean: float) -> Floats:
@@ -117,9 +119,9 @@ def _series(random: np.random.Generator, kind: str, mean: float) -> Floats:
     weekday, day_of_month, to_end, holiday = _calendar()
     # The services of the real month in the shared data vary by 0 to 3 % a day, between changes of their level.
     spread = random.uniform(0.1, 0.25) if kind == "noisy" else random.uniform(0.003, 0.06)
-    found = mean * _noise(random, spread, random.uniform(0, 0.6))
-    growth = random.uniform(0.03, 0.07) if kind == "growing" else random.normal(0.004, 0.008)
-    found *= (1 + growth) ** ((np.arange(DAYS) - SECOND) / 30.4)
+    found: Floats = mean * _noise(random, spread, random.uniform(0, 0.6))
+    growth: float = random.uniform(0.03, 0.07) if kind == "growing" else random.normal(0.004, 0.008)
+    found *= (1 + growth) ** ((np.arange(DAYS, dtype=np.float64) - SECOND) / 30.4)
     if kind == "office":
         free = (weekday >= 5) | holiday
         found *= np.where(free, random.uniform(0.0, 0.5), 1.0)
@@ -217,7 +219,7 @@ def _choose(
 
 
 def _others(random: np.random.Generator, keys: Sequence[tuple[str, str]], usage: Floats) -> tuple[Floats, Floats]:
-    """Return fees and credits, and taxes: support for the month before and tax on the first, fees on days of their own."""
+    """Return fees and credits, and taxes. Support is for the month before; tax is on the first, fees on their day."""
     _, day_of_month, _, _ = _calendar()
     fees, taxes = np.zeros_like(usage), np.zeros_like(usage)
     firsts = np.flatnonzero(day_of_month == 1)

@@ -1,9 +1,9 @@
 """`detect_anomalies`: find what is out of line in the published costs, and bring the table `anomalies` up to date.
 
 The last `JUDGED` days of each source are judged again in every run, because a delivery may have changed any of them. An
-event that is in the table already is brought up to date: it is the same event where direction, days and scope agree, and
-it is never told twice. An event whose costs a restatement took back is closed with that reason. Days that were complete
-when they were first seen, and became out of line later, are told as a restatement.
+event that is in the table already is brought up to date: it is the same event where direction, days and scope agree,
+and it is never told twice. An event whose costs a restatement took back is closed with that reason. Days that were
+complete when they were first seen, and became out of line later, are told as a restatement.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """`check_budgets`: what was spent of each budget, where its period will end, and which thresholds that reaches.
 
 A threshold is reached once in a period. What a restatement took back is taken back, with the time. Both are told by
-`tell`, each once. Periods that are over are checked again as long as they are in the table, because a month that is over
-can be restated.
+`tell`, each once. Periods that are over are checked again as long as they are in the table, because a month that is
+over can be restated.
 """
 
 import logging
@@ -90,8 +90,10 @@ def _write_budgets(connection: Connection, database: Database, budgets: Sequence
         cursor.executemany(
             sql.SQL("insert into {} values (%s, %s, %s, %s, %s, %s, %s)").format(table),
             [
-                (one.name, one.amount, one.currency, one.period, one.cost)
-                + (Jsonb(one.filters.model_dump(mode="json")), Jsonb(one.thresholds.model_dump(mode="json")))
+                (
+                    *(one.name, one.amount, one.currency, one.period, one.cost),
+                    *(Jsonb(part.model_dump(mode="json")) for part in (one.filters, one.thresholds)),
+                )
                 for one in budgets
             ],
         )
@@ -246,9 +248,7 @@ def _forecast(
             arrays[kind][0, (day - start).days] = float(amount)
     daily = Daily(start, max(0, (complete - start).days + 1), *(arrays[kind] for kind in KINDS))
     made = forecast(daily, period.start, period.end, taught if taught and taught.start == start else None)
-    expected, low, high = (
-        Decimal(float(values[0])).quantize(CENT) for values in (made.expected, made.low, made.high)
-    )
+    expected, low, high = (Decimal(float(values[0])).quantize(CENT) for values in (made.expected, made.low, made.high))
     return expected, low, high
 
 

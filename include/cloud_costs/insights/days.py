@@ -1,7 +1,7 @@
 """Which days are complete. A provider fills a day for hours or days after its end, so the last days still grow.
 
-How long that takes is learned for each source: `day_totals` keeps what each day cost as of each load, and a day is taken
-for complete from the age on at which days hardly changed from one load to the next.
+How long that takes is learned for each source: `day_totals` keeps what each day cost as of each load, and a day is
+taken for complete from the age on at which days hardly changed from one load to the next.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from cloud_costs.months import months_before
 SHARE = 0.01
 # Of the days of an age, how many have to stay so that the age is complete; and how many have to be seen to judge.
 MOST, SEEN = 0.9, 5
-# The age at which a day is complete where a source has not taught another, and the oldest that is looked at. An age of 1
-# is yesterday. AWS fills a day for up to two days after its end.
+# The age at which a day is complete where a source has not taught another, and the oldest that is looked at. An age of
+# 1 is yesterday. AWS fills a day for up to two days after its end.
 COMPLETE_AGE, LONGEST = 3, 10
 # Months before the newest one whose days are kept as of each load, and whose days are read.
 KEPT, READ = 3, 7
@@ -27,7 +27,7 @@ KEPT, READ = 3, 7
 
 @dataclass(frozen=True)
 class SourceDays:
-    """The days of one source in one currency: those with usage, those of them that are complete, and the newest load."""
+    """The days of one source in one currency: those with usage, and those of them that are complete."""
 
     source: str
     currency: str
@@ -79,7 +79,6 @@ def _compose(database: Database, name: str) -> sql.Composed:
     return sql_files.compose(
         sql_files.read(f"insights/{name}.sql"),
         **{
-            table: database.table(table)
-            for table in ("costs_by_day", "day_totals", "load_history", "published_months")
+            table: database.table(table) for table in ("costs_by_day", "day_totals", "load_history", "published_months")
         },
     )

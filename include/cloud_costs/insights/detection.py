@@ -1,9 +1,10 @@
 """Find the days on which daily costs left what was expected of them, in many series at once.
 
-A series is compared with itself: with the median of the same weekday in the weeks before, moved to the level of the last
-two weeks. The scale of what is usual is a robust spread of its own errors. A day is out of line where it is off by
+A series is compared with itself: with the median of the same weekday in the weeks before, moved to the level of the
+last two weeks. The scale of what is usual is a robust spread of its own errors. A day is out of line where it is off by
 several scales, by a minimum of money, and by a minimum share: at once where it is off by much, and on the second day
-where it is off by less. A day that comes in each month, such as a job on the first, is expected from its second time on.
+where it is off by less. A day that comes in each month, such as a job on the first, is expected from its second time
+on.
 
 Only days before a day decide about it, so a day that was judged is judged alike on all later days. Days that are out of
 line do not enter what is expected. After `ACCEPT` days of an event, its level is what is expected from then on.
@@ -150,7 +151,8 @@ def detect(
 def _same_days(start: date, day: int) -> list[int]:
     """Return the days that are the same day of the two months before, counted from either end, and their neighbours."""
     today = start + timedelta(days=day)
-    first, found = today.replace(day=1), set()
+    first = today.replace(day=1)
+    found: set[int] = set()
     after = (first + timedelta(days=31)).replace(day=1)
     from_end = (after - today).days
     for _ in range(2):
@@ -179,7 +181,8 @@ def _expect(state: _State, day: int) -> None:
 def _measure(state: _State, day: int) -> Floats:
     """Return what a day's error is a share of: what is expected, or for a low weekday a part of the level."""
     level = state.clean[:, max(0, day - LEVEL) : day].mean(axis=1)
-    return np.maximum(np.maximum(state.expected[:, day], LOW_WEEKDAY * level), 1e-9)
+    measure: Floats = np.maximum(state.expected[:, day], LOW_WEEKDAY * level).clip(1e-9)
+    return measure
 
 
 def _share(state: _State, day: int) -> Floats:
@@ -195,9 +198,7 @@ def _share(state: _State, day: int) -> Floats:
     return np.maximum(found, least)
 
 
-def _judge(
-    state: _State, day: int, scale: Floats, needed: Floats, months: list[int], late: bool
-) -> NDArray[np.bool_]:
+def _judge(state: _State, day: int, scale: Floats, needed: Floats, months: list[int], late: bool) -> NDArray[np.bool_]:
     """Begin, continue and end events with the day's values; return which series had a usual day."""
     off = state.off[:, day]
     size = np.abs(off)
@@ -231,7 +232,8 @@ def _judge(
         elif day - state.begin[row] + 1 >= ACCEPT and state.last[row] == day:
             _end(state, int(row), running=False, accepted=True)
             _accept(state, int(row), int(state.begin[row]), day)
-    return ~(out | starts | goes_on)
+    quiet: NDArray[np.bool_] = ~(out | starts | goes_on)
+    return quiet
 
 
 def _count(state: _State, day: int, out: NDArray[np.bool_], sign: NDArray[np.int8], needed: Floats) -> None:

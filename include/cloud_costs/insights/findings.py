@@ -1,9 +1,9 @@
-"""Tell each event once, at the level that explains it: one service of one account, an account, a service, or the source.
+"""Tell each event once, at the level that explains it: a service of an account, an account, a service, or the source.
 
-First each service of each account is looked at by itself. Changes that begin together, in the same direction, and in the
-same account or the same service, are one event. It is told at the narrowest level that holds most of its money. What
-these events explain is taken out. Then the sums over accounts, over services, and over the whole source are looked at,
-for changes that are too small in each series and large in their sum.
+First each service of each account is looked at by itself. Changes that begin together, in the same direction, and in
+the same account or the same service, are one event. It is told at the narrowest level that holds most of its money.
+What these events explain is taken out. Then the sums over accounts, over services, and over the whole source are looked
+at, for changes that are too small in each series and large in their sum.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -107,9 +107,7 @@ def find(grid: Grid, limits_of: LimitsOf, *, begin: int = HISTORY) -> list[Findi
             _add(sums, one, findings)
     findings += sums
     findings += [
-        one
-        for one in _whole(grid, without, limits_of, begin)
-        if not any(one.near(other, QUIET) for other in findings)
+        one for one in _whole(grid, without, limits_of, begin) if not any(one.near(other, QUIET) for other in findings)
     ]
     return sorted(findings, key=lambda one: (one.first_date, str(one.scope)))
 
@@ -144,11 +142,11 @@ def _tell(grid: Grid, events: Sequence[Event]) -> Finding:
     sums: dict[Scope, float] = {}
     for event in events:
         account, service = grid.keys[event.row]
-        for scope in ((account, service), (account, None), (None, service), (None, None)):
+        scopes: list[Scope] = [(account, service), (account, None), (None, service), (None, None)]
+        for scope in scopes:
             sums[scope] = sums.get(scope, 0.0) + event.impact
-    wide = [(None, None)]
-    narrow = sorted((scope for scope in sums if scope not in wide), key=lambda scope: scope.count(None))
-    scope = next((scope for scope in narrow if sums[scope] / total >= MOST), (None, None))
+    narrow = sorted(sums, key=lambda scope: scope.count(None))
+    scope = next(scope for scope in narrow if sums[scope] / total >= MOST or scope == (None, None))
     parts = [Part(*grid.keys[event.row], event.impact) for event in events]
     return _finding(
         grid,
@@ -206,10 +204,8 @@ def _told_sum(grid: Grid, scope: Scope, event: Event, without: Floats, rows: Seq
     days = without[rows, event.first : event.last + 1]
     before = without[rows, max(0, event.first - BEFORE) : event.first]
     off = days.sum(axis=1) - before.mean(axis=1) * days.shape[1]
-    parts = [Part(*grid.keys[rows[at]], float(off[at])) for at in np.flatnonzero(off * event.sign > 0)]
-    return _finding(
-        grid, scope, event.first, event.last, event.running, event.accepted, event.impact, parts
-    )
+    parts = [Part(*grid.keys[rows[at]], float(off[at])) for at in map(int, np.flatnonzero(off * event.sign > 0))]
+    return _finding(grid, scope, event.first, event.last, event.running, event.accepted, event.impact, parts)
 
 
 def _add(sums: list[Finding], one: Finding, told: Sequence[Finding]) -> None:

@@ -88,7 +88,8 @@ def _expect(daily: Daily, begin: int, stop: int, known: int) -> tuple[Floats, Fl
 
 
 def _sum(values: Floats, first: int, end: int) -> Floats:
-    return values[:, max(0, first) : max(0, first, end)].sum(axis=1)
+    summed: Floats = values[:, max(0, first) : max(0, first, end)].sum(axis=1)
+    return summed
 
 
 def _month(daily: Daily, day: int) -> date:
@@ -106,13 +107,15 @@ def _usage_of(usage: Floats, known: int, begin: int, stop: int) -> Floats:
     if begin >= stop or not before.shape[1]:
         return np.zeros(len(usage))
     if not weeks:
-        return before.mean(axis=1) * (stop - begin)
+        mean: Floats = before.mean(axis=1) * (stop - begin)
+        return mean
     # The last column is the day before `known`, so the first weekday here is the one of `known`.
     by_week = before[:, before.shape[1] - weeks * WEEK :].reshape(len(usage), weeks, WEEK)
     profile = by_week.mean(axis=1)
     lately, usual = by_week[:, -(LEVEL // WEEK) :].mean(axis=(1, 2)), profile.mean(axis=1)
     ratio = np.divide(lately, usual, out=np.ones_like(lately), where=usual > 0)
-    return ratio * profile[:, np.arange(begin - known, stop - known) % WEEK].sum(axis=1)
+    rest: Floats = ratio * profile[:, np.arange(begin - known, stop - known) % WEEK].sum(axis=1)
+    return rest
 
 
 def _fees_of(daily: Daily, known: int, begin: int, stop: int) -> Floats:
@@ -161,7 +164,8 @@ def _variation(usage: Floats, known: int) -> Floats:
     sums = usage[:, known - weeks * WEEK : known].reshape(len(usage), weeks, WEEK).sum(axis=2)
     means = np.stack([sums[:, at - 4 : at].mean(axis=1) for at in range(4, weeks)], axis=1)
     off = np.abs(np.divide(sums[:, 4:], means, out=np.ones_like(means), where=means > 0) - 1)
-    return LEAST_VARIATION + off.mean(axis=1)
+    variation: Floats = LEAST_VARIATION + off.mean(axis=1)
+    return variation
 
 
 def _errors(daily: Daily, known: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""`forecast`: where each month that is not over will end, for all sources, each source, its accounts and its services."""
+"""`forecast`: where each month that is not over will end, for each source, its accounts, its services, and all."""
 
 import logging
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ METRICS, KINDS = ("billed", "effective"), ("usage", "fees", "taxes")
 # Months of history: those that teach the errors, and what the first of them needs.
 HISTORY = 14
 CENT = Decimal("0.01")
-COLUMNS = ("as_of", "source", "currency", "account_id", "service", "month", "metric", "to_date", "expected", "low", "high")
+KEY = ("as_of", "source", "currency", "account_id", "service", "month", "metric")
+AMOUNTS = ("to_date", "expected", "low", "high")
 
 # An account and a service; None for all.
 Level = tuple[str | None, str | None]
@@ -49,7 +50,9 @@ def forecast(database: Database) -> int:
         known = source_days.read(connection, database)
         written = 0
         for currency in sorted({days.currency for days in known}):
-            sources = [read_levels(connection, database, days, _start(known)) for days in known if days.currency == currency]
+            sources = [
+                read_levels(connection, database, days, _start(known)) for days in known if days.currency == currency
+            ]
             for levels in sources:
                 for month in open_months(levels.days):
                     written += _write(connection, database, levels, month)
@@ -95,10 +98,7 @@ def read_levels(connection: Connection, database: Database, days: SourceDays, st
             for rows in arrays.values():
                 rows[0] = np.sum(rows[1:], axis=0) if len(rows) > 1 else rows[0]
     complete = (days.complete - start).days + 1
-    daily = {
-        metric: Daily(start, complete, *(np.stack(arrays[metric, kind]) for kind in KINDS))
-        for metric in METRICS
-    }
+    daily = {metric: Daily(start, complete, *(np.stack(arrays[metric, kind]) for kind in KINDS)) for metric in METRICS}
     return Levels(days, levels, daily)
 
 
@@ -133,15 +133,15 @@ def _write_total(connection: Connection, database: Database, sources: Sequence[L
         )
         made = make(total, month, next_month(month), teacher)
         to_date = sum(
-            (_to_date(connection, database, one.days, month, as_of).get((None, None, metric), Decimal(0)) for one in sources),
+            (
+                _to_date(connection, database, one.days, month, as_of).get((None, None, metric), Decimal(0))
+                for one in sources
+            ),
             Decimal(0),
         )
         final = as_of >= next_month(month) - timedelta(days=1)
         rows.append((as_of, None, first.currency, None, None, month, metric, *_amounts(made, 0, to_date, final)))
     return _replace(connection, database, rows, (as_of, None, first.currency, month))
-
-
-
 
 
 def _total(parts: Sequence[Daily], kind: str) -> Floats:
@@ -168,9 +168,7 @@ def _amounts(made: Forecast, at: int, to_date: Decimal, final: bool) -> tuple[De
     """Return what is known, expected, low and high. Of a month that is over, all four are the same."""
     if final:
         return to_date, to_date, to_date, to_date
-    expected, low, high = (
-        Decimal(float(values[at])).quantize(CENT) for values in (made.expected, made.low, made.high)
-    )
+    expected, low, high = (Decimal(float(values[at])).quantize(CENT) for values in (made.expected, made.low, made.high))
     return to_date, expected, low, high
 
 
@@ -183,7 +181,7 @@ def _replace(connection: Connection, database: Database, rows: Sequence[tuple[An
         ).format(table),
         key,
     )
-    columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
+    columns = sql.SQL(", ").join(map(sql.Identifier, KEY + AMOUNTS))
     with connection.cursor() as cursor, cursor.copy(sql.SQL("copy {} ({}) from stdin").format(table, columns)) as copy:
         for row in rows:
             copy.write_row(row)

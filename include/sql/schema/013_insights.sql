@@ -186,3 +186,28 @@ comment on column {schema}.budget_status.status is
 comment on column {schema}.budget_status.thresholds is
 'Each threshold that was reached, such as "actual 80": when it was reached and told, and when a restatement took it back.';
 comment on column {schema}.budget_status.checked_at is 'When the budget was last checked.';
+
+create table {schema}.notices (
+    notice_id bigint generated always as identity primary key,
+    made_at timestamptz not null default clock_timestamp(),
+    slack text,
+    email text,
+    subject text not null,
+    lines text[] not null,
+    sent_at timestamptz,
+    tries integer not null default 0,
+    error text,
+    check ((slack is null) <> (email is null))
+);
+
+comment on table {schema}.notices is
+'One row per message about anomalies and budgets, for one channel: what is to be sent, and when it was.';
+comment on column {schema}.notices.notice_id is 'The message.';
+comment on column {schema}.notices.made_at is 'When it was written.';
+comment on column {schema}.notices.slack is 'The Airflow connection of Slack that it goes through.';
+comment on column {schema}.notices.email is 'The addresses that it goes to, separated by commas.';
+comment on column {schema}.notices.subject is 'The subject.';
+comment on column {schema}.notices.lines is 'The lines.';
+comment on column {schema}.notices.sent_at is 'When the channel took it; NULL where it did not yet.';
+comment on column {schema}.notices.tries is 'How often it was tried.';
+comment on column {schema}.notices.error is 'Why the last try failed.';
