@@ -191,10 +191,8 @@ DAILY_TYPES = {
     "effective_cost": "numeric",
     "list_cost": "numeric",
     "line_items": "bigint",
-    **dict.fromkeys(
-        ("currency", "account_id", "service", "region", "charge_category", "billing_account_id", "cloud_provider"), "text"
-    ),
-    "source": "text",
+    **dict.fromkeys(("currency", "account_id", "service", "region", "charge_category"), "text"),
+    **dict.fromkeys(("billing_account_id", "cloud_provider", "source"), "text"),
 }
 DAY: Row = {name: TOTAL[name] for name in DAILY_TYPES if name != "region"} | {"month": JANUARY}
 # The columns that a table does not have.

@@ -182,7 +182,7 @@ def _parts(
 
 
 def _by_day(connection: Connection, database: Database, load: Load, found: Relations) -> sql.Composable:
-    """Return the month's rows of `costs_by_day` and the coarser tables: staged beside the daily totals, or published."""
+    """Return the month's rows of `costs_by_day` and the coarser tables, staged like the daily totals or published."""
     if not found.normalized_is_staged:
         return by_day.published(database, load.source, load.billing_month)
     table = database.staging_table(load.by_day_table)

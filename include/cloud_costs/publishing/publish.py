@@ -69,9 +69,7 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
         with connection.transaction(force_rollback=True):
             _lock(connection, database, source, found)
         _write_totals(connection, database, load)
-        by_day.publish(
-            connection, database, database.staging_table(load.by_day_table), load.source, load.billing_month
-        )
+        by_day.publish(connection, database, database.staging_table(load.by_day_table), load.source, load.billing_month)
         connection.execute(
             sql.SQL("drop table if exists {}, {}").format(
                 *map(database.staging_table, (load.daily_lines_table, load.by_day_table))
@@ -345,8 +343,9 @@ def _write_totals(connection: Connection, database: Database, load: Load) -> Non
                 %s, coalesce(account_id, ''), coalesce(service, ''), charge_category, currency, sum(line_items),
                 sum(cost), sum(effective_cost)
             from {}
+            where relation = 'costs_by_month'
             group by coalesce(account_id, ''), coalesce(service, ''), charge_category, currency
             """
-        ).format(totals, database.staging_table(load.normalized_table)),
+        ).format(totals, database.staging_table(load.by_day_table)),
         [load.load_id],
     )
