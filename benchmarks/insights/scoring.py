@@ -98,8 +98,8 @@ def simple(source: Source, is_out: Callable[[Floats, Floats], Bools]) -> list[To
     last_at: dict[int, int] = {}
     days = source.usage.shape[1]
     for day in range(SECOND, days + 2):
-        out = np.flatnonzero(is_out(source.usage[:, day - 30 : day], source.usage[:, day])) if day < days else []
-        for row in map(int, out):
+        before = source.usage[:, day - 30 : day]
+        for row in map(int, np.flatnonzero(is_out(before, source.usage[:, day])) if day < days else ()):
             open_at.setdefault(row, day)
             last_at[row] = day
         for row in [row for row, last in last_at.items() if last < day - 1 or day > days]:

@@ -82,7 +82,7 @@ def _source(random: np.random.Generator, name: str, accounts: int, services: int
     usage *= _noise(random, 0.01, 0.8)
     _start_accounts(random, keys, usage)
     planted = _plant(random, keys, kinds, usage)
-    usage = np.round(np.maximum(usage, 0), 6)
+    usage = np.maximum(usage, 0).round(6)
     fees, taxes = _others(random, keys, usage)
     return Source(name, tuple(keys), tuple(KINDS[kind] for kind in kinds), usage, fees, taxes, tuple(planted))
 

@@ -103,7 +103,7 @@ def _judge(place: _Place) -> None:
     sure = grid.start + timedelta(days=begin if whole else begin + UNSURE)
     rows = _rows(place, grid.start + timedelta(days=begin))
     kept = _bring_up_to_date(place, rows, [one for one in findings if one.last_date >= sure], sure)
-    _settle(place, [row for row in rows if row.anomaly_id not in kept])
+    _settle(place, [row for row in rows if row.anomaly_id not in kept and row.status != "explained"])
 
 
 def read_grid(connection: Connection, database: Database, days: SourceDays) -> tuple[Grid, int]:

@@ -132,9 +132,9 @@ def describe(row: Any) -> str:
     if row.kind == "restatement":
         words.insert(0, "restated:")
     found = [
-        f"{name} {safe(row.explanation[key][0]['value'] or 'none')} ({row.explanation[key][0]['impact']})"
+        f"{name} {safe(row.explanation[key][0]['value'])} ({row.explanation[key][0]['impact']})"
         for key, name in PARTS
-        if row.explanation.get(key)
+        if row.explanation.get(key) and row.explanation[key][0]["value"]
     ]
     services = row.explanation.get("services", [])
     if len(services) > 1:
