@@ -28,11 +28,15 @@ Plant = Callable[[str, str, date], Decimal]
 
 @dataclass
 class Bill:
-    """Writes months, and loads them. `extra` is what a service of an account costs more on a day."""
+    """Writes months, and loads them. `extra` is what a service of an account costs more on a day.
+
+    `names` gives services other names.
+    """
 
     folder: Path
     database: Database
     extra: dict[tuple[str, str, date], Decimal] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     versions: dict[date, int] = field(default_factory=dict)
 
     @property
@@ -72,6 +76,7 @@ class Bill:
             line_item_usage_end_date=start + timedelta(hours=1),
             line_item_unblended_cost=float(DAILY[account, code](day) + extra),
             product_sku="SKU",
+            product_product_name=self.names.get(code),
             resource_tags_user_team="web" if account == WEB else "data",
         )
 

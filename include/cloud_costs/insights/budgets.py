@@ -165,7 +165,7 @@ def _amounts(
         sql_files.read("insights/budget_days.sql"),
         amount=sql.Identifier(AMOUNT[budget.cost]),
         costs=database.table("costs" if filters.tag else "costs_by_day"),
-        tags=sql.SQL("tags") if filters.tag else sql.SQL("null::jsonb"),
+        tags=sql.SQL("costs.tags") if filters.tag else sql.SQL("null::jsonb"),
     )
     rows = connection.execute(
         query,
@@ -177,7 +177,7 @@ def _amounts(
             "sources": list(filters.source) or None,
             "accounts": list(filters.account) or None,
             "services": list(filters.service) or None,
-            "tags": Jsonb({key: list(values) for key, values in filters.tag.items()}),
+            "wanted": Jsonb({key: list(values) for key, values in filters.tag.items()}),
         },
     )
     return {(day, kind): amount for day, kind, amount in rows}

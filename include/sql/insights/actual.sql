@@ -3,8 +3,9 @@
 select
     event.number,
     coalesce(sum(costs.effective_cost), 0) as actual
-from unnest(%(accounts)s::text[], %(services)s::text[], %(firsts)s::date[], %(lasts)s::date[])
-with ordinality as event (account_id, service, first_date, last_date, number)
+from
+    unnest(%(accounts)s::text[], %(services)s::text[], %(firsts)s::date[], %(lasts)s::date[])
+    with ordinality as event (account_id, service, first_date, last_date, number)
 left join {costs_by_day} as costs
     on
         costs.date between event.first_date and event.last_date

@@ -24,7 +24,7 @@ parts as (
     from off
     union all
     select
-        'tag ' || tag.key,
+        'tag ' || tag.key as dimension,
         tag.value,
         off.cost
     from off

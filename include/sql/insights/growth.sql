@@ -1,6 +1,6 @@
--- How a day's costs changed from one load of its month to the one a day later, by how old the day was at the first of the
--- two: one row per source and age in days, with the number of days seen, and how many of them changed by more than a
--- share. An age of 1 is the day before the day of the load.
+-- How a day's costs changed from one load of its month to the one a day later, by how old the day was at the first of
+-- the two: one row per source and age in days, with the number of days seen, and how many of them changed by more than
+-- a share. An age of 1 is the day before the day of the load.
 
 with loads as (
     select

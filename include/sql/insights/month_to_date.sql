@@ -1,5 +1,5 @@
--- What the complete days of a month cost, exact: for each account, each service, and all of a source in one currency. The
--- columns of other levels are NULL.
+-- What the complete days of a month cost, exact: for each account, each service, and all of a source in one currency.
+-- The columns of other levels are NULL.
 
 select
     account_id,

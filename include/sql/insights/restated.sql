@@ -33,7 +33,7 @@ seen as (
             loads.effective_cost,
             loads.load_id
         from loads
-        order by loads.date, loads.load_id desc
+        order by loads.date asc, loads.load_id desc
     ) as now on first.date = now.date and first.load_id < now.load_id
     where first.nth = 1
 )

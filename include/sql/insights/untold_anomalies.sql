@@ -21,5 +21,5 @@ from {anomalies}
 where
     (status = 'open' and news and told_at is null)
     or (status = 'explained' and told_at is not null and taken_back_at is null)
-order by status, abs(impact) desc, anomaly_id
+order by status asc, abs(impact) desc, anomaly_id asc
 for update

@@ -1,5 +1,5 @@
--- Daily effective cost of usage of one source in one currency, from one day to another: one row per account and service,
--- with the numbers of its days and their costs. The costs are floats, for estimates alone.
+-- Daily effective cost of usage of one source in one currency, from one day to another: one row per account and
+-- service, with the numbers of its days and their costs. The costs are floats, for estimates alone.
 
 select
     coalesce(account_id, '') as account_id,

@@ -9,7 +9,7 @@ create table {schema}.day_totals (
 );
 
 comment on table {schema}.day_totals is
-'One row per load, day and currency: what usage of the day cost as of that load. It shows for how long days still grow.';
+'One row per load, day and currency: what usage of the day cost as of that load. It shows how long days still grow.';
 comment on column {schema}.day_totals.load_id is 'The load.';
 comment on column {schema}.day_totals.date is 'The day (UTC) of the usage.';
 comment on column {schema}.day_totals.currency is 'The currency of the cost.';
@@ -95,7 +95,8 @@ comment on column {schema}.anomaly_actions.anomaly_id is 'The event.';
 comment on column {schema}.anomaly_actions.action is 'acknowledge, mute or expect.';
 comment on column {schema}.anomaly_actions.person is 'Who decided, as the person or the program said.';
 comment on column {schema}.anomaly_actions.note is 'Why.';
-comment on column {schema}.anomaly_actions.muted_until is 'For mute: the last day on which events of the scope may begin.';
+comment on column {schema}.anomaly_actions.muted_until is
+'For mute: the last day on which events of the scope may begin untold.';
 comment on column {schema}.anomaly_actions.at is 'When.';
 
 create table {schema}.forecasts (
@@ -118,7 +119,7 @@ create unique index forecasts_key
 on {schema}.forecasts (month, as_of, source, currency, account_id, service, metric) nulls not distinct;
 
 comment on table {schema}.forecasts is
-'One row per day, source, currency, account or service, month and kind of cost: where the month will end, as of that day.';
+'One row per day, source, currency, account or service, month and metric: where the month will end, as of that day.';
 comment on column {schema}.forecasts.as_of is 'The last complete day (UTC) that the forecast knows.';
 comment on column {schema}.forecasts.source is 'The configured source; NULL for all sources together.';
 comment on column {schema}.forecasts.currency is 'The currency of all amounts.';
@@ -147,7 +148,8 @@ comment on column {schema}.budgets.budget is 'The name.';
 comment on column {schema}.budgets.amount is 'The amount for each period.';
 comment on column {schema}.budgets.currency is 'The currency of the amount, and of the costs that count.';
 comment on column {schema}.budgets.period is 'month, quarter or year of the calendar.';
-comment on column {schema}.budgets.cost is 'Which costs count: billed (costs.cost) or effective (costs.effective_cost).';
+comment on column {schema}.budgets.cost is
+'Which costs count: billed (costs.cost) or effective (costs.effective_cost).';
 comment on column {schema}.budgets.filters is 'The costs that count, by cloud, source, account, service and tag.';
 comment on column {schema}.budgets.thresholds is 'Percents of the amount that are told.';
 
@@ -184,7 +186,7 @@ comment on column {schema}.budget_status.share is 'Percent of the amount that wa
 comment on column {schema}.budget_status.status is
 'kept, at risk (more than the amount is expected), exceeded, or no costs (nothing matches the filters).';
 comment on column {schema}.budget_status.thresholds is
-'Each threshold that was reached, such as "actual 80": when it was reached and told, and when a restatement took it back.';
+'Each threshold that was reached, such as "actual 80": when it was reached and told, and when it was taken back.';
 comment on column {schema}.budget_status.checked_at is 'When the budget was last checked.';
 
 create table {schema}.notices (
