@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.insights.year import SECOND, YEAR, Floats, Planted, Source
-from cloud_costs.insights.detection import LEAD, Limits
+from cloud_costs.insights.anomalies import JUDGED
+from cloud_costs.insights.detection import ACCEPT, LEAD, Limits
 from cloud_costs.insights.findings import Finding, Grid, Scope, covers, find
 
 Bools = NDArray[np.bool_]
@@ -27,8 +28,6 @@ class Told:
     first: int
     last: int
     sign: int
-    known: int
-    """The day on which it is told first, if days were complete at their end."""
 
 
 @dataclass
@@ -70,7 +69,7 @@ def is_spike(one: Planted) -> bool:
 def ours(source: Source) -> list[Told]:
     """Return what the package tells of the second year."""
     begin = SECOND - LEAD
-    grid = Grid(source.name, "USD", _day(begin), source.keys, source.usage[:, begin:], source.usage.shape[1] - begin)
+    grid = Grid(source.name, "USD", day_of(begin), source.keys, source.usage[:, begin:], source.usage.shape[1] - begin)
     return [told for one in find(grid, limits, begin=LEAD) if (told := _told(one)).first >= SECOND]
 
 
@@ -79,13 +78,13 @@ def limits(scopes: Sequence[Scope]) -> Limits:
     return Limits(np.full(len(scopes), MINIMUM), np.full(len(scopes), SHARE))
 
 
-def _day(day: int) -> date:
+def day_of(day: int) -> date:
     return YEAR + timedelta(days=day - SECOND)
 
 
 def _told(one: Finding) -> Told:
     first, last = ((each - YEAR).days + SECOND for each in (one.first_date, one.last_date))
-    return Told(one.scope, first, last, one.sign, first)
+    return Told(one.scope, first, last, one.sign)
 
 
 def simple(source: Source, is_out: Callable[[Floats, Floats], Bools]) -> list[Told]:
@@ -104,7 +103,7 @@ def simple(source: Source, is_out: Callable[[Floats, Floats], Bools]) -> list[To
             last_at[row] = day
         for row in [row for row, last in last_at.items() if last < day - 1 or day > days]:
             first = open_at.pop(row)
-            told.append(Told(source.keys[row], first, last_at.pop(row), 1, first))
+            told.append(Told(source.keys[row], first, last_at.pop(row), 1))
     return told
 
 
@@ -151,3 +150,24 @@ def _is_of(planted: Planted, told: Told, source: Source) -> bool:
         and planted.first - 1 <= told.first <= planted.first + within
         and any(covers(told.scope, source.keys[row]) for row in planted.rows)
     )
+
+
+def days_to_detect(sources: Sequence[Source], found: Sequence[tuple[Planted, Told]]) -> list[int]:
+    """Return for each event on which of its days it was told, from 0 on: the days after that were not known yet.
+
+    Each event is looked for again with the source as it was on its first day, its second, and so on.
+    """
+    delays = []
+    for planted, told in found:
+        source = next(one for one in sources if planted in one.planted)
+        begin = planted.first - JUDGED - LEAD
+        for delay in range(WITHIN_RAMP + ACCEPT):
+            seen = source.usage[:, max(0, begin) : planted.first + delay + 1]
+            grid = Grid(source.name, "USD", day_of(max(0, begin)), source.keys, seen, seen.shape[1])
+            if any(
+                one.sign == told.sign and covers(told.scope, one.scope) and one.last_date >= day_of(planted.first)
+                for one in find(grid, limits, begin=LEAD)
+            ):
+                break
+        delays.append(delay)
+    return delays

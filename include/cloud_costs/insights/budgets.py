@@ -16,7 +16,8 @@ import numpy as np
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from cloud_costs.config.budgets import Budget
+from cloud_costs.charges import by_day
+from cloud_costs.config.budgets import Budget, Filters
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection, Database
 from cloud_costs.insights import days as source_days
@@ -164,8 +165,10 @@ def _amounts(
     query = sql_files.compose(
         sql_files.read("insights/budget_days.sql"),
         amount=sql.Identifier(AMOUNT[budget.cost]),
-        costs=database.table("costs" if filters.tag else "costs_by_day"),
+        costs=database.table(by_day.table_for(_columns(filters))),
         tags=sql.SQL("costs.tags") if filters.tag else sql.SQL("null::jsonb"),
+        account_id=sql.SQL("account_id") if filters.account else sql.SQL("null"),
+        service=sql.SQL("service") if filters.service else sql.SQL("null"),
     )
     rows = connection.execute(
         query,
@@ -181,6 +184,12 @@ def _amounts(
         },
     )
     return {(day, kind): amount for day, kind, amount in rows}
+
+
+def _columns(filters: Filters) -> list[str]:
+    """Return the columns that the query of a budget needs."""
+    optional = {"account_id": filters.account, "service": filters.service, "tags": filters.tag}
+    return ["date", *(column for column, values in optional.items() if values)]
 
 
 def _write_status(

@@ -76,9 +76,7 @@ def _complete_age(ages: Mapping[int, tuple[int, int]]) -> int | None:
 
 
 def _compose(database: Database, name: str) -> sql.Composed:
+    tables = ("costs_by_day_account", "day_totals", "load_history", "published_months")
     return sql_files.compose(
-        sql_files.read(f"insights/{name}.sql"),
-        **{
-            table: database.table(table) for table in ("costs_by_day", "day_totals", "load_history", "published_months")
-        },
+        sql_files.read(f"insights/{name}.sql"), **{table: database.table(table) for table in tables}
     )

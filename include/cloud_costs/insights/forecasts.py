@@ -153,7 +153,10 @@ def _to_date(
     connection: Connection, database: Database, days: SourceDays, month: date, last: date | None = None
 ) -> dict[tuple[str | None, str | None, str], Decimal]:
     """Return what the complete days of a month cost, by account, service and metric."""
-    query = sql_files.compose(sql_files.read("insights/month_to_date.sql"), costs_by_day=database.table("costs_by_day"))
+    tables = ("costs_by_day_account", "costs_by_day_service")
+    query = sql_files.compose(
+        sql_files.read("insights/month_to_date.sql"), **{name: database.table(name) for name in tables}
+    )
     end = min(last or days.complete, next_month(month) - timedelta(days=1))
     wanted = {"source": days.source, "currency": days.currency, "month": month, "last": end}
     return {

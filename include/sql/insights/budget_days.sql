@@ -12,8 +12,8 @@ where
     and date between %(first)s and %(last)s
     and (%(clouds)s::text[] is null or cloud_provider = any(%(clouds)s))
     and (%(sources)s::text[] is null or source = any(%(sources)s))
-    and (%(accounts)s::text[] is null or account_id = any(%(accounts)s))
-    and (%(services)s::text[] is null or service = any(%(services)s))
+    and (%(accounts)s::text[] is null or {account_id} = any(%(accounts)s))
+    and (%(services)s::text[] is null or {service} = any(%(services)s))
     and not exists (
         select 1
         from jsonb_each(%(wanted)s::jsonb) as wanted

@@ -7,7 +7,7 @@ select
     costs.date,
     costs.currency,
     sum(costs.effective_cost) as effective_cost
-from {costs_by_day} as costs
+from {costs_by_day_account} as costs
 inner join {published_months} as published
     on costs.source = published.source and costs.billing_period = published.billing_period
 where

@@ -5,7 +5,7 @@ select
     currency,
     min(date) as first_date,
     max(date) as last_date
-from {costs_by_day}
+from {costs_by_day_account}
 where source = %(source)s and billing_period >= %(since)s and charge_category = 'Usage' and line_items > 0
 group by currency
 order by currency
