@@ -207,7 +207,8 @@ def _real(month: real.Real | None) -> str:
 def _measured_on(facts: dict[str, Any], fast: speed.Run) -> str:
     return (
         f"Measured on {facts['date']} at commit `{facts['commit']}`: {facts['cores']} cores ({facts['cpu']}), load "
-        f"average {facts['load_average']}, PostgreSQL {facts['postgresql']['server_version']}, Python {facts['python']}. "
+        f"average {facts['load_average']}, PostgreSQL {facts['postgresql']['server_version']}, "
+        f"Python {facts['python']}. "
         f"The generated data are seeds {', '.join(map(str, HELD))}, three sources each. The settings were chosen on "
         f"seeds {', '.join(map(str, TUNED))}. [All numbers](../benchmarks/results/insights.json)."
     )

@@ -134,7 +134,8 @@ def _fill(connection: Connection, target: Database, accounts: int) -> int:
         sql.SQL(
             "create view {} as select null::text as skumeter, null::text as resourceid, 0::numeric as effectivecost, "
             "now() as chargeperiodstart, ''::text as x_source, ''::text as billingcurrency, "
-            "''::text as chargecategory, current_date as billing_period, ''::text as subaccountid, ''::text as servicename where false"
+            "''::text as chargecategory, current_date as billing_period, ''::text as subaccountid, "
+            "''::text as servicename where false"
         ).format(target.table("focus_costs"))
     )
     row = connection.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
