@@ -9,11 +9,11 @@ PYTHON := .venv/bin/python
 # Three processes, because tests of a whole Airflow mostly wait; each takes a test file at a time. Tests start hundreds of
 # processes, and without bytecode each of them would compile the package again.
 QUICK := tests/unit $(patsubst %,tests/integration/test_%.py,daily_lines plan provider reload views)
-PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 3 --dist loadfile
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 4 --dist loadfile
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test test-quick mutate conformance bench bench-insights lint audit format dictionary constraints clean
+.PHONY: help setup demo up down psql test test-quick mutate conformance bench bench-insights lint audit format dictionary dashboards constraints clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -24,7 +24,7 @@ setup: ## Make the environment in .venv
 demo: setup ## Load a sample billing export with the DAG and show the costs
 	@$(PYTHON) -m cloud_costs.demo
 
-up: setup ## Start the Airflow UI on port 8080, over the demo's database
+up: setup ## Start the Costs page and the Airflow UI on port 8080, over the demo's database
 	@$(PYTHON) -m cloud_costs.demo up
 
 down: setup ## Stop the Airflow UI and the demo's database
@@ -57,7 +57,7 @@ bench-insights: setup ## Measure how right anomalies and forecasts are, and how 
 lint: setup ## Check style, types, imports, SQL, Dockerfile and compose file
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy include/cloud_costs dags benchmarks
+	$(PYTHON) -m mypy include/cloud_costs dags benchmarks dashboards
 	.venv/bin/lint-imports
 	$(PYTHON) -m sqlfluff lint --disable-progress-bar include/sql
 	.venv/bin/hadolint Dockerfile
@@ -74,6 +74,9 @@ format: setup ## Rewrite Python and SQL in the project's style
 dictionary: setup ## Write docs/data-dictionary.md again
 	@$(PYTHON) -m cloud_costs.demo.dictionary
 
+dashboards: setup ## Write the dashboards for Grafana again
+	@$(PYTHON) -m dashboards
+
 constraints: setup ## Pin again all that the requirements bring with them
 	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" \
 	    requirements-bench.txt --output-file constraints.txt
@@ -84,5 +87,5 @@ constraints: setup ## Pin again all that the requirements bring with them
 clean: ## Stop the demo and remove .venv, .demo, .bench, .mutate and all caches
 	-@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
 	-@if [ -d .bench/postgres ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo.embedded_postgres stop .bench/postgres; fi
-	rm -rf .venv .azurite .demo .bench .mutate .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .axe .azurite .demo .bench .mutate .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -55,7 +55,7 @@ def _results(options: Options, title: str, month: Sample, runs: Mapping[str, Seq
             "times",
             at_least=0.5,
             note=f"{rate:,.0f} rows/s; {month.rows:,} rows, {len(month.files)} files, {month.size / MEGABYTE:,.0f} MB",
-            details={"ratios": ratios, "ways": {name: _details(runs[name]) for name in (title, AWS)}},
+            details={"ratios": ratios, "loads": {name: _details(runs[name]) for name in (title, AWS)}},
         ),
         Result(
             f"{title}: all steps of a month, {options.lines:,} lines",

@@ -10,7 +10,9 @@ at once to save the disk.
 import itertools
 import random
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from statistics import median
@@ -114,6 +116,14 @@ QUERIES = (
 
 def run(options: Options) -> list[Result]:
     """Fill the tables and time every query."""
+    with filled(options) as (target, rows), target.session() as connection:
+        connection.execute(sql.SQL("set search_path to {}").format(sql.Identifier(SCHEMA)))
+        return [*(_time(connection, query, rows) for query in QUERIES), _time_totals(connection, rows)]
+
+
+@contextmanager
+def filled(options: Options) -> Iterator[tuple[Database, int]]:
+    """Fill the tables, and return their database and the rows of `costs`; drop them at the end."""
     target = Database(lambda: psycopg.connect(options.server.uri()), SCHEMA, "benchmark")
     database.drop_schema(options.server, SCHEMA)
     try:
@@ -125,10 +135,8 @@ def run(options: Options) -> list[Result]:
         refresh_views(target)
         with target.session() as connection:
             _vacuum(connection)
-            connection.execute(sql.SQL("set search_path to {}").format(sql.Identifier(SCHEMA)))
-            row = connection.execute("select count(*) from costs").fetchone()
-            rows = row[0] if row else 0
-            return [*(_time(connection, query, rows) for query in QUERIES), _time_totals(connection, rows)]
+            row = connection.execute(sql.SQL("select count(*) from {}").format(target.table("costs"))).fetchone()
+        yield target, row[0] if row else 0
     finally:
         database.drop_schema(options.server, SCHEMA)
 
@@ -182,7 +190,7 @@ def _stage_copy(
 
 def _vacuum(connection: Connection) -> None:
     """Do what autovacuum does within a minute after a load."""
-    for name in (*(f"{source}_normalized" for source in SOURCES), *by_day.RELATIONS):
+    for name in (*(f"{source}_normalized" for source in SOURCES), *by_day.RELATIONS, "commitment_costs"):
         connection.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(SCHEMA, name)))
 
 

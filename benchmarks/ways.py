@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
-from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -27,34 +26,17 @@ PAGE_ROWS = 1_000
 
 
 def load_raw(job: Job) -> Load:
-    """Stage a delivery with this package; facts name the staging table, and the seconds that DuckDB read for."""
+    """Stage a delivery with this package; facts name the staging table."""
     from cloud_costs.publishing import load
     from cloud_costs.storage.local import LocalStorage
 
     database, source, month = _ours(job)
-    opinion = _Watch(load, "read_facts")
 
     def run() -> tuple[int, Mapping[str, Any]]:
         done = load.load_raw(database, LocalStorage(), source, month)
-        return done.rows or 0, {"table": done.raw_table, "second_engine": opinion.seconds}
+        return done.rows or 0, {"table": done.raw_table}
 
     return run
-
-
-class _Watch:
-    """Takes the place of a function of a module, calls it, and keeps the seconds that it took."""
-
-    def __init__(self, module: Any, name: str) -> None:
-        self.seconds = 0.0
-        self._function: Callable[..., Any] = getattr(module, name)
-        setattr(module, name, self)
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        began = monotonic()
-        try:
-            return self._function(*arguments, **options)
-        finally:
-            self.seconds += monotonic() - began
 
 
 def all_steps(job: Job) -> Load:

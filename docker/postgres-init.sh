@@ -35,4 +35,11 @@ create database :"database";
 revoke all on database :"database" from public;
 SQL
     run_psql --dbname "${COSTS_DB}" --set schema="${COSTS_SCHEMA}" --set loader="${COSTS_USER}" --file "${ROLES_SQL}"
+    # Without a password, the reader cannot log in.
+    if [[ -n "${READER_PASSWORD:-}" ]]; then
+        run_psql --dbname "${COSTS_DB}" --set reader="${COSTS_SCHEMA}_reader" <<'SQL'
+\getenv password READER_PASSWORD
+alter role :"reader" password :'password';
+SQL
+    fi
 fi

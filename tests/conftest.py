@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest
 import side_by_side
 from clouds import azurite, cloud, google_server  # noqa: F401  fixtures
 from deliveries import write_month
-from pipeline import JANUARY
+from demo_costs import demo  # noqa: F401  fixture
+from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
 from roles import reading
 from schemas import Schemas
 
@@ -29,6 +31,7 @@ from cloud_costs.storage.s3 import S3Storage
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 SMALL = Bill(lines=300, files=2)
+Query = Callable[..., list[tuple[Any, ...]]]
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +65,40 @@ def schemas(postgres: embedded_postgres.Server) -> Iterator[Schemas]:
     found.close()
 
 
-@pytest.fixture
-def database(schemas: Schemas) -> Iterator[Database]:
-    """Schemas of this test's own with the numbered DDL, for the loader of `include/sql/schema/roles.sql`."""
+@pytest.fixture(scope="session")
+def kept(schemas: Schemas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Schemas in which January of the source `crafted` is published: one line of 1.5 USD. See `published`."""
+    bucket = tmp_path_factory.mktemp("kept")
+    write_delivery(bucket, [line()])
     with schemas.borrowed() as found:
+        load_month(found, crafted_source(bucket), JANUARY)
         yield found
 
 
-Query = Callable[..., list[tuple[Any, ...]]]
+@pytest.fixture
+def database(request: pytest.FixtureRequest, schemas: Schemas) -> Iterator[Database]:
+    """Schemas of this test's own with the numbered DDL, for the loader of `include/sql/schema/roles.sql`.
+
+    For a test that uses `published`, they are those of `kept`.
+    """
+    if "published" in request.fixturenames:
+        yield request.getfixturevalue("kept")
+    else:
+        with schemas.borrowed() as found:
+            yield found
+
+
+@pytest.fixture
+def published(database: Database, bucket: Path, query: Query) -> Iterator[Source]:
+    """The source `crafted` on a bucket of this test's own, with January published, which stays whatever the test does.
+
+    The test publishes nothing, so that one published month is enough for all such tests.
+    """
+    yield crafted_source(bucket)
+    # Whatever the test did: readers see what they saw, and nothing is left behind.
+    assert query("select sum(cost) from costs") == [(Decimal("1.5"),)]
+    assert query("select count(*) from raw_crafted") == [(1,)]
+    assert staged_tables(database) == []
 
 
 def in_schema(database: Database) -> Query:

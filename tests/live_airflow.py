@@ -32,6 +32,8 @@ ROOT = Path(__file__).parents[1]
 DAG = "/api/v2/dags/cloud_costs"
 COSTS_PASSWORD = "a-password-that-no-log-may-show"
 MIGRATED = "airflow_migrated"
+# A user of Airflow who has no right.
+NOBODY = "nobody"
 OVER = ("success", "failed")
 # Generous: a busy machine takes ten times as long as an idle one.
 SECONDS = 600
@@ -162,10 +164,12 @@ def live_airflow(
 
     `settings` are added to the environment of all its processes.
     """
-    configured = [{"name": source, "format": "aws_cur", "uri": bucket.uri(source)} for source in sources]
+    configured = [
+        {"name": source, "format": "aws_cur", "uri": bucket.uri(source), "tags": ["user:team"]} for source in sources
+    ]
     (folder / "sources.yaml").write_text(yaml.safe_dump({"sources": configured}))
     password = secrets.token_urlsafe(12)
-    (folder / "passwords.json").write_text(json.dumps({"admin": password}))
+    (folder / "passwords.json").write_text(json.dumps({"admin": password, NOBODY: password}))
     (folder / "logs").mkdir()
     schema = f"costs_of_{name}"
     port = free_port()
@@ -208,6 +212,7 @@ def _environment(name: str, schema: str, postgres: Any, bucket: Bucket, folder: 
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW_CONN_AWS_DEFAULT": bucket.s3.connection(),
         "AIRFLOW_CONN_COSTS_DB": json.dumps(costs_db),
+        "AIRFLOW_CONN_COSTS_READER": json.dumps({**costs_db, "login": f"{schema}_reader"}),
         # Without them, whichever process comes first writes them to airflow.cfg, and two may come at once.
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
@@ -218,7 +223,7 @@ def _environment(name: str, schema: str, postgres: Any, bucket: Bucket, folder: 
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
         "AIRFLOW__CORE__PARALLELISM": "2",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"admin:admin,{NOBODY}:",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.uri(name).replace("://", "+psycopg2://", 1),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),

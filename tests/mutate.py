@@ -1,8 +1,8 @@
 """`make mutate`: break the SQL that says what numbers mean, and list the breaks that no test of values notices.
 
-It tries every mutant (`mutants.py`) of every mapping of `include/sql/focus`, of `normalize.sql`, of `costs_by_day.sql`
-and of the checks. The file on disk stays as it is: what the tests read of it is broken. Tests of values are those that
-are marked `values`; tests that compare texts are none of them.
+It tries every mutant (`mutants.py`) of every mapping of `include/sql/focus`, of `normalize.sql`, `costs_by_day.sql` and
+`commitment_costs.sql`, and of the checks. The file on disk stays as it is: what the tests read of it is broken. Tests
+of values are those that are marked `values`; tests that compare texts are none of them.
 
 Each worker is a process with a PostgreSQL and schemas of its own. It collects the tests once, runs them on the SQL as
 it is, and sees which test reads which file. Then it forks one process for each mutant, which runs the tests that read
@@ -85,7 +85,7 @@ def main() -> None:
 
 def _files(wanted: list[str]) -> Iterator[tuple[str, str]]:
     """Yield the path and the text of each file to break; of a check, the wanted name may be `checks`."""
-    totals = [SQL / "normalize.sql", SQL / "costs_by_day.sql"]
+    totals = [SQL / name for name in ("normalize.sql", "costs_by_day.sql", "commitment_costs.sql")]
     paths = [*sorted((SQL / "focus").glob("*.sql")), *totals, *sorted((SQL / "checks").glob("*.sql"))]
     for path in paths:
         name = path.relative_to(SQL).as_posix()

@@ -4,28 +4,18 @@ With `UPDATE_DOCS=1` the screenshots of docs/operations.md are taken again.
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from live_airflow import DAG, ROOT, SECONDS, Live
+from chromium import chromium_of, log_in
+from live_airflow import DAG, ROOT, Live
 from pipeline import truth_totals
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 MARCH, APRIL, MAY = (date(2025, month, 1) for month in (3, 4, 5))
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",  # as root, Chromium starts without it only
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 pytestmark = pytest.mark.slow
 
@@ -33,24 +23,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def page(live: Live, tmp_path: Path) -> Iterator[Page]:
     """A page of a headless Chromium, logged in to Airflow."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if not program:
-        pytest.skip("chromium is not installed; on Debian: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            tmp_path, executable_path=program, args=OPTIONS, viewport={"width": 1280, "height": 800}
-        )
-        browser.set_default_timeout(SECONDS * 1000)
-        expect.set_options(timeout=SECONDS * 1000)
-        page = browser.pages[0]
+    with chromium_of(tmp_path) as page:
         page.goto(f"{live.url}/dags/cloud_costs")
-        page.locator("input[name=username]").fill("admin")
-        page.locator("input[name=password]").fill(live.password)
-        page.keyboard.press("Enter")
-        try:
-            yield page
-        finally:
-            browser.close()
+        log_in(page, live)
+        yield page
 
 
 def test_person_backfills_reads_a_failure_and_clears_it(live: Live, scheduled: str, page: Page) -> None:

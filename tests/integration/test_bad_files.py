@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pipeline import JANUARY, crafted_source, line, load_month, staged_tables, write_delivery
+from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 
 from cloud_costs.errors import AuditFailed, CloudCostsError, DeliveryError, DeliveryNotReady
 from cloud_costs.publishing.load import load_raw
@@ -30,19 +30,6 @@ class Interfering(LocalStorage):
             if self.left == 0:
                 self.happen()
         return super().local_path(uri)
-
-
-@pytest.fixture
-def published(database, bucket, query):
-    """A source with January published: one line of 1.5 USD."""
-    source = crafted_source(bucket)
-    write_delivery(bucket, [line()])
-    load_month(database, source, JANUARY)
-    yield source
-    # Whatever the test did: readers see what they saw, and nothing is left behind.
-    assert query("select sum(cost) from costs") == [(Decimal("1.5"),)]
-    assert query("select count(*) from raw_crafted") == [(1,)]
-    assert staged_tables(database) == []
 
 
 def refuse(database, query, source, kind, storage=None) -> str:

@@ -14,7 +14,7 @@ from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
 from roles import make_roles
 
 from cloud_costs.charges.focus_versions import VIEWS
-from cloud_costs.charges.views import READABLE, refresh_views
+from cloud_costs.charges.views import DETAILS, READABLE, refresh_views
 from cloud_costs.database.postgres import Database
 from cloud_costs.database.schema import HISTORY, INSIGHTS, TOTALS, apply_schema
 from cloud_costs.demo import embedded_postgres
@@ -65,13 +65,13 @@ def test_roles_are_ordinary_and_own_the_two_schemas_alone(database, crafted, adm
 
 
 def test_reader_reads_costs_and_history_and_nothing_else(database, crafted, query, read):
-    may = {*HISTORY, *TOTALS, *INSIGHTS, *READABLE}
+    may = {*HISTORY, *TOTALS, *INSIGHTS, *READABLE, *(name.format("crafted") for name in DETAILS)}
     rows = query(
         "select relname from pg_class where relkind = any('{r,p,v}') and relnamespace = current_schema::regnamespace"
     )
     names = [name for (name,) in rows]
     assert may < set(names)
-    assert {"raw_crafted", "crafted_normalized", "crafted_focus", "raw_columns", "schema_versions"} < set(names)
+    assert {"crafted_normalized", "account_list", "schema_versions"} < set(names) - may
     for name in names:
         if name in may:
             assert read(f"select count(*) from {name}")[0][0] >= 0
@@ -100,7 +100,7 @@ def test_reader_cannot_enter_staging(database, crafted, query, read):
         "create table mine (a int)",
         "create temp table mine (a int)",
         "alter view costs set (security_invoker = true)",
-        "grant select on raw_crafted to public",
+        "grant select on crafted_normalized to public",
         "begin; lock table load_history in access exclusive mode",
         "comment on view costs is 'mine'",
         "create schema mine",
@@ -232,7 +232,7 @@ def test_compose_database_is_made_with_both_roles(own_server, tmp_path, bucket):
     psql.write_text(f'#!/bin/sh\nexec "{own_server.psql}" --host="{own_server.socket_dir}" "$@"\n')
     psql.chmod(0o755)
     names = {"COSTS_DB": "cloud costs", "COSTS_USER": "cloud_costs", "COSTS_SCHEMA": "cost_analytics"}
-    passwords = {"AIRFLOW_DB_PASSWORD": "it's", "COSTS_PASSWORD": "a \\'pass"}
+    passwords = {"AIRFLOW_DB_PASSWORD": "it's", "COSTS_PASSWORD": "a \\'pass", "READER_PASSWORD": "it's \\too"}
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_HOST": "postgres", **names, **passwords}
     environment["ROLES_SQL"] = str(ROOT / "include/sql/schema/roles.sql")
     script = ["bash", str(ROOT / "docker/postgres-init.sh")]
@@ -254,4 +254,6 @@ def test_compose_database_is_made_with_both_roles(own_server, tmp_path, bucket):
             psycopg.connect(own_server.uri(other, role))
     with psycopg.connect(own_server.uri()) as connection:
         superusers = connection.execute("select rolname from pg_roles where rolsuper").fetchall()
+        logins = connection.execute("select rolname from pg_authid where rolpassword is not null order by 1").fetchall()
     assert superusers == [("postgres",)]
+    assert logins == [("airflow",), ("cloud_costs",), ("cost_analytics_reader",)]

@@ -8,7 +8,7 @@ from cloud_costs.database import sql_files
 PLACES = {
     *("schema", "raw", "charges", "normalized"),
     *("raw_totals", "focus_totals", "published_invoices", "listed_invoices"),
-    *("stored_facts", "stored_by_file", "commitment_totals", "unreadable"),
+    *("stored_facts", "stored_by_file", "commitment_totals", "unreadable", "by_day"),
 }
 
 

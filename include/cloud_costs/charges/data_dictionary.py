@@ -27,6 +27,7 @@ RELATIONS = (
     "costs_by_day_service",
     "costs_by_day_account",
     "costs_by_month",
+    "commitment_costs",
     "focus_costs",
     *VIEWS,
     "cup_focus",

@@ -22,14 +22,22 @@ from psycopg import sql
 
 from cloud_costs.charges.columns import focus_columns
 from cloud_costs.charges.facts import filled_amounts
-from cloud_costs.charges.lines import RawLines, coalesced, found_in, is_net, line_value, summed
+from cloud_costs.charges.lines import RawLines, coalesced, found_in, is_net, line_value, summed, unreadable_lines
 from cloud_costs.charges.tags import all_tags, named_tags, tag_values
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection
-from cloud_costs.formats.mapping import line_columns
+from cloud_costs.formats.mapping import LineColumn, line_columns
 
 # Only the view `focus_costs` has this column: it adds the name of the source.
 OF_ALL_SOURCES = "x_source"
+# Only the views `<source>_focus` have this column.
+RAW_LINE = "x_rawline"
+RAW_LINE_MEANING = (
+    "Where the exported line is in raw_<source>: its ctid, until the month is loaded again; NULL for a charge of many "
+    "lines."
+)
+# The key under which the place of a line travels through a mapping. No exporter writes a control character into a key.
+LINE_KEY = sql.Literal("\x01line")
 # Memory for hashing lines into groups. PostgreSQL's default of 4 MB would make it write the groups to disk.
 WORK_MEM = sql.Literal("128MB")
 
@@ -37,6 +45,23 @@ WORK_MEM = sql.Literal("128MB")
 def charges(connection: Connection, raw: RawLines, tags: Sequence[str] | None = None) -> sql.Composed:
     """Return the select of the FOCUS charges of a raw relation. `tags` are the tag keys to keep; None keeps all."""
     return _charges(connection, raw, _lines(raw, tags))
+
+
+def charges_with_lines(connection: Connection, raw: RawLines) -> sql.Composed:
+    """Return the select of the FOCUS charges of a raw table, and where each one's line is, as the last column.
+
+    Every mapping hands the tags of a line over as they are, and states no tags for a charge of many lines. So the place
+    of the line travels among the tags, and no mapping has to know of it.
+    """
+    tags = sql.SQL("{} || jsonb_build_object({}::text, ctid::text)").format(all_tags(raw), LINE_KEY)
+    select = _charges(connection, raw, _lines(raw, None, tags))
+    columns = [
+        sql.SQL("tags - {}::text as tags").format(LINE_KEY) if column.name == "tags" else sql.Identifier(column.name)
+        for column in focus_columns()
+        if column.name != OF_ALL_SOURCES
+    ]
+    line = sql.SQL("tags ->> {} as {}").format(LINE_KEY, sql.Identifier(RAW_LINE))
+    return sql.SQL("select {} from ({}) as charges").format(sql.SQL(", ").join([*columns, line]), select)
 
 
 def daily_charges(connection: Connection, raw: RawLines, relation: sql.Composable) -> sql.Composed:
@@ -113,8 +138,9 @@ def daily_lines(raw: RawLines, tags: Sequence[str]) -> sql.Composed:
         wanted.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
     keys += [value for tag in tags for value in tag_values(raw, tag)]
     wanted.append(sql.SQL("{} as tags").format(named_tags(raw, tags)))
-    # For the audit, which compares the lines with their files.
+    # For the audit, which compares the lines with their files, and looks for rates that are no numbers.
     wanted.append(sql.SQL("{} as filled_amounts").format(filled_amounts(raw)))
+    wanted.append(sql.SQL("{} as unreadable_lines").format(unreadable_lines(raw)))
     return sql.SQL("select\n    {}\nfrom {}\ngroup by\n    {}").format(
         sql.SQL(",\n    ").join(wanted), raw.relation, sql.SQL(",\n    ").join(keys)
     )
@@ -139,7 +165,7 @@ def digest(mapping: str) -> str:
     """
     files = sorted(path.name for path in (sql_files.FOLDER / "focus").glob(f"{mapping}[._]*sql"))
     selects = [sql_files.read(f"focus/{name}") for name in files if not name.endswith("_totals.sql")]
-    selects.append(sql_files.read("normalize.sql"))
+    selects += [sql_files.read(name) for name in ("normalize.sql", "commitment_costs.sql")]
     tables = sorted({name for text in selects for name in re.findall(r"\{schema\}\.(\w+)", text)})
     texts = [" ".join(re.sub(r"--.*", "", text).split()) for text in selects]
     texts += [sql_files.read(f"focus/{name}.csv") for name in (f"{mapping}_columns", *tables)]
@@ -154,14 +180,26 @@ def _charges(connection: Connection, raw: RawLines, lines: sql.Composed) -> sql.
     schema = sql.Identifier(raw.schema)
     # Every check and view holds this select with its thousands of names.
     lines = sql_files.render(connection, lines)
-    selects = [sql_files.compose(text, lines=lines, schema=schema) for text in selects_of(raw.form.mapping)]
-    return sql_files.render(connection, sql.SQL("\nunion all\n").join(_typed(connection, select) for select in selects))
+    selects = [
+        _typed(connection, (text, line_columns(raw.form.mapping)), sql_files.compose(text, lines=lines, schema=schema))
+        for text in selects_of(raw.form.mapping)
+    ]
+    return sql_files.render(connection, sql.SQL("\nunion all\n").join(selects))
 
 
-def _typed(connection: Connection, select: sql.Composed) -> sql.Composed:
+# The select of a mapping before its places are filled, and the columns of the lines that it reads.
+Text = tuple[str, tuple[LineColumn, ...]]
+_stated: dict[Text, frozenset[str]] = {}
+
+
+def _typed(connection: Connection, text: Text, select: sql.Composed) -> sql.Composed:
     """Bring the columns of a select into the order and types of the FOCUS views; columns that it lacks are NULL."""
-    # `limit 0` returns no row, but the names of the columns.
-    stated = {column.name for column in connection.execute(select + sql.SQL("\nlimit 0")).description or ()}
+    # PostgreSQL plans the whole mapping to tell its columns, and they are the same for every relation of lines.
+    stated = _stated.get(text)
+    if stated is None:
+        # `limit 0` returns no row, but the names of the columns.
+        described = connection.execute(select + sql.SQL("\nlimit 0")).description or ()
+        stated = _stated[text] = frozenset(column.name for column in described)
     columns = (
         sql.SQL("{}::{} as {}").format(
             sql.Identifier(column.name) if column.name in stated else sql.NULL,
@@ -174,7 +212,8 @@ def _typed(connection: Connection, select: sql.Composed) -> sql.Composed:
     return sql.SQL("select {} from ({}) as charges").format(sql.SQL(", ").join(columns), select)
 
 
-def _lines(raw: RawLines, tags: Sequence[str] | None) -> sql.Composed:
+def _lines(raw: RawLines, tags: Sequence[str] | None, collected: sql.Composable | None = None) -> sql.Composed:
+    """Return the select of a relation's lines for a mapping; `collected` is the SQL of their tags, if not the usual."""
     wanted: list[sql.Composable] = [sql.SQL("billing_period")]
     columns = line_columns(raw.form.mapping)
     values = {column.name: line_value(column, raw) for column in columns}
@@ -183,5 +222,7 @@ def _lines(raw: RawLines, tags: Sequence[str] | None) -> sql.Composed:
         if column.is_derived:
             value = sql_files.compose(column.daily, **values)
         wanted.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
-    wanted.append(sql.SQL("{} as tags").format(all_tags(raw) if tags is None else named_tags(raw, tags)))
+    if collected is None:
+        collected = all_tags(raw) if tags is None else named_tags(raw, tags)
+    wanted.append(sql.SQL("{} as tags").format(collected))
     return sql.SQL("select\n    {}\nfrom {}").format(sql.SQL(",\n    ").join(wanted), raw.relation)

@@ -25,6 +25,8 @@ from cloud_costs.formats import FORMATS
 log = logging.getLogger(__name__)
 
 READABLE = ("accounts", "costs", "focus_costs", *focus_versions.VIEWS)
+# Of each source, the charges with the places of their lines, and the lines: the Costs page goes down to them.
+DETAILS = ("{}_focus", "raw_{}")
 VERSION_COMMENT = (
     "One row per charge of all sources, with exactly the columns of FOCUS {version}, computed from focus_costs. Never "
     "sum over currencies."
@@ -60,7 +62,9 @@ def refresh_views(database: Database, patience: float = PATIENCE, listed: Sequen
         _wait_for_turn(connection, database)
         changed = _create_accounts(connection, database)
         changed += create_focus(connection, database) + _create_costs(connection, database)
-        let_read(connection, database, READABLE)
+        sources = [name for name, _ in _published(connection, database, "raw")]
+        details = [relation.format(name) for name in sources for relation in DETAILS]
+        let_read(connection, database, [*READABLE, *details])
         return changed
 
     if listed is not None:
@@ -79,13 +83,16 @@ def create_focus(connection: Connection, database: Database) -> list[str]:
     selects = []
     grants: list[Grant] = []
     meanings = {column.name: column.meaning for column in focus_columns()}
+    meanings[focus.RAW_LINE] = focus.RAW_LINE_MEANING
     for name, format_name in _published(connection, database, "raw"):
         view = f"{name}_focus"
-        charges = focus.charges(connection, _lines(connection, database, name, format_name))
+        charges = focus.charges_with_lines(connection, _lines(connection, database, name, format_name))
         select = accounts.with_names(connection, database, charges)
         changed += _create(connection, database, view, select, grants)
         columns = sql.SQL(",\n    ").join(
-            sql.Identifier(column) for column in columns_of(connection, database.table(view))
+            sql.Identifier(column)
+            for column in columns_of(connection, database.table(view))
+            if column != focus.RAW_LINE
         )
         selects.append(
             sql_files.compose(
@@ -309,10 +316,10 @@ def _comment_focus(connection: Connection, view: sql.Identifier, grain: str, mea
     if not row or row[0] != grain:
         connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(grain)))
     known = comments_of(connection, view)
-    for column in columns_of(connection, view):
-        if known.get(column) != meanings.get(column):
-            connection.execute(
-                sql.SQL("comment on column {}.{} is {}").format(
-                    view, sql.Identifier(column), sql.Literal(meanings.get(column))
-                )
-            )
+    comments = [
+        sql.SQL("comment on column {}.{} is {}").format(view, sql.Identifier(column), sql.Literal(meanings.get(column)))
+        for column in columns_of(connection, view)
+        if known.get(column) != meanings.get(column)
+    ]
+    if comments:
+        connection.execute(sql.SQL(";\n").join(comments))

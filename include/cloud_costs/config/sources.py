@@ -47,6 +47,7 @@ FIXED_RELATIONS = (
     "audit_results",
     "budget_status",
     "budgets",
+    "commitment_costs",
     "costs",
     "day_totals",
     "file_facts",

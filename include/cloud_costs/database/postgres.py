@@ -3,9 +3,10 @@
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -99,16 +100,29 @@ class Database:
         connection's name. A database in SQL_ASCII is denied too, because it does not check what texts hold.
         """
         with database_errors(self.name):
-            connection = self.connect()
+            connection = self.open()
             try:
-                _keep_alive(connection)
-                _require_encoding(connection, self.name)
-                connection.autocommit = True
-                connection.row_factory = tuple_row
-                connection.execute(SET, [list(SETTINGS), list(SETTINGS.values())])
                 yield connection
             finally:
                 connection.close()
+
+    def open(self, settings: Mapping[str, str] = MappingProxyType({})) -> Connection:
+        """Return a new connection as `session` has it, with other settings than `SETTINGS` where some are given.
+
+        Raises psycopg's own errors, for `database_errors` to translate.
+        """
+        connection = self.connect()
+        try:
+            _keep_alive(connection)
+            _require_encoding(connection, self.name)
+            connection.autocommit = True
+            connection.row_factory = tuple_row
+            chosen = {**SETTINGS, **settings}
+            connection.execute(SET, [list(chosen), list(chosen.values())])
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _keep_alive(connection: Connection) -> None:

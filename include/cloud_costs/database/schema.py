@@ -19,10 +19,13 @@ HISTORY = (
     "load_history",
     "manifest_totals",
     "published_months",
+    "published_totals",
+    "raw_columns",
+    "raw_months",
     "restatements",
 )
 # Totals of `costs`, which readers may read too.
-TOTALS = ("costs_by_day", "costs_by_day_account", "costs_by_day_service", "costs_by_month")
+TOTALS = ("commitment_costs", "costs_by_day", "costs_by_day_account", "costs_by_day_service", "costs_by_month")
 # What insights say.
 INSIGHTS = ("anomalies", "anomaly_actions", "budget_status", "budgets", "day_totals", "forecasts")
 # While DDL waits for one reader's lock, all later readers wait behind it (see `locks`).

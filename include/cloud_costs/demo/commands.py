@@ -91,7 +91,7 @@ def demo(context: typer.Context) -> None:
     console.print(f"\nTook {time.monotonic() - began:.0f} s. What to try next:")
     for command, what in (
         ("make psql", "ask costs yourself: select service, sum(cost) from costs group by 1;"),
-        ("make up", "see the DAG and its run in the Airflow UI; clear a month's load_raw to load it again"),
+        ("make up", "see the costs in a browser, and the DAG and its run in the Airflow UI"),
         ("make demo", "once more: it loads nothing, because nothing changed"),
         ("make down", "stop everything; make clean removes it"),
     ):
@@ -101,7 +101,7 @@ def demo(context: typer.Context) -> None:
 
 @app.command()
 def up(port: Port = 8080) -> None:
-    """Start the Airflow UI over the demo's database."""
+    """Start the Costs page and the Airflow UI over the demo's database."""
     running = local_airflow.find(RUNNING)
     if not running:
         _step(f"Port {port} is free", lambda: local_airflow.require_free(port))
@@ -117,7 +117,9 @@ def up(port: Port = 8080) -> None:
             lambda: local_airflow.start(environment, port, RUNNING, LOGS / "airflow.log", lambda: _has_dag(server)),
         )
     password = json.loads(PASSWORDS.read_text())["admin"]
-    console.print(f"\nhttp://127.0.0.1:{running.port}/dags/cloud_costs   user admin, password {password}")
+    address = f"http://127.0.0.1:{running.port}"
+    console.print(f"\nCosts    {address}/cloud-costs/   user admin, password {password}")
+    console.print(f"Airflow  {address}/dags/cloud_costs")
     console.print(f"Logs are in {LOGS.relative_to(ROOT)}; make down stops it.")
 
 
@@ -198,6 +200,7 @@ def _environment(server: Server) -> dict[str, str]:
         "CLOUD_COSTS_CONFIG": str(DEMO / "sources.yaml"),
         "AIRFLOW_HOME": str(AIRFLOW),
         "AIRFLOW_CONN_COSTS_DB": json.dumps(connection),
+        "AIRFLOW_CONN_COSTS_READER": json.dumps(connection | {"login": costs_database.READER}),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),

@@ -14,15 +14,16 @@ A sum is exact where a double stands for the number that it is written as. Postg
 15 significant digits, and sums those. So does this, with integers: a double that is the nearest one to `n / 10^10`,
 with an `n` of at most 15 digits, has exactly those digits. One division tells. A double that is not is tried with
 `10^20`, and then with others. Texts of up to 18 decimal places are decimals of DuckDB. The few values that are none of
-these are summed in Python, as PostgreSQL prints them.
+these are odd, and are summed in Python, as PostgreSQL prints them.
 
 It adds to a load that is bound by processor time, so each value is looked at as seldom as possible. Texts are counted
 as they are, and an empty one is taken for none afterwards. Most amounts of a line are 0, and for them nothing is
-calculated. One pass over a file is enough for all but the values that Python sums.
+calculated. One pass over a file is enough, unless it has many odd values.
 """
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +45,8 @@ MEMORY = "200MB"
 ROWS, FILLED, SUM, LINES = "rows", "filled", "sum", "lines"
 # A key of more values than this in a file is not counted by value: the counts would be as large as the bill.
 MOST_VALUES = 20_000
+# So many odd values of an amount are kept while a file is read. Of a file with more, they are read once more.
+MOST_ODD = 100
 # The scales at which a double is tried as an integer, one after the other: usual amounts, then small ones, then large
 # ones. Powers of ten are exact in a double up to 10^22.
 SCALES = (10, 20)
@@ -174,7 +177,7 @@ class _Source:
     def odd(self, sum_: "_Sum") -> Iterator[tuple[str, str, int]]:
         """Yield path, text and number of each value that is none of the tries of a sum."""
         lines = _tried(self.reader, [sum_], [])
-        text = sum_.printed.format("v0")
+        text = f"printf('%.{sum_.digits - 1}e', v0)" if sum_.digits else "v0::varchar"
         statement = f"select filename, {text}, count(*) from {lines} where {sum_.is_odd(0)} group by 1, 2"  # noqa: S608  names are quoted
         yield from self._run(statement)
 
@@ -238,11 +241,11 @@ def reader(part: Part, types: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class _Total:
-    """What a file holds of an amount: the sum is of all values but the odd ones, which are so many."""
+    """How many values of an amount a file has, and their sum; where it `has_more`, the odd values are not in it."""
 
     filled: int
-    odd: int
     sum: Decimal
+    has_more: bool = False
 
 
 @dataclass(frozen=True)
@@ -250,28 +253,37 @@ class _Sum:
     """The exact sum of an amount: aggregates for DuckDB, and how they are put together.
 
     `tries` make a number without a rounding error of a value, `{}`, each with how many of its digits are decimal
-    places. Each is tried for the values for which those before it gave NULL. A value without any is odd: `printed` is
-    the text of it that Python reads.
+    places. Each is tried for the values for which those before it gave NULL. A value without any is odd. Of a double,
+    PostgreSQL's cast to numeric keeps so many `digits`.
     """
 
     value: str
     tries: tuple[tuple[str, int], ...]
-    printed: str = "{}"
+    digits: int | None = None
 
     def aggregates(self, at: int) -> list[str]:
         """Return the aggregates of the sum with this number."""
         tried = [f"t{at}_{number}" for number in range(len(self.tries))]
-        return [f"count(v{at})", *(f"{what}({one})" for one in tried for what in ("count", "sum"))]
+        # The smallest values, each as often as it comes.
+        odd = f"min(v{at}, {MOST_ODD + 1}) filter (where {self.is_odd(at)})"
+        return [f"count(v{at})", *(f"{what}({one})" for one in tried for what in ("count", "sum")), odd]
 
     def read(self, values: Iterator[Any]) -> _Total:
         """Take this sum's aggregates from a row."""
-        odd = filled = next(values)
+        filled = next(values)
         total = Decimal(0)
         with localcontext(prec=PRECISION):
             for _, scale in self.tries:
-                odd -= next(values)
+                next(values)
                 total += Decimal(next(values) or 0).scaleb(-scale)
-        return _Total(filled, odd, total)
+            odd = next(values) or []
+            if len(odd) > MOST_ODD:
+                return _Total(filled, total, has_more=True)
+            return _Total(filled, total + _added_up(Counter(map(self.text_of, odd))))
+
+    def text_of(self, odd: Any) -> str:
+        """Return an odd value as the text that Python sums."""
+        return f"{odd:.{self.digits - 1}e}" if self.digits else str(odd)
 
     def is_odd(self, at: int, tries: int | None = None) -> str:
         """Return the condition of a value of which none of the first tries, or of all, made a number."""
@@ -328,12 +340,10 @@ def _json_key(key: str) -> str:
 def _sum_of(value: str, column: _Read) -> _Sum:
     if column.type in FLOATS or column.staged in DIGITS:
         digits = DIGITS.get(column.staged, 15)
-        # PostgreSQL's cast to numeric prints as many digits.
-        printed = f"printf('%.{digits - 1}e', {{}})"
-        return _Sum(f"{value}::double", tuple((_whole(scale, digits), scale) for scale in SCALES), printed)
+        return _Sum(f"{value}::double", tuple((_whole(scale, digits), scale) for scale in SCALES), digits)
     if column.type == "VARCHAR":
         return _Sum(value, ((DECIMAL, 0), (SHORT_WITH_EXPONENT, SCALES[1])))
-    return _Sum(value, (("{}", 0),), "{}::varchar")
+    return _Sum(value, (("{}", 0),))
 
 
 def _whole(scale: int, digits: int) -> str:
@@ -365,12 +375,14 @@ SHORT_WITH_EXPONENT = f"""
 def _sums_of_odd(
     source: _Source, sums: Mapping[str, _Sum], totals: Mapping[tuple[str, str], _Total]
 ) -> dict[tuple[str, str], Decimal]:
-    """Return the sums of the odd values, by path and amount: for each amount that has some, from one more pass."""
+    """Return the sums of the odd values, by path and amount, of files with many: one more pass for each amount."""
     found: dict[tuple[str, str], Decimal] = {}
-    for odd in {name for (_, name), total in totals.items() if total.odd}:
+    many = {at for at, total in totals.items() if total.has_more}
+    for odd in {name for _, name in many}:
         texts: dict[str, dict[str, int]] = {}
         for path, text, times in source.odd(sums[odd]):
-            texts.setdefault(path, {})[text] = times
+            if (path, odd) in many:
+                texts.setdefault(path, {})[text] = times
         with localcontext(prec=PRECISION):
             found |= {(path, odd): _added_up(values) for path, values in texts.items()}
     return found

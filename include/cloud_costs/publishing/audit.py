@@ -37,6 +37,7 @@ SAMPLE_ROWS = 10
 # The column that `_run` adds to a check. No check can have one of its own by this name.
 COUNT = "violations of this check"
 NO_INVOICES = "select null::text as invoice_id, null::text as currency, null::numeric as billed_cost where false"
+NO_UNREADABLE = "select null::text as column_name, null::text as value, 0 as lines, null::jsonb as line where false"
 LISTED_INVOICES = """
 select null::text as invoice_id, null::numeric as amount, null::text as currency, null::date as billing_period
 where false
@@ -154,7 +155,7 @@ def _parts(
     files = sql.SQL("(select uri, transactions from {} where load_id = {})").format(
         database.table("load_files"), sql.Literal(load.load_id)
     )
-    parts["unreadable"] = unreadable(lines)
+    parts["unreadable"] = _unreadable(connection, lines, daily)
     parts["stored_by_file"] = stored_facts_by_file(lines, files)
     for name, select in (
         ("raw_totals", focus.raw_totals(lines)),
@@ -199,6 +200,14 @@ def _daily_lines(connection: Connection, database: Database, load: Load, lines: 
     table = sql.Identifier("pg_temp", "daily_lines")
     focus.create_daily_lines(connection, table, lines, ())
     return table
+
+
+def _unreadable(connection: Connection, lines: RawLines, daily: sql.Identifier) -> sql.Composable:
+    """Return the select of texts that should be numbers. Where `normalize` counted none, it reads no lines."""
+    row = connection.execute(
+        sql.SQL("select exists (select 1 from {} where unreadable_lines > 0)").format(daily)
+    ).fetchone()
+    return unreadable(lines) if row and row[0] else sql.SQL(NO_UNREADABLE)
 
 
 def _published_invoices(connection: Connection, database: Database, source: Source, load: Load) -> sql.Composable:

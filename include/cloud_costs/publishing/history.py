@@ -74,9 +74,14 @@ class Load:
         return f"{self.source}_by_day_{self.billing_month:%Y%m}_{self.load_id}"
 
     @property
-    def derived_tables(self) -> tuple[str, str, str]:
+    def commitments_table(self) -> str:
+        """The staging table of the month's rows for `commitment_costs` (`charges.commitments`)."""
+        return f"{self.source}_commitment_{self.billing_month:%Y%m}_{self.load_id}"
+
+    @property
+    def derived_tables(self) -> tuple[str, str, str, str]:
         """The staging tables that `normalize` makes."""
-        return self.normalized_table, self.daily_lines_table, self.by_day_table
+        return self.normalized_table, self.daily_lines_table, self.by_day_table, self.commitments_table
 
     def to_dict(self) -> dict[str, Any]:
         """Return the load as JSON types."""

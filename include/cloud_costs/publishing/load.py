@@ -8,6 +8,7 @@ replace a delivery at any moment, and half of the old one with half of the new o
 import logging
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 
@@ -91,14 +92,30 @@ def _stage(
         create_raw_table(connection, table, shape.columns, load.billing_month)
         files = copy_files(database, storage, load.label, shape, table, source.streams, progress)
         _refuse_other_rows(delivery, files)
-        facts, notes = _second_opinion(storage, source, load, shape, counted=delivery.rows is not None)
+        # The second engine works on one core while PostgreSQL analyzes the table on the other.
+        with ThreadPoolExecutor(1, "second engine") as pool:
+            opinion = pool.submit(_second_opinion, storage, source, load, shape, counted=delivery.rows is not None)
+            _describe(connection, table, shape)
+            facts, notes = opinion.result()
         notes += newer_version(source, shape)
     except (DeliveryError, ColumnTypeError) as error:
         # A file that was replaced while it was read looks broken. Then the error is one that passes.
         _refuse_changed(storage, source, delivery, error)
         raise
     _refuse_changed(storage, source, delivery)
-    # `publish` reads the exporter's names from these comments.
+    rows = sum(file.rows for file in files)
+    history.record_files(connection, database, load, files, facts)
+    for note in notes:
+        log.warning("%s: %s", load.label, safe(note))
+    history.mark(connection, database, load, status="staged", rows=rows, note=safe("; ".join(notes)) or None)
+    staged = replace(load, rows=rows, bytes=delivery.size)
+    seconds = time.monotonic() - began
+    log_step(log, "load_raw", staged, seconds, version=delivery.version, files=len(delivery.files))
+    return staged
+
+
+def _describe(connection: Connection, table: sql.Identifier, shape: Shape) -> None:
+    """Leave the exporter's names of columns as comments, which `publish` reads, and the planner's statistics."""
     for column in shape.columns:
         if column.name != column.original:
             connection.execute(
@@ -109,15 +126,6 @@ def _stage(
     # Autovacuum is off for partitions, so nothing else would tell the planner how many lines there are.
     connection.execute(sql.SQL("set default_statistics_target to {}").format(STAGING_STATISTICS))
     connection.execute(sql.SQL("analyze {}").format(table))
-    rows = sum(file.rows for file in files)
-    history.record_files(connection, database, load, files, facts)
-    for note in notes:
-        log.warning("%s: %s", load.label, safe(note))
-    history.mark(connection, database, load, status="staged", rows=rows, note=safe("; ".join(notes)) or None)
-    staged = replace(load, rows=rows, bytes=delivery.size)
-    seconds = time.monotonic() - began
-    log_step(log, "load_raw", staged, seconds, version=delivery.version, files=len(delivery.files))
-    return staged
 
 
 def _refuse_other_rows(delivery: Delivery, files: Sequence[StagedFile]) -> None:

@@ -5,7 +5,7 @@ import time
 
 from psycopg import sql
 
-from cloud_costs.charges import by_day, focus
+from cloud_costs.charges import by_day, commitments, focus
 from cloud_costs.charges.lines import RawLines, on_basis
 from cloud_costs.config.sources import Source
 from cloud_costs.database import sql_files
@@ -80,9 +80,10 @@ def _derive(connection: Connection, database: Database, source: Source, load: Lo
     connection.execute(sql.SQL("analyze {}").format(daily_lines))
     connection.execute("set local default_statistics_target to default")
     lines = on_basis(lines, focus.net_accounts(connection, lines, daily_lines))
+    charges = focus.daily_charges(connection, lines, daily_lines)
     select = sql_files.compose(
         sql_files.read("normalize.sql"),
-        charges=focus.daily_charges(connection, lines, daily_lines),
+        charges=charges,
         billing_period=month,
         source=sql.Literal(source.name),
         raw_table=sql.Literal(source.raw_table),
@@ -98,4 +99,6 @@ def _derive(connection: Connection, database: Database, source: Source, load: Lo
     connection.execute(sql.SQL("create index on {} (date)").format(table))
     connection.execute(sql.SQL("analyze {}").format(table))
     by_day.stage(connection, database.staging_table(load.by_day_table), table)
+    staged = database.staging_table(load.commitments_table)
+    commitments.stage(connection, staged, charges, source.name, load.billing_month)
     return rows

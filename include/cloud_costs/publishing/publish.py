@@ -16,7 +16,7 @@ import time
 
 from psycopg import sql
 
-from cloud_costs.charges import by_day, focus, views
+from cloud_costs.charges import by_day, commitments, focus, views
 from cloud_costs.config.sources import Source
 from cloud_costs.database import locks, sql_files
 from cloud_costs.database.locks import PARTITION_LOCK_TIMEOUT, PATIENCE
@@ -69,11 +69,11 @@ def _swap(connection: Connection, database: Database, source: Source, load: Load
         with connection.transaction(force_rollback=True):
             _lock(connection, database, source, found)
         _write_totals(connection, database, load)
-        by_day.publish(connection, database, database.staging_table(load.by_day_table), load.source, load.billing_month)
+        for module, table in ((by_day, load.by_day_table), (commitments, load.commitments_table)):
+            module.publish(connection, database, database.staging_table(table), load.source, load.billing_month)
+        done = load.derived_tables[1:]
         connection.execute(
-            sql.SQL("drop table if exists {}, {}").format(
-                *map(database.staging_table, (load.daily_lines_table, load.by_day_table))
-            )
+            sql.SQL("drop table if exists {}").format(sql.SQL(", ").join(map(database.staging_table, done)))
         )
     # A reader of a view locks the view first, and then the tables that it reads. The same order here avoids deadlocks.
     grants = views.drop_focus(connection, database, source) if changes else []

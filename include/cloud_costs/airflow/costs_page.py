@@ -1,0 +1,86 @@
+"""The Costs page in Airflow: its login, its rights, its connection, and an app that is imported when it is first asked.
+
+Every component of Airflow imports every plugin, and only the API server shows the page. So the plugin holds `Lazy`, and
+this module imports nothing of Airflow or of the page before the first request.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+log = logging.getLogger(__name__)
+
+DAG_ID = "cloud_costs"
+READER = "costs_reader"
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Lazy:
+    """An ASGI app that is made at the first request, in a thread, so that other requests go on."""
+
+    def __init__(self, make: "Callable[[], FastAPI] | None" = None) -> None:
+        self._make = make or create_app
+        self._app: FastAPI | None = None
+        self._lock: asyncio.Lock | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request of HTTP; there is nothing else to answer."""
+        if self._app is None:
+            # A lock belongs to the event loop that first waits for it.
+            self._lock = self._lock or asyncio.Lock()
+            async with self._lock:
+                if self._app is None:
+                    self._app = await asyncio.to_thread(self._make)
+        await self._app(scope, receive, send)
+
+
+def create_app() -> "FastAPI":
+    """Return the app behind Airflow's login, for whoever may read the DAG."""
+    from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+
+    from cloud_costs.config.sources import load_sources
+    from cloud_costs.page.app import create_app as create
+    from cloud_costs.page.costs import Costs
+    from cloud_costs.page.pool import Pool
+
+    def name_of(user: GetUserDep) -> str:
+        return str(user.get_name())
+
+    pool = Pool(_database(), _connections())
+    return create(Costs(pool, load_sources), requires_access_dag("GET", param_dag_id=DAG_ID), name_of)
+
+
+def _connections() -> int:
+    """Return how many connections this process may have: all API server processes share the bound."""
+    from airflow.configuration import conf
+
+    from cloud_costs.page.pool import MAX_CONNECTIONS
+
+    return max(1, MAX_CONNECTIONS // max(1, conf.getint("api", "workers", fallback=1)))
+
+
+def _database() -> Any:
+    """Return the database of the connection `costs_reader`, or of `costs_db` where that is not defined."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from cloud_costs.airflow import connections
+    from cloud_costs.config.sources import schema_name
+    from cloud_costs.database.postgres import Connection, Database
+
+    def connect() -> Connection:
+        # The connection is looked up for each new session, so a corrected one needs no restart.
+        try:
+            BaseHook.get_connection(READER)
+            name = READER
+        except AirflowNotFoundException:
+            name = connections.COSTS_DB
+        return connections.database(name).connect()
+
+    return Database(connect, schema_name(), READER)

@@ -1,0 +1,84 @@
+"""The Costs page in a real API server: Airflow's login and rights, its connections, and what the plugin costs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "plugins" / "cloud_costs_page.py"
+IMPORT = """
+import importlib.util, sys, time
+import airflow.plugins_manager
+before, began = set(sys.modules), time.process_time()
+spec = importlib.util.spec_from_file_location("cloud_costs_page", sys.argv[1])
+spec.loader.exec_module(importlib.util.module_from_spec(spec))
+print(time.process_time() - began, *sorted(set(sys.modules) - before))
+"""
+
+
+@pytest.fixture
+def server(metadata, configure):
+    """The API server's app with the plugin, and a token of a viewer."""
+    from airflow.api_fastapi.app import create_app, purge_cached_app
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from starlette.testclient import TestClient
+
+    purge_cached_app()
+    app = create_app(apps="core")
+    token = app.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username="kim", role="viewer"))
+    yield TestClient(app), token
+    purge_cached_app()
+
+
+def test_page_has_the_login_and_rights_of_airflow(server, database, postgres, monkeypatch):
+    client, token = server
+    login = {"Authorization": f"Bearer {token}"}
+    # A connection that leads nowhere is an answer of the page, and Airflow goes on.
+    monkeypatch.setenv("AIRFLOW_CONN_COSTS_DB", '{"conn_type": "postgres", "host": "127.0.0.1", "port": 1}')
+    answer = client.get("/cloud-costs/api/context", headers=login)
+    assert (answer.status_code, answer.json()["detail"]) == (503, "The database of the costs does not answer.")
+    assert client.get("/api/v2/version").status_code == 200
+    # The reader's connection wins, and a corrected one needs no restart.
+    reader = {"conn_type": "postgres", "host": str(postgres.socket_dir), "port": postgres.port, "schema": "postgres"}
+    monkeypatch.setenv("AIRFLOW_CONN_COSTS_READER", json.dumps({**reader, "login": database.reader}))
+    for how in ({"headers": login}, {"cookies": {"_token": token}}):
+        answer = client.get("/cloud-costs/api/context", **how)
+        assert (answer.status_code, answer.json()["default_currency"]) == (200, None)
+        assert answer.headers["Cache-Control"] == "no-store"
+    client.cookies.clear()
+    for path in ("api/context", "api/explore.csv", "api/openapi.json", "static/x/plotly.min.js", "explore"):
+        assert client.get(f"/cloud-costs/{path}").status_code == 401
+        assert client.get(f"/cloud-costs/{path}", headers={"Authorization": "Bearer forged"}).status_code in (401, 403)
+    assert client.get("/cloud-costs/openapi.json", headers=login).status_code == 404
+    manager = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager.is_authorized_dag"
+    with patch(manager, return_value=False):
+        answer = client.get("/cloud-costs/api/context", headers=login)
+    assert (answer.status_code, answer.json()["detail"]) == (403, "You may not see the costs.")
+
+
+def test_browser_without_a_login_is_led_to_it_and_back(server):
+    client, _ = server
+    answer = client.get("/cloud-costs/explore?group=service", headers={"Accept": "text/html"}, follow_redirects=False)
+    back = "next=%2Fcloud-costs%2Fexplore%3Fgroup%3Dservice"
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"./../api/v2/auth/login?{back}")
+    answer = client.get(f"/api/v2/auth/login?{back}", follow_redirects=False)
+    assert answer.headers["Location"].endswith(f"/auth/login?{back}")
+
+
+@pytest.mark.alone
+def test_plugin_costs_other_components_nothing(metadata):
+    shown = subprocess.run(
+        [sys.executable, "-c", IMPORT, str(PLUGIN)],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "include")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()[-1]
+    seconds, *loaded = shown.split()
+    assert float(seconds) < 0.05
+    assert set(loaded) == {"cloud_costs", "cloud_costs.airflow", "cloud_costs.airflow.costs_page"}
