@@ -12,14 +12,19 @@ from typing import Any
 import pytest
 from conftest import Query, in_schema
 from insights_bill import DATA, EC2, MONTHS, S3, WEB, Bill
+from typer.testing import CliRunner
 
+from cloud_costs.cli import app
 from cloud_costs.config.anomalies import ChangeLimits
 from cloud_costs.config.budgets import Budget
+from cloud_costs.database.postgres import Database
+from cloud_costs.demo.embedded_postgres import Server
 from cloud_costs.errors import ConfigError
 from cloud_costs.insights import telling
 from cloud_costs.insights.actions import act, list_events
 from cloud_costs.insights.anomalies import detect_anomalies
 from cloud_costs.insights.budgets import check_budgets
+from cloud_costs.insights.days import COMPLETE_AGE, complete_ages
 from cloud_costs.insights.forecasts import forecast
 
 APRIL, MAY = MONTHS[-2:]
@@ -151,6 +156,12 @@ def test_message_is_sent_once_and_kept_until_it_is(bill: Bill, query: Query) -> 
         sent.append(notice)
         return "no route" if len(sent) == 1 else None
 
+    def interrupt(notice: telling.Notice) -> str | None:
+        raise KeyboardInterrupt
+
+    # Killed before anything is recorded, it is as if nothing had run.
+    with pytest.raises(KeyboardInterrupt):
+        telling.send_notices(bill.database, interrupt)
     assert telling.send_notices(bill.database, send) == 1
     assert telling.send_notices(bill.database, send) == 1
     assert telling.send_notices(bill.database, send) == 0
@@ -209,8 +220,87 @@ def test_closed_month_that_is_restated_is_told_as_a_restatement(bill: Bill, quer
     assert [line.startswith("restated: #") for line in news] == [True]
 
 
+def test_command_line_lists_and_decides(
+    bill: Bill, query: Query, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"HOST": str(postgres.socket_dir), "PORT": str(postgres.port), "DB": "postgres"}
+    settings |= {"USER": f"{bill.database.schema}_loader", "SCHEMA": bill.database.schema}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"POSTGRES_{name}", value)
+    monkeypatch.setenv("CLOUD_COSTS_CONFIG", str(bill.folder / "sources.yaml"))
+
+    def run(*arguments: str) -> tuple[int, list[str]]:
+        done = CliRunner().invoke(app, arguments)
+        return done.exit_code, done.output.splitlines()
+
+    status, lines = run("anomalies", "list")
+    assert (status, lines[-1]) == (0, "2 anomaly(ies)")
+    assert lines[0].startswith(f"open: #1 medium: crafted, account {WEB}, {EC2}: ")
+    assert run("anomalies", "expect", "2", "--by", "ana", "--note", "a test") == (0, ["#2 is expected"])
+    assert run("anomalies", "mute", "1", "--until", "2025-05-11", "--by", "ana")[0] == 0
+    assert run("anomalies", "mute", "1", "--until", "soon")[0] == 2
+    status, [line] = run("anomalies", "acknowledge", "99")
+    assert (status, line[:35]) == (1, "error: anomaly 99: there is no such")
+    assert run("anomalies", "list") == (0, ["0 anomaly(ies)"])
+    assert [line[:10] for line in run("anomalies", "list", "--all")[1]] == ["muted: #1 ", "expected: ", "2 anomaly("]
+    assert query("select action, person from anomaly_actions order by 1 desc limit 1") == [("mute", "ben")]
+    status, lines = run("insights")
+    assert (status, lines[0]) == (0, "anomalies: 0 untold, 0 explained, 1 running")
+
+
 def test_event_that_grows_is_the_same_event(bill: Bill, query: Query) -> None:
     bill.plant(WEB, "AmazonEC2", FIRST, date(2025, 5, 21), 80)
     bill.load(MAY, until=date(2025, 5, 25))
     assert [line for line in find(bill) if "#" in line] == []
     assert anomalies(query, "first_date, last_date, running")[0] == (FIRST, date(2025, 5, 21), False)
+
+
+def test_first_days_and_a_source_that_stopped_are_no_news(database: Database, tmp_path: Path) -> None:
+    nothing = Bill(tmp_path, database)
+    assert find(nothing) == []
+    one_day = date(2025, 1, 2)
+    nothing.load(date(2025, 1, 1), until=one_day)
+    assert [line for line in find(nothing) if line.startswith("#")] == []
+    query = in_schema(database)
+    assert query("select distinct as_of, month, expected > to_date from forecasts where account_id is not null") == [
+        (date(2025, 1, 1), date(2025, 1, 1), True)
+    ]
+    # The month of a source that has no usage in it, and then nothing for months.
+    nothing.load(date(2025, 2, 1), until=date(2025, 2, 1))
+    assert [line for line in find(nothing) if line.startswith("#")] == []
+    # Two sources and two currencies are apart: this one has its own forecasts.
+    assert query("select distinct currency from forecasts") == [("USD",)]
+
+
+@pytest.mark.parametrize(("grows_until", "age"), [(1, 2), (4, 5), (0, 1)])
+def test_age_at_which_a_day_is_complete_is_learned(database: Database, grows_until: int, age: int) -> None:
+    query = in_schema(database)
+    query(
+        """
+        insert into load_history (source, format, billing_period, version, status, started)
+        select
+            'cup', 'aws_cur', date_trunc('month', now() - interval '60 days'), number::text,
+            case when number = 20 then 'published' else 'superseded' end,
+            now() - interval '60 days' + make_interval(days => number)
+        from generate_series(1, 20) as number
+        """
+    )
+    assert complete_ages_of(database) == {}
+    # Day by day each day is there, at half of its costs while it grows. Once all is restated, which teaches nothing.
+    query(
+        """
+        insert into day_totals (load_id, date, currency, effective_cost)
+        select
+            load_id, started::date - age, 'USD',
+            case when age <= %s then 50 else 100 end * case when version::int > 12 then 1.05 else 1 end
+        from load_history cross join generate_series(0, 15) as age
+        """,
+        grows_until,
+    )
+    assert complete_ages_of(database) == {"cup": age}
+    assert COMPLETE_AGE == 3
+
+
+def complete_ages_of(database: Database) -> dict[str, int]:
+    with database.session() as connection:
+        return complete_ages(connection, database)

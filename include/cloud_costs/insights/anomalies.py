@@ -21,7 +21,7 @@ from cloud_costs.config.anomalies import ChangeLimits
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection, Database
 from cloud_costs.insights import days as source_days
-from cloud_costs.insights.days import COMPLETE_AGE, SourceDays
+from cloud_costs.insights.days import SourceDays
 from cloud_costs.insights.detection import GOES_ON, HISTORY, LEAD, QUIET, Limits
 from cloud_costs.insights.explaining import explain
 from cloud_costs.insights.findings import Finding, Grid, Scope, covers, find
@@ -262,7 +262,7 @@ def _is_restated(place: _Place, finding: Finding) -> bool:
             "currency": place.days.currency,
             "first": finding.first_date,
             "last": finding.last_date,
-            "age": COMPLETE_AGE,
+            "age": place.days.age,
         },
     ).fetchone()
     change = float(row[0]) if row and row[0] is not None else 0.0

@@ -37,6 +37,8 @@ class SourceDays:
     """The last complete day."""
     billing_period: date
     version: str | None
+    age: int
+    """The age in days, as of a load, from which on a day is complete."""
 
 
 def read(connection: Connection, database: Database) -> list[SourceDays]:
@@ -48,10 +50,11 @@ def read(connection: Connection, database: Database) -> list[SourceDays]:
     ages = complete_ages(connection, database)
     found = []
     for source, period, loaded_on, version in newest:
-        complete = loaded_on - timedelta(days=ages.get(source, COMPLETE_AGE))
+        age = ages.get(source, COMPLETE_AGE)
+        complete = loaded_on - timedelta(days=age)
         since = {"source": source, "since": months_before(period, READ)}
         for currency, first, last in connection.execute(_compose(database, "source_days"), since):
-            found.append(SourceDays(source, currency, first, last, min(last, complete), period, version))
+            found.append(SourceDays(source, currency, first, last, min(last, complete), period, version, age))
     return found
 
 

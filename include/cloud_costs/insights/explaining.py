@@ -20,7 +20,7 @@ from cloud_costs.insights.findings import Finding
 log = logging.getLogger(__name__)
 
 BEFORE, MOST = 7, 5
-TIMEOUT = "60s"
+TIMEOUT = "20s"
 
 
 def explain(connection: Connection, database: Database, finding: Finding, in_detail: bool) -> dict[str, Any]:

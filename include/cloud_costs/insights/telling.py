@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from cloud_costs.config.budgets import Budget
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection, Database
-from cloud_costs.insights.turn import writing
+from cloud_costs.insights.turn import turn, writing
 from cloud_costs.messages import safe
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def write_notices(database: Database, budgets: Sequence[Budget], channels: Seque
 def send_notices(database: Database, send: Callable[[Notice], str | None]) -> int:
     """Send the messages that are not sent, and return how many were. `send` returns what went wrong, or None."""
     sent = 0
-    with database.session() as connection:
+    with database.session() as connection, turn(connection, database, "notices"):
         rows = connection.execute(
             sql.SQL(
                 "select notice_id, slack, email, subject, lines from {} where sent_at is null and tries < %s order by 1"
