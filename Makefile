@@ -13,10 +13,10 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 4 --dist loadfile
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test test-quick mutate conformance bench lint audit format dictionary dashboards constraints clean
+.PHONY: help setup demo up down psql test test-quick mutate conformance bench bench-insights lint audit format dictionary dashboards constraints clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make the environment in .venv
 	@scripts/setup.sh
@@ -49,6 +49,10 @@ conformance: setup ## Check the FOCUS 1.2 rules with focus-validator; needs Pyth
 bench: setup ## Measure speed and memory; ARGS=--large adds a month of ten million lines
 	@scripts/setup.sh .venv/bench requirements-bench.txt
 	@.venv/bench/bin/python -m benchmarks $(ARGS)
+
+bench-insights: setup ## Measure how right anomalies and forecasts are, and how fast
+	@scripts/setup.sh .venv/bench requirements-bench.txt
+	@.venv/bench/bin/python -m benchmarks.insights $(ARGS)
 
 lint: setup ## Check style, types, imports, SQL, Dockerfile and compose file
 	$(PYTHON) -m ruff check .

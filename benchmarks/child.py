@@ -20,7 +20,7 @@ def main(text: str) -> None:
     load: Callable[[], tuple[int, Mapping[str, Any]]] = WAYS[job.way](job)
     began, cpu = time.monotonic(), _cpu()
     rows, facts = load()
-    took = {"rows": rows, "seconds": time.monotonic() - began, "cpu": _cpu() - cpu, "peak": _peak(), "facts": facts}
+    took = {"rows": rows, "seconds": time.monotonic() - began, "cpu": _cpu() - cpu, "peak": peak(), "facts": facts}
     print(json.dumps(took))
 
 
@@ -29,7 +29,7 @@ def _cpu() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def _peak() -> int:
+def peak() -> int:
     """Return the most memory that this process has held, in bytes.
 
     Linux begins `ru_maxrss` with the memory of the process that started this one, so VmHWM is read where it is.

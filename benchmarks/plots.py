@@ -42,7 +42,7 @@ def _throughput(ways: Mapping[str, Mapping[str, Any]], path: Path) -> Path:
     axes.bar_label(bars, [f"{rate:,.0f}" for rate in rates], padding=4)
     axes.set_xlabel("lines a second into PostgreSQL, median")
     axes.margins(x=0.12)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _memory_over_time(results: Sequence[Mapping[str, Any]], path: Path) -> Path:
@@ -55,7 +55,7 @@ def _memory_over_time(results: Sequence[Mapping[str, Any]], path: Path) -> Path:
         axes.plot([at / end for at, _, _ in samples], [rss for _, rss, _ in samples], label=label)
     axes.set(xlabel="share of the load's time", ylabel="MB resident", ylim=(0, None), xlim=(0, 1))
     axes.legend(frameon=False, loc="lower center")
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _time_against_size(sizes: Mapping[str, Mapping[str, Any]], path: Path) -> Path:
@@ -70,10 +70,11 @@ def _time_against_size(sizes: Mapping[str, Mapping[str, Any]], path: Path) -> Pa
     axes.minorticks_off()
     axes.yaxis.set_major_formatter("{x:g}")
     axes.legend(frameon=False, fontsize="small")
-    return _save(figure, path)
+    return save(figure, path)
 
 
-def _save(figure: Any, path: Path) -> Path:
+def save(figure: Any, path: Path) -> Path:
+    """Write a figure, without the version of the program that drew it."""
     figure.tight_layout()
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
     pyplot.close(figure)

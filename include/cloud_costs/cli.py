@@ -1,4 +1,4 @@
-"""The command line: `sync`, `list-manifests`, `renew`, `query`, `test-connection`, `test-source`.
+"""The command line: `sync`, `list-manifests`, `renew`, `query`, `test-connection`, `test-source`, and insights.
 
 On a terminal it shows progress bars; in a pipe or a log, plain lines.
 """
@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from cloud_costs import environment
+from cloud_costs import environment, insights_cli
 from cloud_costs.answers import OutputFormat, write_answer
 from cloud_costs.charges.views import refresh_views
 from cloud_costs.config.sources import Source, load_accounts, load_sources, pick_sources
 from cloud_costs.database.schema import apply_schema
-from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError
+from cloud_costs.errors import ConfigError, PermanentError
 from cloud_costs.messages import safe
 from cloud_costs.months import MonthRange, parse_month
 from cloud_costs.publishing.diagnosis import Diagnosis, diagnose_database, diagnose_source
@@ -28,13 +27,15 @@ from cloud_costs.publishing.plan import Plan, PlannedMonth, list_manifests
 from cloud_costs.publishing.renew import outdated
 from cloud_costs.publishing.renew import renew as derive_again
 from cloud_costs.publishing.sync import load_months
+from cloud_costs.terminal import console, end, errors
 
 app = typer.Typer(
     help="Load cloud billing exports into cost tables in PostgreSQL.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+app.add_typer(insights_cli.anomalies, name="anomalies")
+app.command()(insights_cli.insights)
 
 SourceOption = Annotated[
     list[str] | None,
@@ -44,15 +45,6 @@ FromOption = Annotated[str | None, typer.Option("--from-month", help="First bill
 ToOption = Annotated[str | None, typer.Option("--to-month", help="Last billing month, YYYY-MM.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Load unchanged deliveries too.")]
 RawOnlyOption = Annotated[bool, typer.Option("--raw-only", help="Publish raw lines and leave normalized as it was.")]
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """End with exit status 1 and one line that says what is wrong."""
-    try:
-        yield
-    except CloudCostsError as error:
-        _end([error])
 
 
 @app.callback()
@@ -74,11 +66,11 @@ def sync(
     raw_only: RawOnlyOption = False,
 ) -> None:
     """Load every month whose delivery changed, and refresh the views."""
-    with _errors():
+    with errors():
         sources = pick_sources(load_sources(), source)
         plan = _plan(sources, from_month, to_month, force, raw_only)
         if dry_run:
-            _end(plan.failures.values())
+            end(plan.failures.values())
             return
         with _bars(plan) as bars:
             outcome = load_months(
@@ -92,7 +84,7 @@ def sync(
                 listed=load_accounts(),
             )
     console.print(f"{len(outcome.published)} month(s) published, {len(outcome.failed)} failed")
-    _end([*plan.failures.values(), *outcome.failed.values()])
+    end([*plan.failures.values(), *outcome.failed.values()])
 
 
 @app.command("list-manifests")
@@ -104,9 +96,9 @@ def show_manifests(
     raw_only: RawOnlyOption = False,
 ) -> None:
     """Show every month in the buckets, the version that is published, and what a sync would do."""
-    with _errors():
+    with errors():
         plan = _plan(pick_sources(load_sources(), source), from_month, to_month, force, raw_only)
-    _end(plan.failures.values())
+    end(plan.failures.values())
 
 
 @app.command()
@@ -118,7 +110,7 @@ def renew(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the months and derive none.")] = False,
 ) -> None:
     """Derive published months again from their raw lines, where an earlier version of this package derived them."""
-    with _errors():
+    with errors():
         database = environment.database()
         sources = {one.name: one for one in pick_sources(load_sources(), source)}
         months = MonthRange.parse(from_month, to_month)
@@ -132,7 +124,7 @@ def renew(
         renewal = derive_again(database, sources, loads, lambda load: console.print(load.label))
         refresh_views(database)
     console.print(f"{len(renewal.renewed)} month(s) derived again, {len(renewal.failed)} failed")
-    _end(renewal.failed.values())
+    end(renewal.failed.values())
 
 
 @app.command()
@@ -147,7 +139,7 @@ def query(
     from cloud_costs.loading.query import ask
     from cloud_costs.publishing.load import find_manifest
 
-    with _errors():
+    with errors():
         if form is OutputFormat.PARQUET and not output:
             raise ConfigError("--output: Parquet needs a file to write; name one")
         [configured] = pick_sources(load_sources(), [source])
@@ -162,14 +154,14 @@ def query(
 @app.command("test-connection")
 def check_connection() -> None:
     """Connect to PostgreSQL, try everything that loads need of it, and make sure that the tables are there."""
-    with _errors():
+    with errors():
         _show([diagnose_database(environment.database())])
 
 
 @app.command("test-source")
 def check_source(source: SourceOption = None) -> None:
     """List each source's manifests, and read the newest one and the footer of its first file."""
-    with _errors():
+    with errors():
         sources = pick_sources(load_sources(), source)
     _show(diagnose_source(one, environment.storage) for one in sources)
 
@@ -181,16 +173,7 @@ def _show(diagnoses: Iterable[Diagnosis]) -> None:
         for fact in diagnosis.facts:
             console.print(safe(fact))
         problems += [PermanentError(problem) for problem in diagnosis.problems]
-    _end(problems)
-
-
-def _end(failures: Iterable[CloudCostsError]) -> None:
-    """End with exit status 1 and a line for each failure, if there are any."""
-    lines = [f"error: {' '.join(str(error).split())}" for error in failures]
-    for line in lines:
-        typer.echo(line, err=True)
-    if lines:
-        raise typer.Exit(1)
+    end(problems)
 
 
 def _plan(

@@ -39,6 +39,16 @@ def next_month(month: date) -> date:
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
+def months_before(month: date, count: int) -> date:
+    """Return the month that is `count` months before another one.
+
+    >>> months_before(date(2025, 1, 1), 2)
+    datetime.date(2024, 11, 1)
+    """
+    number = month.year * 12 + month.month - 1 - count
+    return date(number // 12, number % 12 + 1, 1)
+
+
 class MonthRange:
     """The months from `first` to `last`, both included; `None` leaves an end open.
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from email.message import EmailMessage
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from deliveries import write_month
+from insights_bill import DATA
+from insights_bill import Bill as InsightsBill
 from pipeline import JANUARY
 from side_by_side import free_port
 
@@ -202,3 +205,31 @@ def test_neither_a_stale_source_nor_a_failing_notifier_fails_a_run(
     [text] = slack.texts
     assert text.startswith("*Cloud costs: 1 stale source(s)*\n• archive is stale: ")
     assert "no alert could be sent to finops@example.com (connection 'mail'): [Errno 111] Connection refused" in run.log
+
+
+def test_anomalies_and_budgets_are_told_once_and_hostile_names_are_data(
+    run_dag, database, slack, inbox, tmp_path, bucket
+):
+    bill = InsightsBill(bucket, database, names={"AmazonS3": "{{ 7*7 }}<!channel><b>&"})
+    bill.plant(DATA, "AmazonS3", date(2025, 4, 8), date(2025, 4, 12), 200)
+    for month in (date(2025, 3, 1), date(2025, 4, 1)):
+        bill.load(month, until=date(2025, 4, 13))
+    budget = {"name": "web", "amount": 100, "currency": "USD", "filters": {"service": bill.names["AmazonS3"]}}
+    budget |= {"thresholds": {"actual": [100], "forecast": []}, "tell": {"email": "web@example.com"}}
+    (tmp_path / "budgets.yaml").write_text(json.dumps({"budgets": [budget]}))
+    run = run_dag(dag_id="cloud_costs_insights")
+    assert run.state == "success"
+    assert run.tasks == dict.fromkeys(("detect_anomalies", "forecast", "check_budgets", "tell"), "success")
+    [text] = slack.texts
+    subject, anomaly, threshold, _ = text.splitlines()
+    assert subject == "*Cloud costs: 1 anomaly(ies), 1 budget threshold(s)*"
+    assert f"crafted, account {DATA}, {{{{ 7*7 }}}}&lt;!channel&gt;&lt;b&gt;&amp;: " in anomaly
+    assert threshold.startswith("• budget web, 2025-04: 100 % of 100.00 USD is reached: ")
+    mails = {tuple(recipients): message for recipients, message in inbox.received}
+    assert set(mails) == {("finops@example.com", "oncall@example.com"), ("web@example.com",)}
+    assert "{{ 7*7 }}&lt;!channel&gt;&lt;b&gt;&amp;: " in text_of(mails["finops@example.com", "oncall@example.com"])
+    assert "budget web, 2025-04" in text_of(mails["web@example.com",])
+    assert len({message["Message-ID"] for message in mails.values()}) == 2
+    # Run again, it tells nothing again.
+    assert run_dag(dag_id="cloud_costs_insights").state == "success"
+    assert (len(slack.texts), len(inbox.received)) == (1, 2)

@@ -16,7 +16,7 @@ from roles import make_roles
 from cloud_costs.charges.focus_versions import VIEWS
 from cloud_costs.charges.views import DETAILS, READABLE, refresh_views
 from cloud_costs.database.postgres import Database
-from cloud_costs.database.schema import HISTORY, TOTALS, apply_schema
+from cloud_costs.database.schema import HISTORY, INSIGHTS, TOTALS, apply_schema
 from cloud_costs.demo import embedded_postgres
 from cloud_costs.errors import DatabaseDenied, PublishBlocked
 from cloud_costs.publishing.load import load_raw
@@ -65,7 +65,7 @@ def test_roles_are_ordinary_and_own_the_two_schemas_alone(database, crafted, adm
 
 
 def test_reader_reads_costs_and_history_and_nothing_else(database, crafted, query, read):
-    may = {*HISTORY, *TOTALS, *READABLE, *(name.format("crafted") for name in DETAILS)}
+    may = {*HISTORY, *TOTALS, *INSIGHTS, *READABLE, *(name.format("crafted") for name in DETAILS)}
     rows = query(
         "select relname from pg_class where relkind = any('{r,p,v}') and relnamespace = current_schema::regnamespace"
     )

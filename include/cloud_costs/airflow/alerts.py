@@ -26,11 +26,15 @@ MAX_CHARACTERS = 800
 
 @dataclass(frozen=True)
 class Message:
-    """A message: its subject, a line for each problem, and the address of a task's log."""
+    """A message: its subject, a line for each problem, and the address of a task's log.
+
+    An e-mail that may be sent twice has a `message_id`, by which mail systems know that they have it.
+    """
 
     subject: str
     lines: Sequence[str]
     link: str
+    message_id: str | None = None
 
     def as_slack(self) -> str:
         """Return the text for Slack, whose markup is made of `&`, `<` and `>`."""
@@ -63,12 +67,12 @@ class Channel:
     notifier: Callable[[Message], Notifier]
 
 
-def compose(subject: str, lines: Sequence[str], link: str) -> Message:
+def compose(subject: str, lines: Sequence[str], link: str, message_id: str | None = None) -> Message:
     """Return a message that is short enough to be shown whole: at most 24 lines of 800 characters."""
     short = [line if len(line) <= MAX_CHARACTERS else line[: MAX_CHARACTERS - 1] + "…" for line in lines[:MAX_LINES]]
     if len(lines) > MAX_LINES:
         short.append(f"and {len(lines) - MAX_LINES} more")
-    return Message(subject, short, link)
+    return Message(subject, short, link, message_id)
 
 
 def channels(environ: Mapping[str, str] | None = None) -> list[Channel]:
@@ -83,10 +87,10 @@ def channels(environ: Mapping[str, str] | None = None) -> list[Channel]:
     return found
 
 
-def send(message: Message) -> list[str]:
-    """Send the message on every channel. Log the errors, and return them, a line for each channel."""
+def send(message: Message, through: Sequence[Channel] | None = None) -> list[str]:
+    """Send the message on the channels, or on all. Log the errors, and return them, a line for each channel."""
     problems = []
-    for channel in channels():
+    for channel in channels() if through is None else through:
         # Any exception: the report of a run must not fail because Slack or a mail server does.
         try:
             channel.notifier(message).notify({})
@@ -128,7 +132,14 @@ def _to_email(conn_id: str, addresses: str, message: Message) -> Notifier:
     from cloud_costs.airflow import connections
 
     connections.require(conn_id, "SMTP")
-    return SmtpNotifier(smtp_conn_id=conn_id, to=addresses, subject=message.subject, html_content=message.as_html())
+    headers = {"Message-ID": message.message_id} if message.message_id else None
+    return SmtpNotifier(
+        smtp_conn_id=conn_id,
+        to=addresses,
+        subject=message.subject,
+        html_content=message.as_html(),
+        custom_headers=headers,
+    )
 
 
 def _slack(text: str) -> str:

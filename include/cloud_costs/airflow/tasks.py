@@ -5,6 +5,7 @@ Every task is a process that imports the DAG file first. To keep that fast, Airf
 """
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from psycopg import sql
 
 from cloud_costs.airflow import alerts
 from cloud_costs.charges import views
+from cloud_costs.config.anomalies import load_limits
+from cloud_costs.config.budgets import load_budgets
 from cloud_costs.config.sources import Source, load_accounts, load_sources, pick_sources
 from cloud_costs.database.postgres import Database
 from cloud_costs.database.schema import apply_schema
@@ -166,6 +169,55 @@ def report(
     if problems:
         raise PermanentError(f"{len(problems)} problem(s): " + " || ".join(problems))
     log.info("%s month(s) published, nothing failed", len(planned))
+
+
+def detect_anomalies() -> Json:
+    """Bring the table `anomalies` up to date, and return the counts that it logs."""
+    from cloud_costs.insights import anomalies
+
+    return anomalies.detect_anomalies(_insights_database(), load_limits())
+
+
+def forecast() -> int:
+    """Write the forecasts of the months that are not over, and return how many rows there are."""
+    from cloud_costs.insights import forecasts
+
+    return forecasts.forecast(_insights_database())
+
+
+def check_budgets() -> list[str]:
+    """Bring the status of each budget up to date, and return a warning for each that no costs match."""
+    from cloud_costs.insights import budgets
+
+    return budgets.check_budgets(_insights_database(), load_budgets())
+
+
+def tell(link: str) -> list[str]:
+    """Send what is news to the channels of alerts and of budgets, log it, and return its lines."""
+    from cloud_costs.insights import telling
+
+    database = _insights_database()
+    slack, email = (os.environ.get(name) for name in ("ALERT_SLACK_CONN_ID", "ALERT_EMAIL_TO"))
+    everyone = [telling.Channel(slack=slack)] * bool(slack) + [telling.Channel(email=email)] * bool(email)
+    lines = telling.write_notices(database, load_budgets(), everyone)
+    for line in lines:
+        log.warning("%s", line)
+
+    def send(notice: telling.Notice) -> str | None:
+        found = {"ALERT_SLACK_CONN_ID": notice.channel.slack or "", "ALERT_EMAIL_TO": notice.channel.email or ""}
+        found["ALERT_SMTP_CONN_ID"] = os.environ.get("ALERT_SMTP_CONN_ID") or ""
+        message_id = f"<notice-{notice.notice_id}@{database.schema}.cloud-costs.invalid>"
+        message = alerts.compose(notice.subject, notice.lines, link, message_id)
+        return "; ".join(alerts.send(message, alerts.channels(found))) or None
+
+    telling.send_notices(database, send)
+    return lines
+
+
+def _insights_database() -> Database:
+    database = _database()
+    apply_schema(database)
+    return database
 
 
 def check_database() -> None:

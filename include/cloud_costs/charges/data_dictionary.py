@@ -44,6 +44,13 @@ RELATIONS = (
     "raw_columns",
     "raw_months",
     "published_totals",
+    "anomalies",
+    "anomaly_actions",
+    "forecasts",
+    "budgets",
+    "budget_status",
+    "notices",
+    "day_totals",
     *sql_files.reference_tables(),
     "schema_versions",
 )

@@ -12,7 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -26,6 +25,7 @@ from pydantic import (
 from cloud_costs.config.accounts import Account, read_accounts
 from cloud_costs.config.addresses import address, default_conn_id
 from cloud_costs.config.invoices import read_invoices
+from cloud_costs.config.yaml_files import read_yaml
 from cloud_costs.database import sql_files
 from cloud_costs.errors import ConfigError
 from cloud_costs.formats import FORMATS, with_amortized, without_manifests
@@ -42,19 +42,26 @@ FIXED_RELATIONS = (
     "account_list",
     "account_list_pkey",
     "accounts",
+    "anomalies",
+    "anomaly_actions",
     "audit_results",
+    "budget_status",
+    "budgets",
     "commitment_costs",
     "costs",
     "costs_by_day",
     "costs_by_day_account",
     "costs_by_day_service",
     "costs_by_month",
+    "day_totals",
     "file_facts",
     "focus_costs",
     *(f"focus_costs_v{version.replace('.', '_')}" for version in VERSIONS),
+    "forecasts",
     "load_files",
     "load_history",
     "manifest_totals",
+    "notices",
     "published_months",
     "published_totals",
     "raw_columns",
@@ -241,18 +248,11 @@ class _Sources(BaseModel):
         return _list_beside(value, info, "accounts.csv", read_accounts)
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which also refuses a key that is given twice. PyYAML drops the first one silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    problem = f"the key {key.value!r} is given twice"
-                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+def sources_path(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where the configuration of sources is, or would be. The other lists of an operator are beside it."""
+    environ = os.environ if environ is None else environ
+    named = environ.get("CLOUD_COSTS_CONFIG")
+    return Path(named) if named else DEFAULT_PATH
 
 
 def load_sources(environ: Mapping[str, str] | None = None) -> tuple[Source, ...]:
@@ -274,10 +274,9 @@ def load_accounts(environ: Mapping[str, str] | None = None) -> tuple[Account, ..
 
 def _load(environ: Mapping[str, str] | None) -> _Sources:
     environ = os.environ if environ is None else environ
-    named = environ.get("CLOUD_COSTS_CONFIG")
-    path = Path(named) if named else DEFAULT_PATH
-    if named or path.exists():
-        return _read(path)
+    path = sources_path(environ)
+    if environ.get("CLOUD_COSTS_CONFIG") or path.exists():
+        return _validate(str(path), read_yaml(path), path.parent)
     if environ.get("S3_BUCKET") and environ.get("CUR_PATHS", "").strip(" ,"):
         return _validate("S3_BUCKET and CUR_PATHS", {"sources": _from_environment(environ)})
     raise ConfigError(
@@ -305,26 +304,6 @@ def schema_name(environ: Mapping[str, str] | None = None) -> str:
             "not beginning with a digit or pg_, and not information_schema"
         )
     return name
-
-
-def _read(path: Path) -> _Sources:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506  # a SafeLoader
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file (CLOUD_COSTS_CONFIG names it)") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        # PyYAML lets other errors through: it does not check a value behind a tag such as `!!int`.
-        raise ConfigError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
-    return _validate(str(path), content, path.parent)
-
-
-def _yaml_problem(error: Exception) -> str:
-    """Return where the problem is and what, without the lines around it."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}"
-    return " ".join(str(error).split())
 
 
 def _validate(where: str, content: Any, folder: Path = Path()) -> _Sources:

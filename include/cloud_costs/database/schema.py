@@ -26,6 +26,8 @@ HISTORY = (
 )
 # Totals of `costs`, which readers may read too.
 TOTALS = ("commitment_costs", "costs_by_day", "costs_by_day_account", "costs_by_day_service", "costs_by_month")
+# What insights say.
+INSIGHTS = ("anomalies", "anomaly_actions", "budget_status", "budgets", "day_totals", "forecasts")
 # While DDL waits for one reader's lock, all later readers wait behind it (see `locks`).
 DDL_LOCK_TIMEOUT = "10s"
 
@@ -65,7 +67,7 @@ def apply_schema(database: Database) -> list[str]:
             connection.execute(sql.SQL("insert into {} (name) values (%s)").format(versions), [file])
         for name in sql_files.reference_tables():
             _fill_reference(connection, database, name)
-        let_read(connection, database, HISTORY + TOTALS)
+        let_read(connection, database, HISTORY + TOTALS + INSIGHTS)
     return missing
 
 

@@ -1,0 +1,170 @@
+"""Three years of three sources with ten thousand series each, and one run of all tasks on them, in its own process."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import date
+
+import psycopg
+from psycopg import sql
+
+from benchmarks import database
+from benchmarks.results import ROOT
+from cloud_costs.charges import by_day
+from cloud_costs.database.postgres import Connection, Database
+from cloud_costs.database.schema import apply_schema
+from cloud_costs.demo.embedded_postgres import Server
+from cloud_costs.months import next_month
+
+SCHEMA = "benchmark_insights"
+SOURCES, MONTHS, FIRST = ("first", "second", "third"), 36, date(2023, 1, 1)
+ACCOUNTS, SERVICES = 400, 25
+# The newest month ends on its 20th day, and was loaded on the day after.
+LAST = date(2025, 12, 20)
+
+# What a day of a series costs: a level between cents and hundreds, a weekday, noise, and in the newest month events.
+FILL = """
+insert into {costs_by_day} (
+    date, billing_period, currency, cost, effective_cost, service, account_id, charge_category, source, cloud_provider,
+    billing_account_id, list_cost, line_items
+)
+select
+    day::date, %(month)s, 'USD', amount, amount, 'Service ' || service, lpad(account::text, 12, '0'), 'Usage',
+    %(source)s, 'AWS', 'payer', amount, 24
+from generate_series(1, %(accounts)s) as account
+cross join generate_series(1, %(services)s) as service
+cross join generate_series(%(month)s::date, %(last)s, interval '1 day') as day
+cross join lateral (
+    select round(
+        (
+            exp(((account * 7919 + service * 104729) %% 1000) / 150.0 - 2.5)
+            * case when extract(isodow from day) > 5 then 0.6 else 1 end
+            * (0.97 + 0.06 * random())
+            * case when day >= '2025-12-10' and account %% 97 = service then 2 else 1 end
+        )::numeric,
+        6
+    ) as amount
+) as amounts
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: rows in `costs_by_day`, seconds of each task, and bytes that the process held at most."""
+
+    rows: int
+    seconds: dict[str, float]
+    peak: int
+    results: dict[str, int]
+
+
+def measure(server: Server, accounts: int = ACCOUNTS) -> Run:
+    """Fill the tables and run everything twice: an installation's first run, and any other, which is returned."""
+    target = Database(lambda: psycopg.connect(server.uri()), SCHEMA, "benchmark")
+    database.drop_schema(server, SCHEMA)
+    try:
+        apply_schema(target)
+        with target.session() as connection:
+            rows = _fill(connection, target, accounts)
+        first, again = _run(server), _run(server)
+        seconds = {"first run": sum(first["seconds"].values()), **again["seconds"]}
+        return Run(rows, seconds, max(first["peak"], again["peak"]), first["results"])
+    finally:
+        database.drop_schema(server, SCHEMA)
+
+
+def _run(server: Server) -> dict[str, dict[str, float] | int]:
+    """Run all tasks in a process of its own, with nothing in its memory but what they need."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.insights.speed", server.uri()],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "include")])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"insights failed:\n{done.stderr[-3000:]}")
+    found: dict[str, dict[str, float] | int] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _fill(connection: Connection, target: Database, accounts: int) -> int:
+    """Fill the tables of totals and the history as publishing does, and return the rows of `costs_by_day`."""
+    table = target.table("costs_by_day")
+    connection.execute("select setseed(0.5)")
+    # Without its indexes, which are made again.
+    month = FIRST
+    for _ in range(MONTHS):
+        last = min(LAST, date.fromordinal(next_month(month).toordinal() - 1))
+        for source in SOURCES:
+            connection.execute(
+                sql.SQL(FILL).format(costs_by_day=table),
+                {"month": month, "source": source, "last": last, "accounts": accounts, "services": SERVICES},
+            )
+            connection.execute(
+                sql.SQL(
+                    "insert into {} (source, format, billing_period, version, status, started) "
+                    "values (%s, 'aws_cur', %s, 'v1', 'published', '2025-12-21 02:00 UTC')"
+                ).format(target.table("load_history")),
+                [source, month],
+            )
+        month = next_month(month)
+    for name, known in by_day.RELATIONS.items():
+        if name not in ("costs_by_day", "costs_by_month"):
+            columns = sql.SQL(", ").join(map(sql.Identifier, known))
+            connection.execute(
+                sql.SQL(
+                    "insert into {} ({columns}, cost, effective_cost, list_cost, line_items) select {columns}, "
+                    "sum(cost), sum(effective_cost), sum(list_cost), sum(line_items) from {} group by {columns}"
+                ).format(target.table(name), table, columns=columns)
+            )
+        connection.execute(sql.SQL("vacuum (analyze) {}").format(target.table(name)))
+    # The parts of an event are read from these. Here they have no regions, tags and lines.
+    connection.execute(
+        sql.SQL("create view {} as select *, null::text as region, null::jsonb as tags from {}").format(
+            target.table("costs"), table
+        )
+    )
+    connection.execute(
+        sql.SQL(
+            "create view {} as select null::text as skumeter, null::text as resourceid, 0::numeric as effectivecost, "
+            "now() as chargeperiodstart, ''::text as x_source, ''::text as billingcurrency, "
+            "''::text as chargecategory, current_date as billing_period, ''::text as subaccountid, "
+            "''::text as servicename where false"
+        ).format(target.table("focus_costs"))
+    )
+    row = connection.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def main(uri: str) -> None:
+    """Run all tasks, and print what they took as JSON."""
+    from benchmarks.child import peak
+    from cloud_costs.config.anomalies import ChangeLimits
+    from cloud_costs.config.budgets import Budget
+    from cloud_costs.insights.anomalies import detect_anomalies
+    from cloud_costs.insights.budgets import check_budgets
+    from cloud_costs.insights.forecasts import forecast
+
+    logging.basicConfig(level=logging.ERROR)
+    target = Database(lambda: psycopg.connect(uri), SCHEMA, "benchmark")
+    budgets = [Budget(name="all", amount=10_000_000, currency="USD", cost="effective")]
+    seconds, results = {}, {}
+    for name, task in (
+        ("detect_anomalies", lambda: detect_anomalies(target, ChangeLimits())["untold"]),
+        ("forecast", lambda: forecast(target)),
+        ("check_budgets", lambda: len(check_budgets(target, budgets))),
+    ):
+        began = time.monotonic()
+        results[name] = task()
+        seconds[name] = time.monotonic() - began
+    print(json.dumps({"seconds": seconds, "peak": peak(), "results": results}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
