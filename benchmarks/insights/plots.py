@@ -1,6 +1,6 @@
 """The plots of `make bench-insights`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -29,7 +29,7 @@ def draw(scores: Mapping[str, Score], tries: Sequence[Try], folder: Path) -> lis
 def _methods(scores: Mapping[str, Score], path: Path) -> Path:
     """Draw precision and the two recalls of each method; false events stand below its name."""
     figure, axes = pyplot.subplots(figsize=(WIDTH, 3.2))
-    measures = {
+    measures: dict[str, Callable[[Score], float]] = {
         "precision": lambda one: one.precision,
         "recall, lasting": lambda one: one.recall(is_lasting),
         "recall, spikes": lambda one: one.recall(is_spike),

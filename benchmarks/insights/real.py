@@ -71,7 +71,7 @@ def _recall(grid: Grid, told: list[Finding], days: int, factor: float) -> tuple[
             planted = Grid(grid.source, grid.currency, grid.start, grid.keys, values, length)
             new = [one for one in find(planted, limits) if one not in told]
             found += any(
-                covers(one.scope, grid.keys[row]) and abs((one.first_date - grid.start).days - first) <= 1
+                covers(one.scope, grid.keys[int(row)]) and abs((one.first_date - grid.start).days - first) <= 1
                 for one in new
             )
             total += 1

@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -77,7 +80,7 @@ def measure(server: Server, accounts: int = ACCOUNTS) -> Run:
         database.drop_schema(server, SCHEMA)
 
 
-def _run(server: Server) -> dict[str, dict[str, float] | int]:
+def _run(server: Server) -> dict[str, Any]:
     """Run all tasks in a process of its own, with nothing in its memory but what they need."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.insights.speed", server.uri()],
@@ -89,7 +92,7 @@ def _run(server: Server) -> dict[str, dict[str, float] | int]:
     )
     if done.returncode:
         raise RuntimeError(f"insights failed:\n{done.stderr[-3000:]}")
-    found: dict[str, dict[str, float] | int] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -153,13 +156,14 @@ def main(uri: str) -> None:
 
     logging.basicConfig(level=logging.ERROR)
     target = Database(lambda: psycopg.connect(uri), SCHEMA, "benchmark")
-    budgets = [Budget(name="all", amount=10_000_000, currency="USD", cost="effective")]
+    budgets = [Budget(name="all", amount=Decimal(10_000_000), currency="USD", cost="effective")]
+    tasks: dict[str, Callable[[], int]] = {
+        "detect_anomalies": lambda: detect_anomalies(target, ChangeLimits())["untold"],
+        "forecast": lambda: forecast(target),
+        "check_budgets": lambda: len(check_budgets(target, budgets)),
+    }
     seconds, results = {}, {}
-    for name, task in (
-        ("detect_anomalies", lambda: detect_anomalies(target, ChangeLimits())["untold"]),
-        ("forecast", lambda: forecast(target)),
-        ("check_budgets", lambda: len(check_budgets(target, budgets))),
-    ):
+    for name, task in tasks.items():
         began = time.monotonic()
         results[name] = task()
         seconds[name] = time.monotonic() - began

@@ -1,6 +1,5 @@
 -- Daily costs of a budget, exact: one row per day and kind of charge. A filter that is NULL lets all costs pass.
--- `wanted`
--- has the allowed values of each tag.
+-- `wanted` has the allowed values of each tag.
 
 select
     date,
