@@ -12,9 +12,10 @@ from roles import loader_uri
 
 from cloud_costs.demo.sample_bill import Bill
 
-# A file of row groups of 20,000 lines, as AWS writes them, and three to a stream: it decodes one and reads the next.
+# A file of row groups of 20,000 lines, as AWS writes them, and three to a stream: it decodes one and reads the next. Both
+# months keep two streams busy. With fewer lines the smaller one has a stream that ends early, and takes less for that.
 # A line has 1.8 kB in PostgreSQL's format: half of what the larger month has more, held until the end, break the bar.
-LINES = {"small": 80_000, "large": 160_000}
+LINES = {"small": 120_000, "large": 240_000}
 SCRIPT = """
 import sys
 from datetime import date
@@ -52,6 +53,8 @@ def peak(database, postgres, name: str, folder: Path) -> float:
     return int(finished.stdout.splitlines()[-1]) / 1024
 
 
+# Arrow gives memory back after a pause, which is longer where other tests want the processors.
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process its own peak")
 def test_larger_month_takes_the_same_memory(database, postgres, tmp_path, query):
@@ -61,10 +64,6 @@ def test_larger_month_takes_the_same_memory(database, postgres, tmp_path, query)
     for name, lines in LINES.items():
         write_month(replace(Bill(), lines=lines, files=1), JANUARY, tmp_path / name)
         peaks[name] = peak(database, postgres, name, tmp_path / name)
-    # Arrow gives memory back after a pause, which is longer where other tests want the processors. So the lower of two
-    # peaks tells what the month needs.
-    if peaks["large"] / peaks["small"] >= 1.15:
-        peaks["large"] = min(peaks["large"], peak(database, postgres, "large", tmp_path / "large"))
-    assert query("select max(rows) from load_history") > [(160_000,)]
+    assert query("select max(rows) from load_history") > [(240_000,)]
     assert peaks["large"] < 500, peaks
     assert peaks["large"] / peaks["small"] < 1.15, peaks
