@@ -12,8 +12,8 @@ from roles import loader_uri
 
 from cloud_costs.demo.sample_bill import Bill
 
-# A file of row groups of 20,000 lines, as AWS writes them, and three to a stream: it decodes one and reads the next. Both
-# months keep two streams busy. With fewer lines the smaller one has a stream that ends early, and takes less for that.
+# A file of row groups of 20,000 lines, as AWS writes them, and three to a stream: it decodes one and reads the next.
+# Both months keep two streams busy. With fewer lines the smaller one has a stream that ends early, and takes less.
 # A line has 1.8 kB in PostgreSQL's format: half of what the larger month has more, held until the end, break the bar.
 LINES = {"small": 120_000, "large": 240_000}
 SCRIPT = """
