@@ -68,6 +68,7 @@ def _results(options: Options, title: str, month: Sample, runs: Mapping[str, Seq
             "MB",
             at_most=500,
             note="resident, all steps",
+            summed_up=True,
         ),
     ]
 

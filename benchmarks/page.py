@@ -17,10 +17,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
@@ -153,14 +153,28 @@ def run(options: Options) -> list[Result]:
     ):
         note = f"p95 of {REPEATS}; {rows:,} rows in costs"
         results = [_time(Client(port, token), view, note) for view in VIEWS]
-        return [*results, *_crowd(options, port, token), _plugin(Path(folder))]
+        return [*results, _slowest(results), *_crowd(options, port, token), _plugin(Path(folder))]
 
 
 def _time(client: Client, view: View, note: str) -> Result:
     draw = random.Random(1)  # noqa: S311  the same months each time
     taken = [client.ask(_another(view.address(draw), number)) for number in range(WARM + REPEATS)][WARM:]
     note = f"{note}; median {median(taken):.0f} ms"
-    return Result(f"page: {view.title}", p95(taken), "ms", at_most=view.at_most, note=note, details={"runs": taken})
+    return Result(
+        f"page: {view.title}",
+        p95(taken),
+        "ms",
+        at_most=view.at_most,
+        note=note,
+        summed_up=True,
+        details={"runs": taken},
+    )
+
+
+def _slowest(views: Sequence[Result]) -> Result:
+    slowest = max(views, key=lambda one: one.value)
+    note = f"{slowest.name.removeprefix('page: ')}; {slowest.note}"
+    return replace(slowest, name=f"page: the slowest of {len(views)} views", note=note, summed_up=False, details={})
 
 
 def _another(address: str, number: int) -> str:
@@ -198,7 +212,7 @@ def _crowd(options: Options, port: int, token: str) -> list[Result]:
     note = f"p95 of {len(taken)} clicks, without a pause; median {median(taken):.0f} ms"
     return [
         Result(f"page: {PEOPLE} people at once", p95(taken), "ms", at_most=500, note=note, details={"runs": taken}),
-        Result("page: connections meanwhile", most[0], "", at_most=10),
+        Result("page: connections meanwhile", most[0], "", at_most=10, summed_up=True),
     ]
 
 
@@ -214,7 +228,8 @@ def _plugin(folder: Path) -> Result:
         )
         for _ in range(3)
     ]
-    return Result("page: import of the plugin", median(taken), "ms", at_most=50, details={"runs": taken})
+    title = "page: import of the plugin"
+    return Result(title, median(taken), "ms", at_most=50, summed_up=True, details={"runs": taken})
 
 
 @contextmanager

@@ -63,6 +63,7 @@ class Query:
     months: int
     text: str
     at_most: float | None = 50
+    summed_up: bool = False
 
 
 QUERIES = (
@@ -85,6 +86,7 @@ QUERIES = (
         where billing_period between %(first)s and %(last)s
         group by date, currency order by date
         """,
+        summed_up=True,
     ),
     Query(
         "costs: by service, a month",
@@ -94,6 +96,7 @@ QUERIES = (
         where billing_period = %(first)s
         group by service, currency order by sum(cost) desc
         """,
+        summed_up=True,
     ),
     Query(
         "costs: by account, a quarter",
@@ -213,7 +216,15 @@ def _time(connection: Connection, query: Query, rows: int) -> Result:
             raise RuntimeError(f"{query.title}: no rows for {bounds}")
     p95, note = _p95(seconds)
     note = f"{note}; {rows:,} rows in costs"
-    return Result(query.title, p95, "ms", at_most=query.at_most, note=note, details={"rows_in_costs": rows})
+    return Result(
+        query.title,
+        p95,
+        "ms",
+        at_most=query.at_most,
+        note=note,
+        summed_up=query.summed_up,
+        details={"rows_in_costs": rows},
+    )
 
 
 def _time_totals(connection: Connection, rows: int) -> list[Result]:

@@ -32,7 +32,8 @@ class Result:
     """One row of the table: a measured value, and the bar that it is held against, if any.
 
     `details` is what a reader of the JSON needs to judge the value: single runs, sizes, settings. JSON types only.
-    `summed_up` is true when another result says the same in short: the README then shows that one alone.
+    `summed_up` is true when another result says the same in short: the README then leaves this one out, unless it
+    misses its bar.
     """
 
     name: str
@@ -131,8 +132,11 @@ def section(results: Iterable[Result], machine: Mapping[str, Any], folder: str, 
 
 
 def record(root: Path, results: Sequence[Result], machine: Mapping[str, Any]) -> None:
-    """Write the latest results into the pages: the README shows what has a bar, docs/performance.md everything."""
-    held = [one for one in results if one.bar and not one.summed_up]
+    """Write the latest results into the pages: docs/performance.md shows everything.
+
+    The README shows what has a bar and is not summed up by another row, and each bar that is missed.
+    """
+    held = [one for one in results if (one.bar and not one.summed_up) or one.met is False]
     for page, shown, folder, plots in (
         ("README.md", held, "benchmarks/results", PLOTS[:1]),
         ("docs/performance.md", results, "../benchmarks/results", PLOTS),

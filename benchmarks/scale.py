@@ -123,6 +123,7 @@ def _results(options: Options, runs: dict[int, list[tuple[Run, float]]]) -> list
             "ms",
             at_most=200,
             note="longest read of one row meanwhile, as the reader saw it",
+            summed_up=True,
             details={"by_size": {str(size): value for size, value in waited.items()}},
         ),
         _memory(options.lines, main),

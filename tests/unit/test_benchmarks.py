@@ -70,11 +70,13 @@ def test_readme_shows_what_has_a_bar_and_the_page_shows_everything(tmp_path: Pat
     pages = [tmp_path / "README.md", tmp_path / "docs/performance.md"]
     for page in pages:
         page.write_text("<!-- begin benchmarks -->\n<!-- end benchmarks -->\n", encoding="utf-8")
-    record(tmp_path, [FAST, replace(FAST, name="one peer", summed_up=True), SLOW, PLAIN], MACHINE)
+    peers = [replace(FAST, name="one peer", summed_up=True), replace(SLOW, name="slow peer", summed_up=True)]
+    record(tmp_path, [FAST, *peers, SLOW, PLAIN], MACHINE)
     readme, performance = (page.read_text(encoding="utf-8") for page in pages)
     assert "| memory | 612 MB |" in readme
     assert "| rows |" not in readme
     assert "| one peer |" not in readme
+    assert "| slow peer |" in readme
     assert "| one peer |" in performance
     assert "(benchmarks/results/throughput.png)" in readme
     assert "| rows | 1,234,567 rows/s |" in performance
