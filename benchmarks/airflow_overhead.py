@@ -77,6 +77,7 @@ def run(options: Options) -> list[Result]:
             median(dag.seconds - library for dag, library in pairs) / MONTHS,
             "s",
             at_most=3,
+            headline=True,
             note=f"{MONTHS} months, LocalExecutor, {os.cpu_count()} cores",
             details={
                 "dag_seconds": [dag.seconds for dag, _ in pairs],

@@ -54,6 +54,7 @@ def _results(options: Options, title: str, month: Sample, runs: Mapping[str, Seq
             median(ratios),
             "times",
             at_least=0.5,
+            headline=True,
             note=f"{rate:,.0f} rows/s; {month.rows:,} rows, {len(month.files)} files, {month.size / MEGABYTE:,.0f} MB",
             details={"ratios": ratios, "loads": {name: _details(runs[name]) for name in (title, AWS)}},
         ),
@@ -68,7 +69,6 @@ def _results(options: Options, title: str, month: Sample, runs: Mapping[str, Seq
             "MB",
             at_most=500,
             note="resident, all steps",
-            summed_up=True,
         ),
     ]
 

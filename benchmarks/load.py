@@ -86,14 +86,14 @@ def _results(month: Sample, runs: Mapping[str, Sequence[Run]], lost: Mapping[str
     def ratios(title: str, other: str) -> list[float]:
         return [ours.rate / theirs.rate for ours, theirs in zip(runs[title], runs[other], strict=False)]
 
-    def against(title: str, other: str, name: str, bar: float, note: str, summed_up: bool = False) -> Result:
+    def against(title: str, other: str, name: str, bar: float, note: str, headline: bool = False) -> Result:
         found = ratios(title, other)
-        return Result(name, median(found), "times", bar, note=note, summed_up=summed_up, details={"ratios": found})
+        return Result(name, median(found), "times", bar, note=note, headline=headline, details={"ratios": found})
 
     peers = [
         against(
             *(OURS, peer.title, f"load_raw, against {peer.title}", peer.bar, _peer_note(peer, runs[peer.title], lost)),
-            summed_up=peer.bar == 1,
+            headline=peer.bar != 1,
         )
         for peer in PEERS
     ]
@@ -106,13 +106,16 @@ def _results(month: Sample, runs: Mapping[str, Sequence[Run]], lost: Mapping[str
             note=f"{month.rows:,} rows, {len(month.files)} files, {month.size / 1e6:,.0f} MB",
             details={"ways": {title: _details(found) for title, found in runs.items()}},
         ),
-        against(OURS, LIMIT, "load_raw, against the limit: COPY FROM a binary file", 1.0, _rate_note(runs[LIMIT])),
+        against(
+            *(OURS, LIMIT, "load_raw, against the limit: COPY FROM a binary file", 1.0, _rate_note(runs[LIMIT])),
+            headline=True,
+        ),
         *peers,
         replace(
             closest,
             name=f"load_raw, against the fastest of {len(PEERS)} other ways",
             note=f"{closest.name.removeprefix('load_raw, against ')}: {closest.note}",
-            summed_up=False,
+            headline=True,
         ),
         against(CSV, OURS, "load_raw of CSV.gz, against Parquet", 0.5, _rate_note(runs[CSV])),
         _second_engine("Parquet", runs[OURS], runs[ALONE.format(OURS)], MOST_OF_PARQUET),
@@ -128,6 +131,7 @@ def _second_engine(kind: str, runs: Sequence[Run], alone: Sequence[Run], bar: fl
         100 * median(added),
         "% more of load_raw",
         at_most=bar,
+        headline=True,
         note=f"{median(run.seconds for run in runs):.2f} s, and {median(run.seconds for run in alone):.2f} s without",
         details={"added": added},
     )

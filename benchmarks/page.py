@@ -160,21 +160,13 @@ def _time(client: Client, view: View, note: str) -> Result:
     draw = random.Random(1)  # noqa: S311  the same months each time
     taken = [client.ask(_another(view.address(draw), number)) for number in range(WARM + REPEATS)][WARM:]
     note = f"{note}; median {median(taken):.0f} ms"
-    return Result(
-        f"page: {view.title}",
-        p95(taken),
-        "ms",
-        at_most=view.at_most,
-        note=note,
-        summed_up=True,
-        details={"runs": taken},
-    )
+    return Result(f"page: {view.title}", p95(taken), "ms", at_most=view.at_most, note=note, details={"runs": taken})
 
 
 def _slowest(views: Sequence[Result]) -> Result:
     slowest = max(views, key=lambda one: one.value)
     note = f"{slowest.name.removeprefix('page: ')}; {slowest.note}"
-    return replace(slowest, name=f"page: the slowest of {len(views)} views", note=note, summed_up=False, details={})
+    return replace(slowest, name=f"page: the slowest of {len(views)} views", note=note, headline=True, details={})
 
 
 def _another(address: str, number: int) -> str:
@@ -210,9 +202,10 @@ def _crowd(options: Options, port: int, token: str) -> list[Result]:
         over.set()
         watcher.join()
     note = f"p95 of {len(taken)} clicks, without a pause; median {median(taken):.0f} ms"
+    title = f"page: {PEOPLE} people at once"
     return [
-        Result(f"page: {PEOPLE} people at once", p95(taken), "ms", at_most=500, note=note, details={"runs": taken}),
-        Result("page: connections meanwhile", most[0], "", at_most=10, summed_up=True),
+        Result(title, p95(taken), "ms", at_most=500, note=note, headline=True, details={"runs": taken}),
+        Result("page: connections meanwhile", most[0], "", at_most=10),
     ]
 
 
@@ -228,8 +221,7 @@ def _plugin(folder: Path) -> Result:
         )
         for _ in range(3)
     ]
-    title = "page: import of the plugin"
-    return Result(title, median(taken), "ms", at_most=50, summed_up=True, details={"runs": taken})
+    return Result("page: import of the plugin", median(taken), "ms", at_most=50, details={"runs": taken})
 
 
 @contextmanager

@@ -63,7 +63,7 @@ class Query:
     months: int
     text: str
     at_most: float | None = 50
-    summed_up: bool = False
+    headline: bool = False
 
 
 QUERIES = (
@@ -86,7 +86,6 @@ QUERIES = (
         where billing_period between %(first)s and %(last)s
         group by date, currency order by date
         """,
-        summed_up=True,
     ),
     Query(
         "costs: by service, a month",
@@ -96,7 +95,6 @@ QUERIES = (
         where billing_period = %(first)s
         group by service, currency order by sum(cost) desc
         """,
-        summed_up=True,
     ),
     Query(
         "costs: by account, a quarter",
@@ -115,6 +113,7 @@ QUERIES = (
         where billing_period between %(first)s and %(last)s
         group by date, currency order by date
         """,  # noqa: S608  the name of a table
+        headline=True,
     ),
 )
 
@@ -222,7 +221,7 @@ def _time(connection: Connection, query: Query, rows: int) -> Result:
         "ms",
         at_most=query.at_most,
         note=note,
-        summed_up=query.summed_up,
+        headline=query.headline,
         details={"rows_in_costs": rows},
     )
 

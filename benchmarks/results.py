@@ -32,8 +32,7 @@ class Result:
     """One row of the table: a measured value, and the bar that it is held against, if any.
 
     `details` is what a reader of the JSON needs to judge the value: single runs, sizes, settings. JSON types only.
-    `summed_up` is true when another result says the same in short: the README then leaves this one out, unless it
-    misses its bar.
+    `headline` is true for what the README shows too.
     """
 
     name: str
@@ -42,7 +41,7 @@ class Result:
     at_least: float | None = None
     at_most: float | None = None
     note: str = ""
-    summed_up: bool = False
+    headline: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -131,16 +130,20 @@ def section(results: Iterable[Result], machine: Mapping[str, Any], folder: str, 
     return "\n".join(lines)
 
 
-def record(root: Path, results: Sequence[Result], machine: Mapping[str, Any]) -> None:
-    """Write the latest results into the pages: docs/performance.md shows everything.
+def verdict(results: Sequence[Result]) -> str:
+    """Return how many bars were met, of all rows that have one."""
+    met = [one.met for one in results if one.met is not None]
+    return f"Of {len(met)} rows that have a bar, {sum(met)} meet it."
 
-    The README shows what has a bar and is not summed up by another row, and each bar that is missed.
-    """
-    held = [one for one in results if (one.bar and not one.summed_up) or one.met is False]
+
+def record(root: Path, results: Sequence[Result], machine: Mapping[str, Any]) -> None:
+    """Write the latest results into the pages: the README shows the headlines, docs/performance.md everything."""
+    headlines = [one for one in results if one.headline]
     for page, shown, folder, plots in (
-        ("README.md", held, "benchmarks/results", PLOTS[:1]),
+        ("README.md", headlines, "benchmarks/results", PLOTS[:1]),
         ("docs/performance.md", results, "../benchmarks/results", PLOTS),
     ):
         path = root / page
-        text = fill_markers(path.read_text(encoding="utf-8"), MARKER, section(shown, machine, folder, plots))
+        content = f"{section(shown, machine, folder, plots)}\n\n{verdict(results)}"
+        text = fill_markers(path.read_text(encoding="utf-8"), MARKER, content)
         path.write_text(text, encoding="utf-8")

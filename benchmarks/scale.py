@@ -106,6 +106,7 @@ def _results(options: Options, runs: dict[int, list[tuple[Run, float]]]) -> list
             median(shares),
             "of its time",
             at_most=0.5,
+            headline=True,
             details={"ratios": shares},
         ),
         Result(
@@ -123,7 +124,6 @@ def _results(options: Options, runs: dict[int, list[tuple[Run, float]]]) -> list
             "ms",
             at_most=200,
             note="longest read of one row meanwhile, as the reader saw it",
-            summed_up=True,
             details={"by_size": {str(size): value for size, value in waited.items()}},
         ),
         _memory(options.lines, main),
@@ -149,6 +149,7 @@ def _memory(size: int, runs: Sequence[Run]) -> Result:
         "MB",
         at_most=500,
         note="resident, all steps",
+        headline=True,
         details={
             "peaks": [run.peak / MEGABYTE for run in runs],
             "samples": [

@@ -65,19 +65,19 @@ def test_json_holds_the_machine_and_every_result(tmp_path: Path) -> None:
     assert content["results"][1]["details"] == {"runs": [612.4]}
 
 
-def test_readme_shows_what_has_a_bar_and_the_page_shows_everything(tmp_path: Path) -> None:
+def test_readme_shows_the_headlines_and_the_page_shows_everything(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     pages = [tmp_path / "README.md", tmp_path / "docs/performance.md"]
     for page in pages:
         page.write_text("<!-- begin benchmarks -->\n<!-- end benchmarks -->\n", encoding="utf-8")
-    peers = [replace(FAST, name="one peer", summed_up=True), replace(SLOW, name="slow peer", summed_up=True)]
-    record(tmp_path, [FAST, *peers, SLOW, PLAIN], MACHINE)
+    record(tmp_path, [FAST, replace(SLOW, headline=True), PLAIN], MACHINE)
     readme, performance = (page.read_text(encoding="utf-8") for page in pages)
     assert "| memory | 612 MB |" in readme
     assert "| rows |" not in readme
-    assert "| one peer |" not in readme
-    assert "| slow peer |" in readme
-    assert "| one peer |" in performance
+    assert "| against the limit |" not in readme
+    assert "| against the limit |" in performance
+    assert "Of 2 rows that have a bar, 1 meet it." in readme
+    assert "Of 2 rows that have a bar, 1 meet it." in performance
     assert "(benchmarks/results/throughput.png)" in readme
     assert "| rows | 1,234,567 rows/s |" in performance
     assert "at commit `abc1234`: 2 cores (Some CPU)" in performance
