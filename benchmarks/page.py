@@ -4,7 +4,8 @@ One process of Airflow's API server, with its login and its metadata in PostgreS
 of the costs and as those who ask. Each view is asked with other months each time, over one kept connection, from the
 first byte of the request to the last of the answer. The page keeps answers until the next publication, so each address
 is made another one by a parameter that means nothing: what is timed is computed. Then 20 people click at once, without
-a pause, on addresses as they are.
+a pause, on addresses as they are. Last, a Chromium without a cache opens the overview and explore, where Chromium is
+installed.
 """
 
 import http.client
@@ -12,6 +13,7 @@ import json
 import os
 import random
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -56,6 +58,11 @@ spec = importlib.util.spec_from_file_location("cloud_costs_page", sys.argv[1])
 spec.loader.exec_module(importlib.util.module_from_spec(spec))
 print((time.perf_counter() - began) * 1000)
 """
+PAINTS = 5
+BROWSER = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+# The frame after the costs were put into the page is painted when its own callback asks for another one.
+SHOWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"
 Draw = random.Random
 
 
@@ -153,7 +160,13 @@ def run(options: Options) -> list[Result]:
     ):
         note = f"p95 of {REPEATS}; {rows:,} rows in costs"
         results = [_time(Client(port, token), view, note) for view in VIEWS]
-        return [*results, _slowest(results), *_crowd(options, port, token), _plugin(Path(folder))]
+        return [
+            *results,
+            _slowest(results),
+            *_crowd(options, port, token),
+            *_first_paint(port, token),
+            _plugin(Path(folder)),
+        ]
 
 
 def _time(client: Client, view: View, note: str) -> Result:
@@ -207,6 +220,32 @@ def _crowd(options: Options, port: int, token: str) -> list[Result]:
         Result(title, p95(taken), "ms", at_most=500, note=note, headline=True, details={"runs": taken}),
         Result("page: connections meanwhile", most[0], "", at_most=10),
     ]
+
+
+def _first_paint(port: int, token: str) -> list[Result]:
+    """Time how long a browser that has nothing in its cache takes to paint, and until it shows the costs."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if not program:
+        return []
+    from playwright.sync_api import sync_playwright
+
+    address = f"http://127.0.0.1:{port}"
+    painted, shown = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=BROWSER)
+        for path in ("", "explore") * PAINTS:
+            context = browser.new_context(viewport={"width": 1280, "height": 800})
+            context.add_cookies([{"name": "_token", "value": token, "url": address}])
+            page = context.new_page()
+            page.goto(f"{address}/cloud-costs/{path}")
+            page.wait_for_selector("#content:not([aria-busy=true])")
+            shown.append(float(page.evaluate(SHOWN)))
+            painted.append(float(page.evaluate(PAINTED)))
+            context.close()
+        browser.close()
+    note = f"median of {len(painted)}, nothing cached; the costs are shown after {median(shown):.0f} ms"
+    details = {"painted": painted, "shown": shown}
+    return [Result("page: first paint", median(painted), "ms", at_most=1000, note=note, details=details)]
 
 
 def _plugin(folder: Path) -> Result:
