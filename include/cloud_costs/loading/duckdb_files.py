@@ -85,6 +85,8 @@ def open_files(
         connection.execute("set timezone = 'UTC'")
         # It would be drawn into the log of a task.
         connection.execute("set enable_progress_bar = false")
+        # Each file is read once, so nothing is gained by keeping what was read.
+        connection.execute("set enable_external_file_cache = false")
         # No path is read but those of the delivery.
         connection.execute("set disabled_filesystems = 'LocalFileSystem'")
         connection.register_filesystem(_file_system(opener))
