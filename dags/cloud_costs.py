@@ -23,22 +23,10 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import (
-    Asset,
-    AssetAlias,
-    ExceptionRetryPolicy,
-    Param,
-    RetryAction,
-    RetryRule,
-    TriggerRule,
-    conf,
-    dag,
-    task,
-    task_group,
-)
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import Asset, AssetAlias, Param, dag, task, task_group
 
 from cloud_costs.airflow import tasks as airflow_tasks
+from cloud_costs.airflow.versions import BACKOFF, RETRY_POLICY, AirflowSkipException, TriggerRule, conf
 from cloud_costs.months import MONTH_PATTERN
 
 COSTS = Asset("cloud_costs")
@@ -65,16 +53,15 @@ PARAMS = {
     ),
 }
 
-NEVER_PASSES = RetryRule("cloud_costs.errors.PermanentError", RetryAction.FAIL, reason="trying again changes nothing")
 # The Airflow pool limits how many steps use PostgreSQL at the same time. Without such a pool, they never start. The
 # weight rule starts the next step of a month before another month's first step, so that few months are staged at once.
 MONTHS_SHARE = {"pool": os.environ.get("LOAD_POOL") or "default_pool", "weight_rule": "upstream"}
 RETRIES = {
     "retries": 3,
     "retry_delay": timedelta(minutes=1),
-    "retry_exponential_backoff": 2.0,
+    "retry_exponential_backoff": BACKOFF,
     "max_retry_delay": timedelta(minutes=15),
-    "retry_policy": ExceptionRetryPolicy([NEVER_PASSES]),
+    **RETRY_POLICY,
 }
 
 
@@ -157,4 +144,4 @@ def cloud_costs() -> None:
     refresh_views(published) >> report()
 
 
-cloud_costs()
+DAG = cloud_costs()

@@ -67,4 +67,4 @@ def cloud_costs_check() -> None:
     check_alerts()
 
 
-cloud_costs_check()
+DAG = cloud_costs_check()

@@ -17,17 +17,17 @@ budgets that breaks. It runs after each run of `cloud_costs` that published a mo
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Asset, ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
+from airflow.sdk import Asset, dag, task
 
 from cloud_costs.airflow import tasks as airflow_tasks
+from cloud_costs.airflow.versions import BACKOFF, RETRY_POLICY
 
-NEVER_PASSES = RetryRule("cloud_costs.errors.PermanentError", RetryAction.FAIL, reason="trying again changes nothing")
 RETRIES = {
     "retries": 3,
     "retry_delay": timedelta(minutes=1),
-    "retry_exponential_backoff": 2.0,
+    "retry_exponential_backoff": BACKOFF,
     "max_retry_delay": timedelta(minutes=15),
-    "retry_policy": ExceptionRetryPolicy([NEVER_PASSES]),
+    **RETRY_POLICY,
 }
 
 
@@ -72,4 +72,4 @@ def cloud_costs_insights() -> None:
     [detect_anomalies(), forecast(), check_budgets()] >> tell()
 
 
-cloud_costs_insights()
+DAG = cloud_costs_insights()

@@ -1,22 +1,5 @@
 """The Costs page in Airflow's navigation, at /cloud-costs/ (docs/page.md)."""
 
-from typing import Any, ClassVar
+from cloud_costs.airflow.plugin import CloudCostsPage
 
-from airflow.plugins_manager import AirflowPlugin
-
-from cloud_costs.airflow.costs_page import Lazy
-
-
-class CloudCostsPage(AirflowPlugin):
-    """Shows what clouds cost to whoever may read the DAG cloud_costs."""
-
-    name = "cloud_costs_page"
-    fastapi_apps: ClassVar[list[Any]] = [{"app": Lazy(), "url_prefix": "/cloud-costs", "name": "Cloud Costs"}]
-    external_views: ClassVar[list[Any]] = [
-        {
-            "name": "Cloud Costs",
-            "href": "cloud-costs/",
-            "url_route": "cloud-costs",
-            "destination": "nav",
-        }
-    ]
+__all__ = ["CloudCostsPage"]

@@ -15,11 +15,10 @@ from functools import cache
 from typing import cast
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from botocore import exceptions
 
 from cloud_costs.airflow import clouds
+from cloud_costs.airflow.versions import AirflowException, AirflowNotFoundException, BaseHook
 from cloud_costs.config.addresses import default_conn_id
 from cloud_costs.config.sources import Source, schema_name
 from cloud_costs.database.postgres import Connection, Database

@@ -67,10 +67,8 @@ def _connections() -> int:
 
 def _database() -> Any:
     """Return the database of the connection `costs_reader`, or of `costs_db` where that is not defined."""
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
     from cloud_costs.airflow import connections
+    from cloud_costs.airflow.versions import AirflowNotFoundException, BaseHook
     from cloud_costs.config.sources import schema_name
     from cloud_costs.database.postgres import Connection, Database
 

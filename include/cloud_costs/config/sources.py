@@ -31,11 +31,13 @@ from cloud_costs.errors import ConfigError
 from cloud_costs.formats import FORMATS, with_amortized, without_manifests
 from cloud_costs.formats.delivery import Format
 from cloud_costs.formats.focus.versions import VERSIONS
+from cloud_costs.layout import CONFIG, EXAMPLES
 from cloud_costs.months import parse_month
 from cloud_costs.validation import Location, explain
 
-# Beside the package, so that it does not depend on the working directory of a worker.
-DEFAULT_PATH = Path(__file__).parents[2] / "config" / "sources.yaml"
+# A fixed folder, so that it does not depend on the working directory of a worker.
+DEFAULT_PATH = CONFIG / "sources.yaml"
+EXAMPLE = EXAMPLES / "sources.example.yaml"
 DEFAULT_SCHEMA = "cost_analytics"
 # Tables, views and indexes of this package. No source may need a relation of the same name.
 FIXED_RELATIONS = (
@@ -280,7 +282,7 @@ def _load(environ: Mapping[str, str] | None) -> _Sources:
     if environ.get("S3_BUCKET") and environ.get("CUR_PATHS", "").strip(" ,"):
         return _validate("S3_BUCKET and CUR_PATHS", {"sources": _from_environment(environ)})
     raise ConfigError(
-        f"no sources are configured: write {path} (see sources.example.yaml beside it), point CLOUD_COSTS_CONFIG "
+        f"no sources are configured: write {path} (as in {EXAMPLE}), point CLOUD_COSTS_CONFIG "
         "at a file, or set S3_BUCKET and CUR_PATHS"
     )
 

@@ -7,13 +7,12 @@ and `%(name)s` parameters, which are bound. A literal brace is written `{{`.
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import psycopg
 from psycopg import sql
 
-FOLDER = Path(__file__).parents[2] / "sql"
+from cloud_costs.layout import SQL as FOLDER
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import psycopg
 import typer
@@ -30,8 +30,8 @@ from cloud_costs.config.sources import DEFAULT_SCHEMA
 from cloud_costs.demo import costs_database, embedded_postgres, local_airflow
 from cloud_costs.demo.bills import EXPORTS, MONTHS, sources_yaml
 from cloud_costs.demo.embedded_postgres import Server
-from cloud_costs.demo.sample_bill import Truth, read_truth, write_truth
-from cloud_costs.months import month_label
+from cloud_costs.demo.sample_bill import read_truth, write_truth
+from cloud_costs.demo.totals import costs_totals, differing, truth_totals
 
 ROOT = Path(__file__).resolve().parents[3]
 DEMO = ROOT / ".demo"
@@ -64,7 +64,6 @@ app = typer.Typer(help=__doc__, invoke_without_command=True, pretty_exceptions_e
 # In a pipe or a log, the table is as wide as its names.
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 T = TypeVar("T")
-Totals = dict[tuple[Any, ...], tuple[Decimal, ...]]
 Port = Annotated[int, typer.Option(envvar="AIRFLOW_PORT", min=1, max=65535, help="Port of the Airflow UI.")]
 
 
@@ -321,18 +320,9 @@ def _print_services(connection: psycopg.Connection) -> None:
 
 def _reconcile(connection: psycopg.Connection) -> bool:
     """Compare costs with the truth that the sample bill's generator wrote, digit by digit."""
-    truth = _truth_totals()
-    rows = connection.execute(
-        """
-        select
-            source, to_char(billing_period, 'YYYY-MM'), service, account_id, charge_category, currency,
-            sum(cost), sum(effective_cost), sum(list_cost), sum(line_items)
-        from costs group by 1, 2, 3, 4, 5, 6
-        """
-    ).fetchall()
-    found: Totals = {tuple(row[:6]): tuple(Decimal(value) for value in row[6:]) for row in rows}
-    wrong = sorted((key for key in found.keys() | truth.keys() if found.get(key) != truth.get(key)), key=str)
-    if wrong:
+    truth = truth_totals({name: read_truth(_truth_path(name)) for name in EXPORTS})
+    found = costs_totals(connection)
+    if wrong := differing(found, truth):
         console.print(f"[red]costs and truth differ[/red] in {len(wrong)} of {len(truth)} totals, the first:")
         for key in wrong[:5]:
             console.print(f"  {key}: costs {found.get(key)}, truth {truth.get(key)}", markup=False)
@@ -346,25 +336,6 @@ def _reconcile(connection: psycopg.Connection) -> bool:
         "service, account and charge category"
     )
     return True
-
-
-def _truth_totals() -> Totals:
-    totals: Totals = {}
-    for name in EXPORTS:
-        for month in read_truth(_truth_path(name)):
-            totals |= _month_totals(name, month)
-    return totals
-
-
-def _month_totals(source: str, month: Truth) -> Totals:
-    label = month_label(month.billing_month)
-    return {
-        (source, label, row.service, row.account, row.charge_category, row.currency): (
-            *(row.billed_cost, row.effective_cost, row.list_cost),
-            Decimal(row.lines),
-        )
-        for row in month.rows
-    }
 
 
 def _has_dag(server: Server) -> bool:

@@ -1,0 +1,25 @@
+"""The plugin with the Costs page: Airflow finds it in `plugins/`, and in the wheel by its entry point.
+
+Where both are there, Airflow takes the first one of this name, and says that it skips the other.
+"""
+
+from typing import Any, ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+from cloud_costs.airflow.costs_page import Lazy
+
+
+class CloudCostsPage(AirflowPlugin):
+    """Shows what clouds cost to whoever may read the DAG cloud_costs."""
+
+    name = "cloud_costs_page"
+    fastapi_apps: ClassVar[list[Any]] = [{"app": Lazy(), "url_prefix": "/cloud-costs", "name": "Cloud Costs"}]
+    external_views: ClassVar[list[Any]] = [
+        {
+            "name": "Cloud Costs",
+            "href": "cloud-costs/",
+            "url_route": "cloud-costs",
+            "destination": "nav",
+        }
+    ]
