@@ -3,6 +3,7 @@
 FROM apache/airflow:slim-3.3.2-python3.11
 
 LABEL org.opencontainers.image.title="Cloud Costs" \
+      org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.description="Airflow DAGs that load cloud billing exports into PostgreSQL cost tables" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="docker.io/apache/airflow:slim-3.3.2-python3.11"

@@ -1,4 +1,5 @@
-# Everything is kept in .venv (the environments), .demo (the demo's bucket, database and Airflow home) and .bench.
+# Everything is kept in .venv (the environments), .demo (the demo's bucket, database and Airflow home), .bench and
+# .compat.
 # Recipes name files relative to this folder, because its own path may hold spaces.
 
 MAKEFLAGS += --no-print-directory
@@ -13,7 +14,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 4 --dist loadfile
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down psql test test-quick mutate conformance bench bench-insights lint audit format dictionary dashboards constraints clean
+.PHONY: help setup demo up down psql test test-quick test-wheel compat wheel mutate conformance bench bench-insights lint audit format dictionary dashboards constraints clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +39,15 @@ test: setup ## Run all tests; make test ARGS="-k manifest -x" runs some
 
 test-quick: setup ## Run the unit tests and the fast integration tests, in a minute and a half
 	@$(PYTEST) $(QUICK) $(ARGS)
+
+wheel: setup ## Build the wheel and the source distribution in dist
+	@.venv/bin/uv build
+
+test-wheel: setup ## Install the wheel into a clean environment, and load the demo's months with it
+	@$(PYTHON) tests/compat.py --first
+
+compat: setup ## Do that with older and newer versions of Airflow, Python and PostgreSQL; ARGS="--only 3.1" for some
+	@$(PYTHON) tests/compat.py $(ARGS)
 
 mutate: setup ## Break every mapping and check, and list what no test notices; ARGS="--mapping aws_cur" for one
 	@$(PYTHON) tests/mutate.py $(ARGS)
@@ -84,8 +94,8 @@ constraints: setup ## Pin again all that the requirements bring with them
 	    requirements.txt requirements-azure.txt requirements-google.txt docker/requirements.txt \
 	    --output-file docker/constraints.txt
 
-clean: ## Stop the demo and remove .venv, .demo, .bench, .mutate and all caches
+clean: ## Stop the demo and remove .venv, .demo, .bench, .compat, .mutate, dist and all caches
 	-@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi
 	-@if [ -d .bench/postgres ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo.embedded_postgres stop .bench/postgres; fi
-	rm -rf .venv .axe .azurite .demo .bench .mutate .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .axe .azurite .demo .bench .compat .mutate dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

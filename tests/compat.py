@@ -1,9 +1,9 @@
 """`make compat`: install the wheel into clean environments, and load the demo's months with it.
 
 Each try has an environment with one Airflow and one Python, an Airflow home and a PostgreSQL of its own. It does what
-docs/install.md says: install the wheel, put `DAG_FILE` into the dags folder, and `sources.yaml` into Airflow's home. Then
-it runs the DAG, compares `costs` with the truth of the sample bill to the last digit, and asks the Costs page with a
-login and without.
+docs/install.md says: it installs the wheel, and puts `DAG_FILE` into the dags folder and `sources.yaml` into Airflow's
+home. Then it runs the DAG, compares `costs` with the truth of the sample bill to the last digit, and asks the Costs
+page with a login and without.
 
 The newest Airflow gets the versions of constraints.txt. An older one gets the packages that there were a few days after
 its release, as its own constraints have them. `make test-wheel` is the first try alone.
@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -83,6 +84,13 @@ print(json.dumps({
 """
 
 
+PLUGINS = """
+import json
+from airflow.plugins_manager import get_plugin_info
+print(json.dumps([plugin["name"] for plugin in get_plugin_info(["source"])]))
+"""
+
+
 @dataclass(frozen=True)
 class Try:
     """What is tried together: versions of Airflow, Python and PostgreSQL."""
@@ -139,6 +147,7 @@ def main() -> int:
     chosen = TRIES[:1] if options.first else [one for one in TRIES if all(part in one.name for part in options.only)]
     WORK.mkdir(exist_ok=True)
     wheel = build_wheel()
+    check_content(wheel)
     truth = write_bill(WORK / "bucket")
     outcomes = []
     for one in chosen:
@@ -159,6 +168,22 @@ def build_wheel() -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     run([str(UV), "build", "--quiet", "--out-dir", str(folder), str(ROOT)], WORK / "build.log", os.environ)
     return next(folder.glob("*.whl"))
+
+
+def check_content(wheel: Path) -> None:
+    """Raise `Failed` where the wheel lacks a file of the project, or has another one."""
+    places = {"cloud_costs": "include/cloud_costs", "cloud_costs/sql": "include/sql", "cloud_costs/dags": "dags"}
+    expected = {
+        f"{place}/{path.relative_to(ROOT / folder).as_posix()}"
+        for place, folder in places.items()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and "demo" not in path.parts
+    }
+    expected |= {f"cloud_costs/examples/{path.name}" for path in (ROOT / "include" / "config").glob("*.example.yaml")}
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+    if found != expected:
+        raise Failed(f"the wheel lacks {sorted(expected - found)}, and has {sorted(found - expected)}")
 
 
 def write_bill(bucket: Path) -> Totals:
@@ -188,6 +213,7 @@ def attempt(one: Try, wheel: Path, truth: Totals) -> Outcome:
             run([airflow, "dags", "test", "cloud_costs"], folder / "run.log", environment)
             check_costs(server, truth)
             check_answers(run([str(python), "-c", ASK], folder / "ask.log", environment), folder, python)
+            check_plugins(run([str(python), "-c", PLUGINS], folder / "plugins.log", with_plugins_folder(environment)))
         except Failed as error:
             problem = str(error)
         seconds = round(time.monotonic() - began, 1)
@@ -222,6 +248,13 @@ def check_answers(printed: str, folder: Path, python: Path) -> None:
         wrong["package"] = found["package"]
     if wrong:
         raise Failed(f"not as expected: {wrong}")
+
+
+def check_plugins(printed: str) -> None:
+    """Raise `Failed` where the plugin is not registered once, though a folder and the wheel both have it."""
+    found = json.loads(printed.splitlines()[-1])
+    if found.count(PLUGIN) != 1:
+        raise Failed(f"with a plugins folder that has the plugin too, there are {found}")
 
 
 # --- environments
@@ -275,6 +308,11 @@ def environment_of(folder: Path, server: embedded_postgres.Server, python: Path)
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "kim:viewer",
         "NO_COLOR": "1",
     }
+
+
+def with_plugins_folder(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of an Airflow whose plugins folder is this project's."""
+    return {**environment, "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins")}
 
 
 @contextmanager

@@ -267,3 +267,16 @@ def test_settings_are_ones_that_airflow_knows(file: str) -> None:
     known = conf.configuration_description
     unknown = {(section, key) for section, key in named if key not in known.get(section, {}).get("options", {})}
     assert not unknown
+
+
+def test_three_lines_in_any_folder_are_all_dags(tmp_path: Path) -> None:
+    """They are found again by a process that has imported them before, and belong to the file that imports them."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    file = tmp_path / "cloud_costs_dags.py"
+    file.write_text('"""The DAGs of Cloud Costs, for Airflow."""\n\nfrom cloud_costs.airflow.dags import *\n')
+    for _ in range(2):
+        bag = DagBag(str(tmp_path), collect_dags=True)
+        assert bag.import_errors == {}
+        assert set(bag.dags) == {path.stem for path in DAGS.glob("*.py")}
+        assert {dag.fileloc for dag in bag.dags.values()} == {str(file)}

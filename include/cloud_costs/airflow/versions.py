@@ -1,7 +1,7 @@
 """What this package takes from Airflow and what not every Airflow 3 has in the same place (docs/compatibility.md).
 
-Airflow moved names into `airflow.sdk` one version after the other. Here, each is taken from where it is. What only newer
-versions have is left out on older ones.
+Airflow moved names into `airflow.sdk` one version after the other. Here, each is taken from where it is. What only a
+newer version has is left out on older ones.
 """
 
 from collections.abc import Mapping

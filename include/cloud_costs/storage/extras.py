@@ -17,5 +17,5 @@ def extra(cloud: str, scheme: str) -> Iterator[None]:
             raise
         raise ConfigError(
             f"{scheme}:// needs {error.name}, which is not installed: install requirements-{cloud}.txt with "
-            f"constraints.txt, or build the image with CLOUDS={cloud}"
+            f"constraints.txt, build the image with CLOUDS={cloud}, or install the wheel as cloud-costs[{cloud}]"
         ) from None
