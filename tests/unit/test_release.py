@@ -1,5 +1,6 @@
 """What a release has to agree on: its version, the wheel's requirements, and what people are told to copy."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -15,6 +16,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 INSTALL = (ROOT / "docs/install.md").read_text(encoding="utf-8")
 VERSION = cloud_costs.__version__
+# What airflow.sdk has had since 3.0. DAGs take everything else from cloud_costs/airflow/versions.py.
+SINCE_3_0 = {"Asset", "AssetAlias", "DAG", "Param", "dag", "task", "task_group"}
 
 
 def text_of(path: str) -> str:
@@ -87,3 +90,17 @@ def test_values_of_the_chart_are_yaml_and_name_one_version() -> None:
     folders = [mount["mountPath"] for mount in values["volumeMounts"]]
     named = {one["name"]: one["value"] for one in values["env"]}
     assert Path(named["CLOUD_COSTS_CONFIG"]).parent == Path(folders[0])
+
+
+def test_dags_take_from_airflow_what_the_oldest_one_has() -> None:
+    paths = [*layout.DAGS.glob("*.py"), *(layout.PACKAGE / "airflow").glob("*.py")]
+    taken = [
+        (path.name, node.module, name.name)
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("airflow.sdk")
+        for name in node.names
+        if path.name != "versions.py"
+    ]
+    assert ("cloud_costs.py", "airflow.sdk", "dag") in taken
+    assert [one for one in taken if one[1] != "airflow.sdk" or one[2] not in SINCE_3_0] == []

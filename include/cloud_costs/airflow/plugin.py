@@ -9,12 +9,17 @@ from airflow.plugins_manager import AirflowPlugin
 
 from cloud_costs.airflow.costs_page import Lazy
 
+# Before 3.1, Airflow has no place for a page in its navigation, and a browser no login that a page could ask for.
+HAS_PAGES = hasattr(AirflowPlugin, "external_views")
+
 
 class CloudCostsPage(AirflowPlugin):
     """Shows what clouds cost to whoever may read the DAG cloud_costs."""
 
     name = "cloud_costs_page"
-    fastapi_apps: ClassVar[list[Any]] = [{"app": Lazy(), "url_prefix": "/cloud-costs", "name": "Cloud Costs"}]
+    fastapi_apps: ClassVar[list[Any]] = (
+        [{"app": Lazy(), "url_prefix": "/cloud-costs", "name": "Cloud Costs"}] if HAS_PAGES else []
+    )
     external_views: ClassVar[list[Any]] = [
         {
             "name": "Cloud Costs",
