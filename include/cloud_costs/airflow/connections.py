@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import cast
 
+import psycopg
+from airflow.providers.postgres.hooks import postgres
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from botocore import exceptions
 
@@ -47,11 +49,21 @@ def database(conn_id: str = COSTS_DB) -> Database:
         require(conn_id, "Postgres")
         return PostgresHook(connection=BaseHook.get_connection(conn_id))
 
-    def connect() -> Connection:
-        # psycopg 3: the provider takes it wherever SQLAlchemy 2 is installed.
-        return cast(Connection, hook().get_conn())
+    return Database(lambda: _connect(hook()), schema_name(), conn_id)
 
-    return Database(connect, schema_name(), conn_id)
+
+def _connect(hook: PostgresHook) -> Connection:
+    """Connect as the hook does, with psycopg 3: the hook itself takes psycopg 2 where SQLAlchemy is older than 2."""
+    if getattr(postgres, "USE_PSYCOPG3", False):
+        return cast(Connection, hook.get_conn())
+    found, extra = hook.connection, hook.connection.extra_dejson
+    login, password, port = hook.get_iam_token(found) if extra.get("iam") else (found.login, found.password, found.port)
+    settings = {name: value for name, value in extra.items() if name not in {*hook.ignored_extra_options, "cursor"}}
+    options = {"options": hook.options} if hook.options else {}
+    name = hook.database or found.schema
+    return psycopg.connect(
+        **{"host": found.host, "user": login, "password": password, "dbname": name, "port": port, **options, **settings}
+    )
 
 
 def storage(source: Source) -> Storage:
