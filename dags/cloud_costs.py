@@ -26,7 +26,7 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias, Param, dag, task, task_group
 
 from cloud_costs.airflow import tasks as airflow_tasks
-from cloud_costs.airflow.versions import BACKOFF, RETRY_POLICY, AirflowSkipException, TriggerRule, conf
+from cloud_costs.airflow.versions import BACKOFF, RETRY_POLICY, AirflowSkipException, TriggerRule, conf, log_url
 from cloud_costs.months import MONTH_PATTERN
 
 COSTS = Asset("cloud_costs")
@@ -122,7 +122,7 @@ def report(dag_run: Any = None, ti: Any = None) -> None:
     states = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])[dag_run.run_id]
     planned = ti.xcom_pull(task_ids="list_manifests") or []
     found = ti.xcom_pull(task_ids="list_manifests", key="found") or {}
-    airflow_tasks.report(dag_run.run_id, planned, found, states, ti.log_url)
+    airflow_tasks.report(dag_run.run_id, planned, found, states, log_url(ti))
 
 
 @dag(

@@ -18,6 +18,7 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from cloud_costs.airflow import tasks as airflow_tasks
+from cloud_costs.airflow.versions import log_url
 
 PARAMS = {
     "send_test_alert": Param(
@@ -47,7 +48,7 @@ def check_source(source: str) -> None:
 @task
 def check_alerts(params: Any = None, ti: Any = None) -> None:
     """Test the connections that alerts go through, and send a test alert if the form asks for one."""
-    airflow_tasks.check_alerts(params["send_test_alert"], ti.log_url)
+    airflow_tasks.check_alerts(params["send_test_alert"], log_url(ti))
 
 
 @dag(

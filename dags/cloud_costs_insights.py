@@ -20,7 +20,7 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 
 from cloud_costs.airflow import tasks as airflow_tasks
-from cloud_costs.airflow.versions import BACKOFF, RETRY_POLICY
+from cloud_costs.airflow.versions import BACKOFF, RETRY_POLICY, log_url
 
 RETRIES = {
     "retries": 3,
@@ -52,7 +52,7 @@ def check_budgets() -> list[str]:
 @task
 def tell(ti: Any = None) -> list[str]:
     """Send what is news to the channels of alerts and of budgets."""
-    return airflow_tasks.tell(ti.log_url)
+    return airflow_tasks.tell(log_url(ti))
 
 
 @dag(

@@ -33,6 +33,11 @@ AirflowException, AirflowNotFoundException, AirflowSkipException = (
 BACKOFF: Any = 2.0 if tuple(map(int, version("apache-airflow-core").split(".")[:2])) >= (3, 2) else True
 
 
+def log_url(ti: Any) -> str:
+    """Return the address of a task's log; before 3.1, where a task does not know it, Airflow's own."""
+    return str(getattr(ti, "log_url", None) or conf.get("api", "base_url", fallback=""))
+
+
 def _retry_policy() -> Mapping[str, Any]:
     """Return the setting by which tasks fail at once where trying again changes nothing.
 
