@@ -31,7 +31,11 @@ from cloud_costs.months import MONTH_PATTERN
 
 COSTS = Asset("cloud_costs")
 PUBLISHED = AssetAlias("cloud_costs_published")
-LABEL = "{{ task.op_kwargs['month']['source'] }} {{ task.op_kwargs['month']['billing_month'] }}"
+# Airflow 3.0 does not know the month yet when it makes the label.
+LABEL = (
+    "{% set month = task.op_kwargs['month'] %}"
+    "{{ month['source'] ~ ' ' ~ month['billing_month'] if month is mapping else ti.map_index }}"
+)
 SOURCES = airflow_tasks.configured_names()
 MONTH: dict[str, Any] = {"type": ["null", "string"], "pattern": MONTH_PATTERN}
 

@@ -32,8 +32,8 @@ DAG, CHECK_DAG = (
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 READ_VARIABLE = re.compile(r"""environ(?:\.get\(|\[)"([A-Z][A-Z0-9_]+)"|envvar="([A-Z][A-Z0-9_]+)\"""")
-# Folders that exist on one machine only; image and container paths are /opt/airflow and /usr.
-MACHINE_PATH = re.compile(r"(?<![\w./{-])/(?:home|root|work|Users|workspace|mnt)/[\w.-]+")
+# Folders that exist on one machine only; image and container paths are /opt/airflow, /usr, and Google Composer's.
+MACHINE_PATH = re.compile(r"(?<![\w./{-])(?!/home/airflow/gcs/)/(?:home|root|work|Users|workspace|mnt)/[\w.-]+")
 REGISTRY = re.compile(r"https?://[\w.-]*(?:pypi|pythonhosted|npmjs|crates\.io|artifactory|nexus|devpi)[\w.-]*")
 
 
@@ -313,7 +313,8 @@ def test_rules_find_what_is_wrong(tmp_path: Path) -> None:
         "/home/someone",
         "https://pypi.example.org",
     ]
-    assert of_one_machine("/opt/airflow/include, s3://bucket/home/x, docs/home/y") == []
+    assert of_one_machine("/opt/airflow/include, s3://bucket/home/x, docs/home/y, /home/airflow/gcs/dags") == []
+    assert of_one_machine("/home/airflow/notes") == ["/home/airflow"]
     page = tmp_path / "page.md"
     page.write_text("# A heading, of `code`\n[a](gone.md) [b](#a-heading-of-code) [c](#nowhere) [d](page.md)\n")
     assert broken_links(page) == ["page.md: gone.md", "page.md: #nowhere"]

@@ -12,7 +12,9 @@ from typing import Any, Literal, cast
 import psycopg
 from psycopg import sql
 
-from cloud_costs.layout import SQL as FOLDER
+from cloud_costs import layout
+
+FOLDER = layout.SQL
 
 
 @dataclass(frozen=True)

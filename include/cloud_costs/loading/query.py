@@ -60,10 +60,7 @@ class Answer:
     def batches(self) -> "pa.RecordBatchReader":
         """Return the rows as Arrow's record batches of 10,000 rows."""
         with _as_ours():
-            # The second name is the only one in older versions of DuckDB, and deprecated in newer ones.
-            read = getattr(self.result, "to_arrow_reader", None) or self.result.fetch_record_batch
-            reader: pa.RecordBatchReader = read(10_000)
-            return reader
+            return self.result.to_arrow_reader(10_000)
 
 
 @contextmanager
