@@ -81,4 +81,4 @@ def test_plugin_costs_other_components_nothing(metadata):
     ).stdout.splitlines()[-1]
     seconds, *loaded = shown.split()
     assert float(seconds) < 0.05
-    assert set(loaded) == {"cloud_costs", "cloud_costs.airflow", "cloud_costs.airflow.costs_page"}
+    assert set(loaded) == {"cloud_costs", *(f"cloud_costs.airflow{name}" for name in ("", ".costs_page", ".plugin"))}
