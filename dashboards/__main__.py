@@ -16,6 +16,7 @@ from dashboards.commitments import commitments
 from dashboards.data_quality import data_quality
 from dashboards.engineering import engineering
 from dashboards.executive import executive
+from dashboards.insights import insights
 from dashboards.sql import SCHEMA, in_schema
 from dashboards.variables import AIRFLOW
 
@@ -25,6 +26,7 @@ DASHBOARDS = {
     "engineering": engineering,
     "commitments": commitments,
     "data-quality": data_quality,
+    "insights": insights,
 }
 
 

@@ -1,4 +1,4 @@
-"""The panels of the dashboards, in one look: numbers, bars over time, and tables whose rows lead to the Costs page."""
+"""The panels of the dashboards, in one look: numbers, bars and lines over time, and tables that lead to the Costs page."""
 
 from collections.abc import Mapping, Sequence
 
@@ -86,6 +86,16 @@ def bars(title: str, description: str, sql: str, unit: str = MONEY, span: int = 
     panel.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
     legend = common.VizLegendOptions().display_mode(LegendDisplayMode.TABLE).placement(LegendPlacement.RIGHT)
     return panel.legend(legend.show_legend(True).calcs(["sum"]).sort_by("Total").sort_desc(True))
+
+
+def lines(title: str, description: str, sql: str, span: int = 12) -> AnyPanel:
+    """Return a panel with lines of amounts over time, from the columns `time`, `metric` and `value`."""
+    panel = timeseries.Panel().title(title).description(description).datasource(SOURCE)
+    panel.with_target(Query(sql, "time_series")).interval("1d").height(9).span(span)
+    panel.unit(MONEY).decimals(2).draw_style(GraphDrawStyle.LINE).line_width(2).fill_opacity(0)
+    panel.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+    legend = common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+    return panel.legend(legend.show_legend(True))
 
 
 def rows(

@@ -39,6 +39,50 @@ from published_months where source = 'ca' and billing_period = '2025-03-01';
 update load_history set note = 'not compared'
 where source = 'ca' and billing_period = '2025-03-01' and status = 'published'
 """
+# Events, forecasts and budgets, with the sums that `costs` has; and some that no panel may show in dollars.
+INSIGHTS = """
+insert into anomalies (
+    source, currency, service, first_date, last_date, expected, actual, impact, severity, kind, status, running,
+    explanation, news
+)
+select
+    source, 'USD', service, '2025-03-10', '2025-03-12', 1, sum(effective_cost), sum(effective_cost) - 1, 'high',
+    'anomaly', case source when 'cup' then 'open' else 'expected' end, false, '{}', true
+from costs
+where source in ('cup', 'azure') and charge_category = 'Usage' and date between '2025-03-10' and '2025-03-12'
+group by source, service
+union all
+select
+    'cup', currency, 'x', '2025-03-10', '2025-03-12', 1, 1000001, 1000000, 'high', 'anomaly', status, false, '{}', true
+from (values ('EUR', 'open'), ('USD', 'merged')) as others (currency, status);
+
+insert into forecasts (as_of, source, currency, month, metric, to_date, expected, low, high)
+select
+    as_of, null, 'USD', date_trunc('month', as_of::timestamp), 'billed', sum(cost), sum(cost) * 2, sum(cost),
+    sum(cost) * 3
+from costs
+inner join unnest('{2025-01-10,2025-01-20,2025-02-20,2025-03-12,2025-03-20}'::date[]) as as_of on
+    date between date_trunc('month', as_of::timestamp) and as_of
+group by as_of
+union all
+select '2025-03-20', source, currency, '2025-03-01', metric, 1, 2, 1, 3
+from
+    unnest('{cup,NULL}'::text[], '{USD,EUR}'::text[]) as scopes (source, currency)
+cross join unnest('{billed,effective}'::text[]) as metric;
+
+insert into budgets
+select name, 1000, currency, 'month', 'billed', '{}', '{}'
+from (values ('clouds', 'USD'), ('others', 'EUR')) as names (name, currency);
+
+insert into budget_status
+select
+    name, month, month + interval '1 month' - interval '1 day', month, 1000, budget_currency, sum(cost), sum(cost) * 2,
+    1, 2, 0, 'exceeded', '{}'
+from costs_by_month
+cross join (values ('clouds', 'USD'), ('others', 'EUR'), ('removed', 'USD')) as names (name, budget_currency)
+where currency = 'USD' and month between '2025-01-01' and '2025-03-01'
+group by name, month, budget_currency
+"""
 
 
 @dataclass(frozen=True)

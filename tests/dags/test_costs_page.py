@@ -20,6 +20,14 @@ spec.loader.exec_module(importlib.util.module_from_spec(spec))
 print(time.process_time() - began, *sorted(set(sys.modules) - before))
 """
 
+EVENT = """
+    insert into anomalies (
+        source, currency, first_date, last_date, expected, actual, impact, severity, kind, running, explanation, news
+    )
+    values ('cup', 'USD', '2025-01-01', '2025-01-02', 1, 2, 1, 'low', 'anomaly', false, '{}', true)
+    returning anomaly_id
+"""
+
 
 @pytest.fixture
 def server(metadata, configure):
@@ -68,6 +76,43 @@ def test_browser_without_a_login_is_led_to_it_and_back(server):
     assert (answer.status_code, answer.headers["Location"]) == (303, f"./../api/v2/auth/login?{back}")
     answer = client.get(f"/api/v2/auth/login?{back}", follow_redirects=False)
     assert answer.headers["Location"].endswith(f"/auth/login?{back}")
+
+
+def test_decision_needs_the_right_to_trigger_the_dag(server, database, query, postgres, monkeypatch):
+    """Airflow's own roles: a viewer reads, and a user triggers."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    client, viewer = server
+    user = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="ana", role="user"))
+    there = {"conn_type": "postgres", "host": str(postgres.socket_dir), "port": postgres.port, "schema": "postgres"}
+    monkeypatch.setenv("AIRFLOW_CONN_COSTS_READER", json.dumps({**there, "login": database.reader}))
+    monkeypatch.setenv("AIRFLOW_CONN_COSTS_DB", json.dumps({**there, "login": f"{database.schema}_loader"}))
+    [(number,)] = query(EVENT)
+
+    def decide(token, **headers):
+        client.cookies.clear()
+        client.cookies.set("_token", token)
+        sent = {"Sec-Fetch-Site": "same-origin", **headers}
+        answer = client.post(f"/cloud-costs/api/anomalies/{number}", json={"action": "acknowledge"}, headers=sent)
+        return answer.status_code, answer.json().get("detail")
+
+    def session(token):
+        return client.get("/cloud-costs/api/session", headers={"Authorization": f"Bearer {token}"}).json()
+
+    assert session(viewer) == {"person": "kim", "may_decide": False, "token": None}
+    allowed = session(user)
+    assert (allowed["person"], allowed["may_decide"]) == ("ana", True)
+    good = {"X-CSRF-Token": allowed["token"]}
+    assert decide("forged", **good)[0] in (401, 403)
+    assert decide(viewer, **good) == (403, "You may not decide about anomalies.")
+    assert decide(user)[0] == 403
+    assert decide(user, **good, **{"Sec-Fetch-Site": "cross-site"})[0] == 403
+    assert query("select count(*) from anomaly_actions") == [(0,)]
+    assert decide(user, **good) == (200, None)
+    assert query("select status, action, person from anomalies inner join anomaly_actions using (anomaly_id)") == [
+        ("acknowledged", "acknowledge", "ana")
+    ]
 
 
 @pytest.mark.alone

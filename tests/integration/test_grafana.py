@@ -12,7 +12,7 @@ from typing import Any
 import grafana
 import psycopg
 import pytest
-from dashboard_reader import HISTORY, Chosen, Reader, Row
+from dashboard_reader import HISTORY, INSIGHTS, Chosen, Reader, Row
 from grafana import Statement
 from psycopg.rows import dict_row
 
@@ -41,10 +41,11 @@ SOME = Chosen(
 
 @pytest.fixture(scope="module")
 def reader(postgres: Server, demo: Database) -> Iterator[Reader]:
-    """The demo's tables, and in one transaction what the demo does not have: a restatement, and a load that failed."""
+    """The demo's tables, and in one transaction what the demo does not have: a restatement, a failed load, insights."""
     with psycopg.connect(postgres.uri(), row_factory=dict_row) as connection:
         connection.execute(f'set local search_path to "{demo.schema}"')
         connection.execute(HISTORY)
+        connection.execute(INSIGHTS)
         yield Reader(connection, demo)
         connection.rollback()
 
@@ -158,6 +159,7 @@ def rounded(share: Decimal) -> Decimal:
 def test_choosing_every_option_is_choosing_all(dashboard: str, reader: Reader) -> None:
     chosen = NOW if dashboard == "data-quality" else EVERYTHING
     total = {"executive": "Effective (${currency})", "engineering": "Cost (${currency})", "data-quality": "Loads"}
+    total["insights"] = "Anomalies (${currency})"
     title = total.get(dashboard, "Commitments (${currency})")
     (statement,) = (one for one in STATEMENTS if (one.dashboard, one.title) == (dashboard, title))
     expected = reader.show(statement, chosen)
@@ -310,6 +312,57 @@ def test_published_months_add_up_to_their_lines(reader: Reader) -> None:
             "where ctid = (select min(ctid) from costs_by_month where cost is not null)"
         )
         assert [row["Difference"] for row in reader.show(statement, NOW)][:2] == [Decimal("-0.0000000001"), 0]
+
+
+# --- insights
+
+
+def test_insights_have_the_sums_of_costs(reader: Reader) -> None:
+    shown = {one.title: reader.show(one, EVERYTHING) for one in STATEMENTS if one.dashboard == "insights"}
+
+    def number(title: str) -> Any:
+        (row,) = shown.pop(title)
+        return next(iter(row.values()))
+
+    def costs(amount: str, condition: str) -> Decimal:
+        (row,) = reader.rows(f'select sum({amount}) as total from "{reader.schema}".costs where {condition}')
+        found: Decimal = row["total"]
+        return found
+
+    events = "charge_category = 'Usage' and date between '2025-03-10' and '2025-03-12' and source in"
+    anomalies = shown.pop("Anomalies (${currency})")
+    assert {row["Source"] for row in anomalies} == {"azure", "cup"}
+    assert sum(row["Cost"] for row in anomalies) == costs("effective_cost", f"{events} ('azure', 'cup')")
+    still_open = [row for row in anomalies if row["Status"] == "open"]
+    assert number("Open anomalies") == len(still_open) > 1
+    assert number("Above expected (${currency})") == sum(row["Above expected"] for row in still_open)
+    assert sum(row["Cost"] for row in still_open) == costs("effective_cost", f"{events} ('cup')")
+
+    months = {
+        month: costs("cost", f"date_trunc('month', date::timestamp) = '{month}-01'")
+        for month in ("2025-01", "2025-02", "2025-03")
+    }
+    budgets = shown.pop("Budgets (${currency})")
+    assert {row["Budget"] for row in budgets} == {"clouds"}
+    assert {row["From"][:7]: row["Spent"] for row in budgets} == months
+    assert {row["Spent share"] * 1000 for row in budgets} == set(months.values())
+    assert number("Budgets at risk or exceeded") == 1
+
+    so_far = costs("cost", "date between '2025-03-01' and '2025-03-20'")
+    assert number("Expected month (${currency})") == so_far * 2
+    lines = shown.pop("Where the month will end, as of each day (${currency})")
+    assert len(lines) == 5 * 4
+    assert [row["value"] for row in lines if row["metric"] == "so far"][-1] == so_far
+    against = shown.pop("Forecasts against actual (${currency})")
+    assert {row["Month"]: row["Actual until now"] for row in against} == months
+    assert [row["As of"] for row in against] == ["2025-03-12", "2025-02-20", "2025-01-10"]
+    assert all(row["Difference"] == row["Actual until now"] - row["Expected"] for row in against)
+    sources = shown.pop("Newest month by source (${currency})")
+    assert [(row["Source"], row["Amount"], row["Expected"]) for row in sources] == [
+        ("cup", "billed", 2),
+        ("cup", "effective", 2),
+    ]
+    assert not shown
 
 
 # --- currencies

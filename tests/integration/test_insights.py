@@ -92,6 +92,9 @@ def test_event_is_told_once_at_its_level_with_exact_amounts(bill: Bill, query: Q
     assert explanation["usage types"][0]["value"] == "Usage:planted"
     assert explanation["resources"][0]["value"] == f"AmazonEC2-{WEB}"
     assert explanation["tag user:team"][0]["value"] == "web"
+    days = {day["date"]: Decimal(day["expected"]) for day in explanation["days"]}
+    assert list(days) == [f"2025-05-{day}" for day in range(12, 20)]
+    assert sum(days.values()) == actual - impact
     [line] = [line for line in news if line.startswith("#")]
     assert f"{exact:,.2f}" in line
     assert "crafted, account 000000000011, Amazon Elastic Compute Cloud" in line

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -13,33 +14,19 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 from conftest import in_schema
-from fastapi import HTTPException, Request
 from hostile import HOSTILE
+from page_app import BROWSER, app_of, client_of, explore, get
 from page_bills import DIMENSIONS, FEBRUARY, JANUARY, METRICS, load_bills, read_costs, sums
 from roles import reading
 from starlette.testclient import TestClient
 
 from cloud_costs.database.postgres import Database
-from cloud_costs.page.app import create_app
-from cloud_costs.page.costs import Costs
 from cloud_costs.page.pool import Pool
 from cloud_costs.page.problems import Refusal
 from cloud_costs.publishing.load import load_raw
 from cloud_costs.storage.local import LocalStorage
 
-BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 SECRET = "a-password-that-no-page-may-show"
-
-
-def guard(request: Request) -> None:
-    """Stand in for Airflow's guard; tests/dags has the real one."""
-    allowed = {"yes": 200, "no right": 403}.get(request.headers.get("X-Login", "yes"), 401)
-    if allowed != 200:
-        raise HTTPException(allowed)
-
-
-def app_of(database: Database, sources: Any = (), size: int = 4, seconds: float = 10.0) -> Any:
-    return create_app(Costs(Pool(database, size, seconds), lambda: sources), guard, lambda: "Kim")
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +46,7 @@ def costs(loaded):
 def client(postgres, loaded):
     """The app, which reads as the reader."""
     database, sources = loaded
-    return TestClient(app_of(reading(postgres, database), sources))
-
-
-def get(client: TestClient, path: str, **parameters: Any) -> Any:
-    answer = client.get(f"/api/{path}", params=parameters)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def explore(client: TestClient, **parameters: Any) -> Any:
-    if "first" in parameters:
-        parameters = {**parameters, "from": parameters.pop("first"), "to": parameters.pop("last")}
-    return get(client, "explore", **parameters)
+    return client_of(postgres, database, sources)
 
 
 def totals_of(answer: Any) -> dict[tuple[str, ...], Decimal]:
@@ -538,12 +513,13 @@ def test_context_names_everything_to_ask_for(client):
 
 
 def test_everything_is_behind_the_guard(client):
-    paths = {route.path for route in client.app.routes}
-    assert paths >= {"/", "/explore", "/api/explore.csv", "/api/openapi.json", "/static/{version}/{name:path}"}
-    for path in paths:
-        path = path.replace("{load_id}", "1").replace("{version}", "x").replace("{name:path}", "plotly.min.js")
+    routes = {(route.path, method) for route in client.app.routes for method in route.methods}
+    paths = {"/", "/explore", "/api/explore.csv", "/api/openapi.json", "/static/{version}/{name:path}", "/budgets"}
+    assert routes >= {(path, "GET") for path in paths} | {("/api/anomalies/{anomaly_id}", "POST")}
+    for path, method in routes:
+        path = re.sub(r"\{\w+_id\}", "1", path).replace("{version}", "x").replace("{name:path}", "plotly.min.js")
         for login, status in (("none", 401), ("no right", 403)):
-            answer = client.get(path, headers={"X-Login": login}, follow_redirects=False)
+            answer = client.request(method, path, headers={"X-Login": login}, follow_redirects=False)
             assert (path, answer.status_code) == (path, status)
             assert answer.json()["hint"]
     for path in ("/docs", "/redoc", "/openapi.json", "/nowhere"):
@@ -580,6 +556,10 @@ def test_description_has_every_answer(client):
         "loads/{load_id}",
         "changes",
         "months",
+        "anomalies",
+        "anomalies/{anomaly_id}",
+        "budgets",
+        "session",
     ):
         answers = description["paths"][f"/api/{name}"]["get"]["responses"]
         assert {"200", "401", "403", "422", "503"} <= set(answers)

@@ -32,7 +32,7 @@ def links(value: Any) -> list[str]:
 def test_files_are_what_the_generator_writes() -> None:
     written = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
     assert written == files(), "run make dashboards"
-    assert len(written) == 4
+    assert len(written) == 5
 
 
 def test_another_schema_and_address_of_airflow_reach_every_place() -> None:
@@ -89,11 +89,16 @@ def queries(name: str) -> list[str]:
     return [one["query"] for one in variables(DOCUMENTS[name]).values() if one["type"] == "query"]
 
 
+# Pages of one row of a table, and the column that names it.
+ROWS = {"loads": "Load", "anomalies": "Anomaly"}
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_to_the_costs_page(name: str) -> None:
     found = links(DOCUMENTS[name])
     assert len(found) > 3
-    pages = ("", "explore", "commitments", "months", "changes", r"loads/\$\{__data\.fields\.Load:percentencode\}")
+    pages = ["", "explore", "commitments", "months", "changes", "anomalies", "budgets"]
+    pages += [rf"{one}/\$\{{__data\.fields\.{name}:percentencode\}}" for one, name in ROWS.items()]
     for link in found:
         assert re.fullmatch(rf"\$\{{airflow\}}/cloud-costs/({'|'.join(pages)})(\?.*)?", link), link
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DAG_ID = "cloud_costs"
+INSIGHTS_DAG_ID = "cloud_costs_insights"
 READER = "costs_reader"
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -42,18 +43,35 @@ class Lazy:
 
 def create_app() -> "FastAPI":
     """Return the app behind Airflow's login, for whoever may read the DAG."""
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
     from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+    from airflow.configuration import conf
+    from fastapi import HTTPException, Request
 
+    from cloud_costs.airflow import connections
     from cloud_costs.config.sources import load_sources
     from cloud_costs.page.app import create_app as create
     from cloud_costs.page.costs import Costs
+    from cloud_costs.page.decisions import Decisions
     from cloud_costs.page.pool import Pool
+
+    # As Airflow itself asks before it triggers a run.
+    triggers = requires_access_dag("POST", DagAccessEntity.RUN, param_dag_id=INSIGHTS_DAG_ID)
 
     def name_of(user: GetUserDep) -> str:
         return str(user.get_name())
 
-    pool = Pool(_database(), _connections())
-    return create(Costs(pool, load_sources), requires_access_dag("GET", param_dag_id=DAG_ID), name_of)
+    def may_decide(request: Request, user: GetUserDep) -> bool:
+        try:
+            triggers(request, user)
+        except HTTPException:
+            return False
+        return True
+
+    costs = Costs(Pool(_database(), _connections()), load_sources)
+    # All API servers have this secret, which signs what they hand out.
+    decisions = Decisions(connections.database(), conf.get_mandatory_value("api", "secret_key"))
+    return create(costs, requires_access_dag("GET", param_dag_id=DAG_ID), name_of, may_decide, decisions)
 
 
 def _connections() -> int:

@@ -15,6 +15,10 @@ Action = Literal["acknowledge", "mute", "expect"]
 STATUS: dict[str, str] = {"acknowledge": "acknowledged", "mute": "muted", "expect": "expected"}
 
 
+class NoSuchEvent(ConfigError):
+    """There is no event of this number, or none that can be decided about any more."""
+
+
 def act(
     database: Database,
     anomaly_id: int,
@@ -22,17 +26,19 @@ def act(
     person: str,
     note: str | None = None,
     muted_until: date | None = None,
+    wait: float | None = None,
 ) -> None:
     """Record a decision about an event.
 
-    `muted_until` is for `mute`: no event of the same scope that begins until this day is told. Raises `ConfigError`
-    where there is no such event, or where a restatement took it away.
+    `muted_until` is for `mute`: no event of the same scope that begins until this day is told. `wait` has the seconds to
+    wait for other writers of insights; without it, it waits as long as they take. Raises `NoSuchEvent` where there is
+    no such event, or where a restatement took it away.
     """
     if not person.strip():
         raise ConfigError("who decides? name the person")
     if (action == "mute") != (muted_until is not None):
         raise ConfigError("mute needs a day until which, and the other actions have none")
-    with writing(database) as connection:
+    with writing(database, wait) as connection:
         changed = connection.execute(
             sql.SQL(
                 "update {} set status = %s, muted_until = coalesce(%s, muted_until) "
@@ -41,7 +47,7 @@ def act(
             [STATUS[action], muted_until, anomaly_id],
         )
         if not changed.rowcount:
-            raise ConfigError(f"anomaly {anomaly_id}: there is no such event, or a restatement took it away")
+            raise NoSuchEvent(f"anomaly {anomaly_id}: there is no such event, or a restatement took it away")
         connection.execute(
             sql.SQL(
                 "insert into {} (anomaly_id, action, person, note, muted_until) values (%s, %s, %s, %s, %s)"

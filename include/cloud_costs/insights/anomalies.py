@@ -7,7 +7,7 @@ complete when they were first seen, and became out of line later, are told as a 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -71,6 +71,14 @@ class Row:
             and self.first_date <= finding.last_date + timedelta(days=QUIET)
             and (covers(self.scope, finding.scope) or covers(finding.scope, self.scope))
         )
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What an event cost, exact, in all and on each of its days with costs."""
+
+    total: Decimal
+    days: Mapping[date, Decimal]
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,7 @@ def _of_scope(finding: Finding, row: Row, sure: date) -> Finding:
     return replace(finding, account_id=scope[0], service=scope[1], first_date=min(first, finding.last_date))
 
 
-def _actual(place: _Place, findings: Sequence[Finding | Row]) -> list[Decimal]:
+def _actual(place: _Place, findings: Sequence[Finding | Row]) -> list[Actual]:
     """Return what the days of events cost, exact."""
     if not findings:
         return []
@@ -195,10 +203,10 @@ def _actual(place: _Place, findings: Sequence[Finding | Row]) -> list[Decimal]:
             "lasts": [one.last_date for one in findings],
         },
     ).fetchall()
-    return [actual for _, actual in rows]
+    return [Actual(total, dict(zip(dates or (), amounts or (), strict=True))) for _, total, dates, amounts in rows]
 
 
-def _insert(place: _Place, finding: Finding, actual: Decimal, rows: Sequence[Row], in_detail: bool) -> None:
+def _insert(place: _Place, finding: Finding, actual: Actual, rows: Sequence[Row], in_detail: bool) -> None:
     muted = any(
         row.muted_until and row.muted_until >= finding.first_date and covers(row.scope, finding.scope) for row in rows
     )
@@ -211,31 +219,43 @@ def _insert(place: _Place, finding: Finding, actual: Decimal, rows: Sequence[Row
         "kind": "restatement" if restated else "anomaly",
         "status": "muted" if muted else "open",
         "news": recent or restated,
-        "explanation": Jsonb(explain(place.connection, place.database, finding, in_detail and (recent or restated))),
+        "explanation": Jsonb(_explanation(place, finding, actual, in_detail and (recent or restated))),
     }
     place.connection.execute(_compose(place.database, "insert_anomaly"), values)
 
 
-def _update(place: _Place, row: Row, finding: Finding, actual: Decimal, in_detail: bool) -> None:
+def _update(place: _Place, row: Row, finding: Finding, actual: Actual, in_detail: bool) -> None:
     """Bring a row up to date. One that a restatement had taken back, and another brings again, is open again."""
     explanation = row.explanation
     was = (row.scope, row.first_date, row.last_date, row.actual)
-    if was != (finding.scope, finding.first_date, finding.last_date, actual):
-        explanation = explain(place.connection, place.database, finding, in_detail and row.news)
+    if was != (finding.scope, finding.first_date, finding.last_date, actual.total):
+        explanation = _explanation(place, finding, actual, in_detail and row.news)
     values = {**_values(place, finding, actual), "id": row.anomaly_id, "explanation": Jsonb(explanation)}
     place.connection.execute(_compose(place.database, "update_anomaly"), values)
 
 
-def _values(place: _Place, finding: Finding, actual: Decimal) -> dict[str, Any]:
-    expected = (actual - Decimal(finding.impact)).quantize(CENT)
+def _explanation(place: _Place, finding: Finding, actual: Actual, in_detail: bool) -> dict[str, Any]:
+    days = [{"date": f"{day}", "expected": f"{amount:f}"} for day, amount in _expected(finding, actual).items()]
+    return {**explain(place.connection, place.database, finding, in_detail), "days": days}
+
+
+def _expected(finding: Finding, actual: Actual) -> dict[date, Decimal]:
+    """Return what each day of an event should have cost, to the cent; a day in line should cost what it does."""
+    days = [finding.first_date + timedelta(days=at) for at in range((finding.last_date - finding.first_date).days + 1)]
+    return {
+        day: (actual.days.get(day, Decimal(0)) - Decimal(finding.excess.get(day, 0.0))).quantize(CENT) for day in days
+    }
+
+
+def _values(place: _Place, finding: Finding, actual: Actual) -> dict[str, Any]:
+    expected = sum(_expected(finding, actual).values(), Decimal(0))
     return {
         "account_id": finding.account_id,
         "service": finding.service,
         "first_date": finding.first_date,
         "last_date": finding.last_date,
         "expected": expected,
-        "actual": actual,
-        "impact": actual - expected,
+        "actual": actual.total,
         "severity": _severity(place, finding),
         "running": finding.running,
         "version": place.days.version,
@@ -278,7 +298,7 @@ def _merge(place: _Place, row: Row, parts: Sequence[Row]) -> None:
 
 def _settle(place: _Place, rows: Sequence[Row]) -> None:
     """End the events that nothing finds any more: a restatement took their cause away, or they are over."""
-    for row, actual in zip(rows, _actual(place, rows), strict=True):
+    for row, actual in zip(rows, [one.total for one in _actual(place, rows)], strict=True):
         sign = 1 if row.impact >= 0 else -1
         over = row.last_date < place.days.complete - timedelta(days=QUIET)
         if actual == row.actual:

@@ -6,7 +6,7 @@ What these events explain is taken out. Then the sums over accounts, over servic
 at, for changes that are too small in each series and large in their sum.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -62,6 +62,8 @@ class Finding:
     accepted: bool
     impact: float
     parts: Sequence[Part] = field(default_factory=tuple)
+    excess: Mapping[date, float] = field(default_factory=dict)
+    """What each day adds to the impact."""
 
     @property
     def scope(self) -> Scope:
@@ -155,7 +157,7 @@ def _tell(grid: Grid, events: Sequence[Event]) -> Finding:
         max(event.last for event in events),
         any(event.running for event in events),
         all(event.accepted for event in events),
-        total,
+        _excess(grid, events),
         parts,
     )
 
@@ -167,12 +169,23 @@ def _finding(
     last: int,
     running: bool,
     accepted: bool,
-    impact: float,
+    excess: Mapping[date, float],
     parts: Iterable[Part],
 ) -> Finding:
     largest = sorted(parts, key=lambda part: -abs(part.impact))[:MAX_PARTS]
     days = (grid.start + timedelta(days=first), grid.start + timedelta(days=last))
-    return Finding(grid.source, grid.currency, *scope, *days, running, accepted, impact, tuple(largest))
+    impact = sum(excess.values())
+    return Finding(grid.source, grid.currency, *scope, *days, running, accepted, impact, tuple(largest), excess)
+
+
+def _excess(grid: Grid, events: Iterable[Event]) -> dict[date, float]:
+    """Return what each day was off, in all of the events."""
+    found: dict[date, float] = {}
+    for event in events:
+        for number, excess in enumerate(event.excess, event.first):
+            day = grid.start + timedelta(days=number)
+            found[day] = found.get(day, 0.0) + float(excess)
+    return dict(sorted(found.items()))
 
 
 def _sums(grid: Grid, without: Floats, limits_of: LimitsOf, level: int, begin: int) -> Iterable[Finding]:
@@ -205,7 +218,8 @@ def _told_sum(grid: Grid, scope: Scope, event: Event, without: Floats, rows: Seq
     before = without[rows, max(0, event.first - BEFORE) : event.first]
     off = days.sum(axis=1) - before.mean(axis=1) * days.shape[1]
     parts = [Part(*grid.keys[rows[at]], float(off[at])) for at in map(int, np.flatnonzero(off * event.sign > 0))]
-    return _finding(grid, scope, event.first, event.last, event.running, event.accepted, event.impact, parts)
+    excess = _excess(grid, [event])
+    return _finding(grid, scope, event.first, event.last, event.running, event.accepted, excess, parts)
 
 
 def _add(sums: list[Finding], one: Finding, told: Sequence[Finding]) -> None:

@@ -23,12 +23,16 @@ def turn(connection: Connection, database: Database, what: str) -> Iterator[None
 
 
 @contextmanager
-def writing(database: Database) -> Iterator[Connection]:
+def writing(database: Database, wait: float | None = None) -> Iterator[Connection]:
     """Open a transaction that sees the costs of one moment, and that no other writer of insights runs beside.
 
-    All that is written is there after it, or nothing: a task that is killed can be run again.
+    All that is written is there after it, or nothing: a task that is killed can be run again. `wait` has the seconds to
+    wait for other writers at most.
     """
-    # The lock comes before the transaction: its snapshot has to be newer than what another writer left.
-    with database.session() as connection, turn(connection, database, "insights"), connection.transaction():
-        connection.execute(sql.SQL("set transaction isolation level repeatable read"))
-        yield connection
+    with database.session() as connection:
+        if wait is not None:
+            connection.execute("select set_config('lock_timeout', %s, false)", [f"{wait:g}s"])
+        # The lock comes before the transaction: its snapshot has to be newer than what another writer left.
+        with turn(connection, database, "insights"), connection.transaction():
+            connection.execute(sql.SQL("set transaction isolation level repeatable read"))
+            yield connection

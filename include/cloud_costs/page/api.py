@@ -1,4 +1,7 @@
-"""The JSON API of the page: everything that the page shows, and nothing that it could change."""
+"""The JSON API of the page: everything that it shows of costs and loads, and nothing that it could change.
+
+`insights_api` has the rest.
+"""
 
 from collections.abc import Callable
 from datetime import datetime

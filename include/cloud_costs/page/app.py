@@ -18,8 +18,9 @@ from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from cloud_costs.page import api, assets
+from cloud_costs.page import api, assets, insights_api
 from cloud_costs.page.costs import Costs
+from cloud_costs.page.decisions import Decisions
 from cloud_costs.page.models import Problem
 from cloud_costs.page.problems import WRONG, Refusal
 
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _TEMPLATES = Jinja2Templates(directory=Path(__file__).parent / "templates")
 # The pages by their path; the overview is at the root.
-VIEWS = ("explore", "commitments", "changes", "months", "charges", "lines")
+VIEWS = ("explore", "anomalies", "budgets", "commitments", "changes", "months", "charges", "lines")
 SECURITY = {
     # Plotly.js sets styles of elements; it needs no other permission.
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -43,10 +44,12 @@ WORDS = {
 Guard = Callable[..., Any]
 
 
-def create_app(costs: Costs, guard: Guard, user: Callable[..., str]) -> FastAPI:
+def create_app(
+    costs: Costs, guard: Guard, user: Callable[..., str], may_decide: Callable[..., bool], decisions: Decisions
+) -> FastAPI:
     """Return the app. `guard` raises HTTP 401 or 403 for who may not see it, and `user` tells who asks.
 
-    Both are dependencies of FastAPI.
+    `may_decide` tells whether they may decide about anomalies. These three are dependencies of FastAPI.
     """
     app = FastAPI(
         title="Cloud Costs",
@@ -59,6 +62,7 @@ def create_app(costs: Costs, guard: Guard, user: Callable[..., str]) -> FastAPI:
         servers=[{"url": ".."}],
     )
     app.include_router(api.router(costs, description_of(app)))
+    app.include_router(insights_api.router(costs, user, may_decide, decisions))
     _add_static(app)
     _add_pages(app, user)
     app.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=1)
@@ -121,6 +125,7 @@ def _add_pages(app: FastAPI, user: Callable[..., str]) -> None:
     for view in VIEWS:
         add(f"/{view}", view)
     add("/loads/{load_id}", "load")
+    add("/anomalies/{anomaly_id}", "anomaly")
 
 
 async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -141,13 +141,20 @@ class OverviewTotals(Model):
     effective_cost: Comparison
 
 
-class Forecast(Model):
-    """What the month is expected to end at."""
+class Expected(Model):
+    """What the whole month is expected to cost, and the interval that holds four of five such months."""
 
     expected: Amount
     low: Amount
     high: Amount
-    as_of: date
+
+
+class Forecast(Model):
+    """Where the month will end."""
+
+    as_of: date = Field(description="The last complete day that the forecast knows.")
+    billed_cost: Expected
+    effective_cost: Expected
 
 
 class SourceThrough(Model):
@@ -176,7 +183,7 @@ class Overview(Model):
     other_services: CostsOfOne | None = Field(description="All other services; its value is empty.")
     days: list[CostsOfDay] = Field(description="Of this month and the one before; days after `through` too.")
     movers: list[Mover] = Field(description="The largest change first, in either direction.")
-    forecast: Forecast | None
+    forecast: Forecast | None = Field(description="NULL where none was made, or all days of the month are complete.")
 
 
 class Group(Model):

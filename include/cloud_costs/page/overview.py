@@ -21,6 +21,8 @@ from cloud_costs.page.models import (
     Comparison,
     CostsOfDay,
     CostsOfOne,
+    Expected,
+    Forecast,
     Mover,
     Overview,
     OverviewTotals,
@@ -74,7 +76,7 @@ def overview(costs: Costs, wanted: str | None, connection: Connection, published
         other_services=_others(services[SERVICES:]),
         days=_days(costs, currency, connection, [month, before]),
         movers=_movers(costs, currency, connection, published, cuts, month) if has_before else [],
-        forecast=None,
+        forecast=_forecast(costs, currency, connection, month),
     )
 
 
@@ -177,6 +179,22 @@ def _days(costs: Costs, currency: str, connection: Connection, months: list[date
         CostsOfDay(date=day, billed_cost=cost, effective_cost=effective)
         for day, cost, effective in connection.execute(statement, bound)
     ]
+
+
+def _forecast(costs: Costs, currency: str, connection: Connection, month: date) -> Forecast | None:
+    bound = Bound()
+    statement = sql_files.compose(
+        sql_files.read("page/month_end.sql"),
+        forecasts=costs.database.table("forecasts"),
+        month=bound(month),
+        currency=bound(currency),
+    )
+    rows = connection.execute(statement, bound).fetchall()
+    found = {metric: Expected(expected=expected, low=low, high=high) for metric, _, expected, low, high in rows}
+    as_of = max((row[1] for row in rows), default=month_end(month))
+    if as_of >= month_end(month):
+        return None
+    return Forecast(as_of=as_of, billed_cost=found["billed"], effective_cost=found["effective"])
 
 
 def _movers(

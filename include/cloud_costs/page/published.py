@@ -26,7 +26,13 @@ OPEN_DAYS = 60
 # Days of use that a delivery may lack at its end. A source with no use so near to it has no daily costs.
 LATE_DAYS = 3
 # Every write to a row gives it another xmin: a publication, a load that fails, and a month that is derived again.
-STATE = "select count(*), max(load_id), sum(xmin::text::bigint) from {load_history}"
+# The overview has the newest forecast, which is made after the publication.
+STATE = """
+    select
+        count(*), max(load_id), sum(xmin::text::bigint),
+        (select made_at from {forecasts} order by month desc, as_of desc limit 1)
+    from {load_history}
+"""
 # Seconds. The list of accounts may change without a load, and with it names; and a source becomes stale.
 KEPT = 600
 
@@ -141,7 +147,8 @@ class Catalogue:
 
     def read(self, connection: Connection) -> Published:
         """Return what is published as the transaction of the connection sees it."""
-        statement = sql_files.compose(STATE, load_history=self.database.table("load_history"))
+        tables = {name: self.database.table(name) for name in ("load_history", "forecasts")}
+        statement = sql_files.compose(STATE, **tables)
         row = connection.execute(statement).fetchone() or ()
         state = (*row, now().date(), int(time.monotonic() / KEPT))
         known = self._known

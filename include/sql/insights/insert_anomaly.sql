@@ -6,5 +6,6 @@ insert into {anomalies} (
 )
 values (
     %(source)s, %(currency)s, %(account_id)s, %(service)s, %(first_date)s, %(last_date)s, %(expected)s, %(actual)s,
-    %(impact)s, %(severity)s, %(kind)s, %(status)s, %(running)s, %(explanation)s, %(version)s, %(news)s
+    %(actual)s::numeric - %(expected)s::numeric, %(severity)s, %(kind)s, %(status)s, %(running)s, %(explanation)s,
+    %(version)s, %(news)s
 )

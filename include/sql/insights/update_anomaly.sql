@@ -7,7 +7,7 @@ update {anomalies} set
     last_date = %(last_date)s,
     expected = %(expected)s,
     actual = %(actual)s,
-    impact = %(impact)s,
+    impact = %(actual)s::numeric - %(expected)s::numeric,
     severity = %(severity)s,
     running = %(running)s,
     explanation = %(explanation)s,

@@ -15,9 +15,23 @@ export class ApiError extends Error {
 
 /** Return the answer of `api/<path>`; throw an ApiError. Parameters are pairs, so that one may occur twice. */
 export async function get(path, parameters = [], signal = undefined) {
+  return answered(address(`api/${path}`, parameters), { headers: { Accept: "application/json" }, signal });
+}
+
+/** Send a decision, and return the answer; throw an ApiError. The token proves that it comes from this page. */
+export async function send(path, body) {
+  const { token } = await get("session");
+  return answered(address(`api/${path}`), {
+    method: "POST",
+    headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": token ?? "" },
+    body: JSON.stringify(body),
+  });
+}
+
+async function answered(href, options) {
   let response;
   try {
-    response = await fetch(address(`api/${path}`, parameters), { headers: { Accept: "application/json" }, signal });
+    response = await fetch(href, options);
   } catch (error) {
     if (error.name === "AbortError") {
       throw error;
@@ -35,13 +49,6 @@ async function refusal(response) {
   if (response.status === 401) {
     logInAgain();
     return new ApiError(401, "Your login has ended.", "Load this page again to log in.");
-  }
-  if (response.status === 403) {
-    return new ApiError(
-      403,
-      "You may not see the costs.",
-      "Ask who runs Airflow for the right to read the DAG cloud_costs.",
-    );
   }
   const detail = typeof body?.detail === "string" ? body.detail : `The server answered with error ${response.status}.`;
   return new ApiError(

@@ -95,6 +95,7 @@ function styled(traces) {
       : {
           ...trace,
           line: { color: shade, width: trace.stackgroup ? 0 : 2, dash: faint ? "dot" : "solid" },
+          marker: { color: shade, size: 5 },
           fillcolor: trace.stackgroup ? shade : undefined,
           hoverinfo: "none",
         };
@@ -216,6 +217,41 @@ export function swatch(colour, faint = false) {
   const square = el("span", { class: faint ? "swatch faint" : "swatch", "aria-hidden": "true" });
   square.style.backgroundColor = `var(--${colour})`;
   return square;
+}
+
+/**
+ * Return what each day cost as bars, beside what it should have cost as a line. `days` has `{date, actual, expected}`;
+ * those with something expected are the ones that are told, and have a colour of their own.
+ */
+export function against({ label, days, currency, onClick }) {
+  const dates = days.map((one) => one.date);
+  const of = (value) => days.map((one) => (value(one) === null ? null : decimal.approximate(value(one))));
+  const told = (one) => one.expected !== null;
+  return chart(label, () => ({
+    traces: [
+      { type: "bar", x: dates, y: of((one) => (told(one) ? null : one.actual)), colour: "series-1" },
+      { type: "bar", x: dates, y: of((one) => (told(one) ? one.actual : null)), colour: "series-8" },
+      { type: "scatter", mode: "lines+markers", x: dates, y: of((one) => one.expected), colour: "text" },
+    ],
+    layout: { barmode: "relative", bargap: 0.2, xaxis: { type: "category", ...ticks(dates, "day") } },
+    tell: ({ at }) => tellAgainst(days[at], currency),
+    click: onClick && (({ at }) => onClick(days[at])),
+  }));
+}
+
+function tellAgainst({ date, actual, expected }, currency) {
+  const row = (colour, name, value) =>
+    el("p", { class: "told-row" }, swatch(colour), el("span", { class: "name" }, name), el("span", {}, value));
+  return [
+    el(
+      "p",
+      { class: "told-head" },
+      el("span", {}, format.day(date)),
+      el("strong", {}, `${format.amount(actual)} ${currency}`),
+    ),
+    expected !== null && row("text", "Expected", format.amount(expected)),
+    expected !== null && row("series-8", "Above expected", format.change(decimal.subtract(actual, expected))),
+  ];
 }
 
 /** Return lines over the days of a month. `lines` has `{label, colour, faint, values}`, a value for each day so far. */

@@ -44,7 +44,7 @@ function negate(text) {
   return print({ units: -units, scale });
 }
 
-function subtract(text, other) {
+export function subtract(text, other) {
   return add(text, negate(other));
 }
 

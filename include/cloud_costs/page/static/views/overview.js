@@ -1,5 +1,6 @@
 // Overview: this month so far, against the same days of last month, and what moved most.
 
+import { openOnes } from "../anomaly_parts.js";
 import { get, show } from "../api.js";
 import { lines, stacked, swatch } from "../chart.js";
 import * as dates from "../dates.js";
@@ -11,6 +12,7 @@ import { NAMES, costs, movers } from "../overview_parts.js";
 import * as page from "../page.js";
 
 const content = document.getElementById("content");
+const OPEN_ONES = 3;
 
 /** Return what the address chooses: which cost, and whether the chart adds up. */
 function chosen() {
@@ -26,15 +28,18 @@ async function draw(found) {
   await show(
     content,
     async (signal) => {
-      const answer = await get("overview", [["currency", currency]], signal);
+      const [answer, open] = await Promise.all([
+        get("overview", [["currency", currency]], signal),
+        get("anomalies", [["status", "open"]], signal),
+      ]);
       page.title(format.month(answer.month));
-      return sections(answer, found);
+      return sections(answer, open, found);
     },
     "Overview loaded",
   );
 }
 
-function sections(answer, found) {
+function sections(answer, open, found) {
   const body = el("div", { class: "stack" });
   const redraw = () => fill(body, details(answer, found, change));
   const change = (name, value) => {
@@ -46,7 +51,7 @@ function sections(answer, found) {
     body.querySelector(`input[name="${name}"][value="${focused}"]`)?.focus();
   };
   redraw();
-  return [head(answer, found), cards(answer), body];
+  return [head(answer, found), cards(answer), open.total > 0 && openOnes(open, OPEN_ONES), body];
 }
 
 function head(answer, found) {
@@ -97,7 +102,7 @@ function cards(answer) {
     { class: "cards", "aria-label": "Totals" },
     card("Billed", page.MEANINGS.billed_cost, billed, answer),
     card("Effective", page.MEANINGS.effective_cost, effective, answer),
-    answer.forecast && forecast(answer.forecast, answer.currency),
+    answer.forecast && forecast(answer.forecast, answer),
   );
 }
 
@@ -129,20 +134,22 @@ function card(name, meaning, comparison, answer) {
   );
 }
 
-function forecast(found, currency) {
+function forecast(found, { currency }) {
+  const { billed_cost: billed, effective_cost: effective } = found;
+  const interval = (one) => ["between ", money(one.low, currency), " and ", money(one.high, currency)];
   return el(
     "div",
     { class: "card" },
     el("h2", {}, "Expected at the end of the month"),
-    el("p", { class: "big" }, money(found.expected, currency), " ", el("span", { class: "unit" }, currency)),
     el(
       "p",
-      { class: "quiet" },
-      "Four times of five between ",
-      money(found.low, currency),
-      " and ",
-      money(found.high, currency),
+      { class: "big" },
+      money(billed.expected, currency),
+      " ",
+      el("span", { class: "unit" }, `${currency} billed`),
     ),
+    el("p", { class: "quiet" }, "In four of five cases ", interval(billed)),
+    el("p", { class: "quiet" }, "Effective: ", money(effective.expected, currency), ", ", interval(effective)),
     el("p", { class: "quiet small" }, `As of ${format.day(found.as_of)}.`),
   );
 }

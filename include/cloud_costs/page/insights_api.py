@@ -1,0 +1,91 @@
+"""The JSON API of anomalies and budgets, and the one request that writes: a decision about an anomaly.
+
+Its answers are not kept: they change with the insights, and not with what is published.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+
+from cloud_costs.database.postgres import Connection
+from cloud_costs.page import anomalies, budgets
+from cloud_costs.page.api import MAX_ID, MAX_PAGE, PROBLEMS
+from cloud_costs.page.costs import Costs
+from cloud_costs.page.decisions import HEADER, Decisions
+from cloud_costs.page.insight_models import (
+    Anomalies,
+    AnomalyDetails,
+    Budgets,
+    Decision,
+    Session,
+    Severity,
+    Status,
+)
+from cloud_costs.page.models import Model, Problem
+from cloud_costs.page.published import Published
+
+MAX_VALUES = 100
+Page = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+AnomalyId = Annotated[int, Path(ge=1, le=MAX_ID)]
+SourceNames = Annotated[list[Annotated[str, Query(pattern=r"^[^\x00]*$")]], Query(max_length=MAX_VALUES)]
+DENIED: dict[int | str, dict[str, Any]] = {
+    403: {
+        "model": Problem,
+        "description": "No right to trigger the DAG cloud_costs_insights, another site, or no token of api/session.",
+    }
+}
+
+
+def router(
+    costs: Costs, user: Callable[..., str], may_decide: Callable[..., bool], decisions: Decisions
+) -> APIRouter:
+    """Return the routes. `user` and `may_decide` are dependencies that tell who asks, and whether they may decide."""
+    api = APIRouter(prefix="/api", responses=PROBLEMS)
+
+    @api.get("/anomalies", response_model=Anomalies)
+    def get_anomalies(
+        source: SourceNames = [],  # noqa: B006  FastAPI copies it for each request
+        status: Annotated[list[Status], Query(max_length=MAX_VALUES)] = [],  # noqa: B006
+        severity: Annotated[list[Severity], Query(max_length=MAX_VALUES)] = [],  # noqa: B006
+        page: Page = 1,
+    ) -> Response:
+        """Anomalies, 50 a page: the open ones first, then the newest."""
+        wanted = anomalies.Wanted(source, status, severity, page)
+        return _answer(costs, lambda *found: anomalies.anomalies(costs, wanted, *found))
+
+    @api.get("/anomalies/{anomaly_id}", response_model=AnomalyDetails)
+    def get_anomaly(anomaly_id: AnomalyId) -> Response:
+        """One anomaly: its days, its parts, the load it was seen in, and who decided what about it."""
+        return _answer(costs, lambda *found: anomalies.anomaly(costs, anomaly_id, *found))
+
+    @api.post("/anomalies/{anomaly_id}", response_model=AnomalyDetails, responses=DENIED)
+    def decide(
+        request: Request,
+        anomaly_id: AnomalyId,
+        decision: Decision,
+        person: Annotated[str, Depends(user)],
+        may: Annotated[bool, Depends(may_decide)],
+        token: Annotated[str | None, Header(alias=HEADER, description="The token of api/session.")] = None,
+    ) -> Response:
+        """Acknowledge an anomaly, mute its kind until a day, or mark it as expected. Returns it as it is then."""
+        decisions.require(request, token, person, may)
+        decisions.write(anomaly_id, decision, person)
+        return _answer(costs, lambda *found: anomalies.anomaly(costs, anomaly_id, *found))
+
+    @api.get("/session", response_model=Session)
+    def get_session(person: Annotated[str, Depends(user)], may: Annotated[bool, Depends(may_decide)]) -> Session:
+        """Who asks, and what they need to decide about an anomaly."""
+        return Session(person=person, may_decide=may, token=decisions.token(person) if may else None)
+
+    @api.get("/budgets", response_model=Budgets)
+    def get_budgets(page: Page = 1) -> Response:
+        """Budgets by name, 50 a page: what was spent, what is expected, and which thresholds that reached."""
+        return _answer(costs, lambda *found: budgets.budgets(costs, page, *found))
+
+    return api
+
+
+def _answer(costs: Costs, work: Callable[[Connection, Published], Model]) -> Response:
+    content = costs.answer(lambda *found: work(*found).model_dump_json(by_alias=True))
+    return Response(content, media_type="application/json")

@@ -1,0 +1,20 @@
+-- Where a month will end, of all sources in a currency together: the newest forecast, a row for each metric.
+
+select
+    metric,
+    as_of,
+    expected,
+    low,
+    high
+from {forecasts}
+where
+    month = {month}
+    and as_of = (
+        select max(as_of)
+        from {forecasts}
+        where month = {month} and source is null and currency = {currency}
+    )
+    and source is null
+    and currency = {currency}
+    and account_id is null
+    and service is null
