@@ -57,7 +57,9 @@ INSIGHTS = """
         ),
         true
     from costs
-    where source = 'ca' and service = %(name)s and charge_category = 'Usage' and date between '2025-06-02' and '2025-06-15'
+    where
+        source = 'ca' and service = %(name)s and charge_category = 'Usage'
+        and date between '2025-06-02' and '2025-06-15'
     group by service;
 
     insert into budgets values (%(name)s, 10, 'USD', 'month', 'billed', '{"source": ["ca"]}', '{"actual": [80]}');
@@ -150,9 +152,9 @@ def add_insights(live: Live) -> None:
     while live.call(f"{INSIGHTS_DAG}/dagRuns?state=running")["dag_runs"]:
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    with psycopg.connect(live.postgres.uri(), options=f"-c search_path={live.schema}") as connection:
-        with psycopg.ClientCursor(connection) as cursor:
-            cursor.execute(INSIGHTS, {"name": HOSTILE})
+    uri, options = live.postgres.uri(), f"-c search_path={live.schema}"
+    with psycopg.connect(uri, options=options, cursor_factory=psycopg.ClientCursor) as connection:
+        connection.execute(INSIGHTS, {"name": HOSTILE})
 
 
 def value(place: Locator) -> Decimal:

@@ -6,7 +6,6 @@ The tests read one bill of three months with an event in the last. What they cha
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import psycopg

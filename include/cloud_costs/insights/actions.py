@@ -30,9 +30,9 @@ def act(
 ) -> None:
     """Record a decision about an event.
 
-    `muted_until` is for `mute`: no event of the same scope that begins until this day is told. `wait` has the seconds to
-    wait for other writers of insights; without it, it waits as long as they take. Raises `NoSuchEvent` where there is
-    no such event, or where a restatement took it away.
+    `muted_until` is for `mute`: no event of the same scope that begins until this day is told. `wait` has the seconds
+    to wait for other writers of insights; without it, it waits as long as they take. Raises `NoSuchEvent` where there
+    is no such event, or where a restatement took it away.
     """
     if not person.strip():
         raise ConfigError("who decides? name the person")

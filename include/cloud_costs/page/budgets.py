@@ -30,9 +30,7 @@ def budgets(costs: Costs, page: int, connection: Connection, _: Published) -> Bu
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(statement, {"at_most": SIZE, "skipped": skipped}).fetchall()
     found = [_budget(list(periods)) for _, periods in groupby(rows, key=lambda row: row["budget"])]
-    return Budgets(
-        page=page, next=page + 1 if skipped + len(found) < total else None, total=total, budgets=found
-    )
+    return Budgets(page=page, next=page + 1 if skipped + len(found) < total else None, total=total, budgets=found)
 
 
 def _budget(rows: Sequence[Mapping[str, Any]]) -> Budget:

@@ -37,9 +37,7 @@ DENIED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(
-    costs: Costs, user: Callable[..., str], may_decide: Callable[..., bool], decisions: Decisions
-) -> APIRouter:
+def router(costs: Costs, user: Callable[..., str], may_decide: Callable[..., bool], decisions: Decisions) -> APIRouter:
     """Return the routes. `user` and `may_decide` are dependencies that tell who asks, and whether they may decide."""
     api = APIRouter(prefix="/api", responses=PROBLEMS)
 

@@ -1,5 +1,5 @@
--- Daily effective cost of usage of an event's source, account and service, from one day to another: one row per day that
--- has costs. NULL stands for all accounts or all services. A bill may hold days of the month before it.
+-- Daily effective cost of usage of an event's source, account and service, from one day to another: one row per day
+-- that has costs. NULL stands for all accounts or all services.
 
 select
     date,

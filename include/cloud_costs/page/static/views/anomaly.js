@@ -81,6 +81,7 @@ function head(one, found) {
 
 function cards(one) {
   const below = decimal.sign(one.impact) < 0;
+  const length = dates.daysBetween(one.first_date, one.last_date);
   const unit = () => el("span", { class: "unit" }, one.currency);
   const card = (name, value, more) =>
     el(
@@ -96,7 +97,7 @@ function cards(one) {
     card(
       below ? "Below expected" : "Above expected",
       changed(one.impact, one.currency),
-      `${format.changeShare(one.impact_share)} in ${format.counted(dates.daysBetween(one.first_date, one.last_date), "day")}`,
+      `${format.changeShare(one.impact_share)} in ${format.counted(length, "day")}`,
     ),
     card("Cost", money(one.actual, one.currency), "Effective cost of the usage of these days."),
     card("Expected", money(one.expected, one.currency), "What these days should have cost, an estimate."),
@@ -104,6 +105,7 @@ function cards(one) {
 }
 
 function chartPanel(one, found) {
+  // Events that an earlier version found have no expected days.
   const known = one.days.some((day) => day.expected !== null);
   const legend = [
     ["series-1", "Cost of a day"],
@@ -111,7 +113,6 @@ function chartPanel(one, found) {
     ["text", "Expected"],
   ];
   const to = (day) => page.goTo(charges(one, day.date, found));
-  const shown = known ? one.days : one.days.map((day) => ({ ...day, expected: null }));
   return el(
     "section",
     { class: "panel" },
@@ -123,7 +124,7 @@ function chartPanel(one, found) {
     ),
     against({
       label: `Bars: cost of each day; line: what the days of the anomaly should have cost, in ${one.currency}`,
-      days: shown,
+      days: one.days,
       currency: one.currency,
       onClick: to,
     }),
