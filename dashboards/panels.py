@@ -1,4 +1,4 @@
-"""The panels of the dashboards, in one look: numbers, charts over time, and tables whose rows lead to the Costs page."""
+"""The panels of the dashboards, in one look: numbers, charts over time, and tables that lead to the Costs page."""
 
 from collections.abc import Mapping, Sequence
 
