@@ -163,7 +163,7 @@ def _around(row: Mapping[str, Any], published: Published) -> Range:
     months = [one for one in published.in_currency(row["currency"]) if one.source == row["source"]]
     if months:
         first = max(first, min(one.first for one in months))
-        last = min(last, max(one.through for one in months))
+        last = min(last, max(min(one.last, one.through) for one in months))
     return Range(min(first, row["first_date"]), max(last, row["last_date"]))
 
 

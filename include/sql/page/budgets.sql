@@ -12,7 +12,7 @@ with chosen as (
         thresholds
     from {budgets}
     order by budget
-    limit {at_most} offset {skipped}
+    limit %(at_most)s offset %(skipped)s
 )
 
 select

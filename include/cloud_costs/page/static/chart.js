@@ -233,7 +233,12 @@ export function against({ label, days, currency, onClick }) {
       { type: "bar", x: dates, y: of((one) => (told(one) ? one.actual : null)), colour: "series-8" },
       { type: "scatter", mode: "lines+markers", x: dates, y: of((one) => one.expected), colour: "text" },
     ],
-    layout: { barmode: "relative", bargap: 0.2, xaxis: { type: "category", ...ticks(dates, "day") } },
+    layout: {
+      barmode: "relative",
+      bargap: 0.2,
+      xaxis: { type: "category", range: [-0.5, dates.length - 0.5], ...ticks(dates, "day") },
+      yaxis: { rangemode: "tozero" },
+    },
     tell: ({ at }) => tellAgainst(days[at], currency),
     click: onClick && (({ at }) => onClick(days[at])),
   }));

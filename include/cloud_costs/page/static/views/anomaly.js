@@ -36,7 +36,7 @@ function sections(one, session, found) {
     el(
       "div",
       { class: "columns" },
-      el("div", { class: "stack" }, one.parts.length ? one.parts.map((of) => parts(of, one, found)) : noParts()),
+      parts(one, found),
       el("div", { class: "stack" }, decide(one, session, found), log(one), facts(one)),
     ),
   ];
@@ -151,8 +151,7 @@ function numbers(one, found) {
       name: "above",
       label: "Above expected",
       number: true,
-      cell: (day) =>
-        changed(day.expected === null ? null : decimal.subtract(day.actual, day.expected), one.currency),
+      cell: (day) => changed(day.expected === null ? null : decimal.subtract(day.actual, day.expected), one.currency),
     },
   ];
   place.append(
@@ -162,17 +161,21 @@ function numbers(one, found) {
   return el("details", { class: "by-period" }, el("summary", {}, "All numbers of the chart"), place);
 }
 
-function parts(of, one, found) {
-  const link = (part) =>
-    part.filters ? el("a", { href: exploring(one, found, { filters: part.filters }) }, part.label) : part.label;
+function parts(one, found) {
+  const rows = one.parts.flatMap((of) => of.parts.map((part) => ({ ...part, dimension: of.dimension })));
+  const named = (part) => [
+    part.filters ? el("a", { href: exploring(one, found, { filters: part.filters }) }, part.label) : part.label,
+    el("span", { class: "quiet small block" }, part.dimension),
+  ];
   return el(
     "section",
     { class: "panel" },
-    el("h2", {}, of.dimension),
+    el("h2", {}, "What makes it"),
+    el("p", { class: "quiet small" }, "Each row tells the money by itself: rows of two kinds are not added up."),
     table({
-      caption: `${of.dimension} that make the anomaly`,
+      caption: "Parts of the anomaly",
       columns: [
-        { name: "value", label: of.dimension, wrap: true, cell: link },
+        { name: "value", label: "Part", wrap: true, cell: named },
         {
           name: "impact",
           label: `Above what was before (${one.currency})`,
@@ -180,13 +183,10 @@ function parts(of, one, found) {
           cell: (part) => changed(part.impact, one.currency),
         },
       ],
-      rows: of.parts,
+      rows,
+      empty: "No parts are known of it.",
     }),
   );
-}
-
-function noParts() {
-  return el("section", { class: "panel" }, el("h2", {}, "Parts"), el("p", { class: "empty" }, "None are known of it."));
 }
 
 function decide(one, session, found) {
@@ -221,23 +221,18 @@ function decision(one, session, found, told) {
     "div",
     { class: "decide" },
     el("div", { class: "field" }, el("label", { for: "note" }, "Why (optional)"), note),
+    el("div", { class: "fields" }, button("acknowledge", "Acknowledge"), button("expect", "Mark as expected")),
     el(
       "div",
       { class: "fields" },
-      button("acknowledge", "Acknowledge"),
-      button("expect", "Mark as expected"),
-    ),
-    el(
-      "div",
-      { class: "fields" },
-      el("div", { class: "field" }, el("label", { for: "until" }, "Last day"), until),
-      button("mute", "Mute its kind until then", chosen),
+      el("div", { class: "field" }, el("label", { for: "until" }, "Mute until"), until),
+      button("mute", "Mute its kind", chosen),
     ),
     el(
       "p",
       { class: "quiet small" },
       "Acknowledged: somebody looks after it. As expected: it leaves the list of what is open. Muted: nothing of the ",
-      "same source, account and service that begins until the last day is told.",
+      "same source, account and service that begins until that day is told.",
     ),
   );
 }
