@@ -1,7 +1,6 @@
 """Budgets: what was spent of each, where its period will end, and which thresholds that reached."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -35,12 +34,12 @@ def budgets(costs: Costs, page: int, connection: Connection, _: Published) -> Bu
 
 def _budget(rows: Sequence[Mapping[str, Any]]) -> Budget:
     row = rows[0]
-    current, *earlier = [_period(one) for one in rows if one["period_start"]] or [None]
+    periods = [_period(one) for one in rows if one["period_start"]]
     return Budget(
         **{name: row[name] for name in ("budget", "currency", "amount", "period", "cost")},
         filters=_filters(row["filters"]),
-        current=current,
-        earlier=[one for one in earlier if one],
+        current=periods[0] if periods else None,
+        earlier=periods[1:],
     )
 
 
@@ -72,16 +71,14 @@ def _thresholds(wanted: Mapping[str, Sequence[int]], reached: Mapping[str, Mappi
     for of, percent in sorted(names):
         entry = reached.get(f"{of} {percent}", {})
         found.append(
-            Threshold(
-                of=of,  # type: ignore[arg-type]  pydantic checks it
-                percent=percent,
-                reached=_time(entry.get("reached")),
-                told=_time(entry.get("told")),
-                taken_back=_time(entry.get("back")),
+            Threshold.model_validate(
+                {
+                    "of": of,
+                    "percent": percent,
+                    "reached": entry.get("reached"),
+                    "told": entry.get("told"),
+                    "taken_back": entry.get("back"),
+                }
             )
         )
     return found
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)

@@ -44,8 +44,8 @@ def router(costs: Costs, user: Callable[..., str], may_decide: Callable[..., boo
     @api.get("/anomalies", response_model=Anomalies)
     def get_anomalies(
         source: SourceNames = [],  # noqa: B006  FastAPI copies it for each request
-        status: Annotated[list[Status], Query(max_length=MAX_VALUES)] = [],  # noqa: B006
-        severity: Annotated[list[Severity], Query(max_length=MAX_VALUES)] = [],  # noqa: B006
+        status: Annotated[list[Status], Query(max_length=MAX_VALUES)] = [],  # noqa: B006  likewise
+        severity: Annotated[list[Severity], Query(max_length=MAX_VALUES)] = [],  # noqa: B006  likewise
         page: Page = 1,
     ) -> Response:
         """Anomalies, 50 a page: the open ones first, then the newest."""
