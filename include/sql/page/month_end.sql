@@ -1,4 +1,4 @@
--- Where a month will end, of all sources in a currency together: the newest forecast, a row for each metric.
+-- Where a month will end, of all sources in a currency together: the newest forecast, a row for each of its two metrics.
 
 select
     metric,
@@ -9,12 +9,9 @@ select
 from {forecasts}
 where
     month = {month}
-    and as_of = (
-        select max(as_of)
-        from {forecasts}
-        where month = {month} and source is null and currency = {currency}
-    )
     and source is null
     and currency = {currency}
     and account_id is null
     and service is null
+order by as_of desc, metric asc
+limit 2
