@@ -46,8 +46,8 @@ insert into anomalies (
     explanation, news
 )
 select
-    source, 'USD', service, '2025-03-10', '2025-03-12', 1, sum(effective_cost), sum(effective_cost) - 1, 'high',
-    'anomaly', case source when 'cup' then 'open' else 'expected' end, false, '{}', true
+    source, 'USD', service, date '2025-03-10', date '2025-03-12', 1, sum(effective_cost), sum(effective_cost) - 1,
+    'high', 'anomaly', case source when 'cup' then 'open' else 'expected' end, false, '{}'::jsonb, true
 from costs
 where source in ('cup', 'azure') and charge_category = 'Usage' and date between '2025-03-10' and '2025-03-12'
 group by source, service

@@ -1,4 +1,4 @@
--- Where a month will end, of all sources in a currency together: the newest forecast, a row for each of its two metrics.
+-- Where a month will end, of all sources in a currency together: the newest forecast, a row for each metric.
 
 select
     metric,
