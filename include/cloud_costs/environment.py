@@ -56,15 +56,21 @@ def storage(source: Source, environ: Mapping[str, str] | None = None) -> Storage
 
     Raises `ConfigError` when the cloud's library is not installed, and `StorageDenied` when there are no credentials.
     """
-    environ = os.environ if environ is None else environ
-    scheme = source.uri.partition("://")[0]
-    if scheme == "file":
-        return LocalStorage()
     with labelled(source.name):
-        return STORAGES[scheme](source.uri, environ)
+        return storage_at(source.uri, environ)
 
 
-def _s3(uri: str, environ: Mapping[str, str]) -> Storage:
+def storage_at(uri: str, environ: Mapping[str, str] | None = None, *, writes: bool = False) -> Storage:
+    """Return the storage at an address, with the credentials that the environment has for its cloud.
+
+    `writes` asks for credentials that may write, where a cloud tells them apart. Raises as `storage` does.
+    """
+    environ = os.environ if environ is None else environ
+    scheme = uri.partition("://")[0]
+    return LocalStorage() if scheme == "file" else STORAGES[scheme](uri, environ, writes)
+
+
+def _s3(uri: str, environ: Mapping[str, str], writes: bool) -> Storage:
     """Take the credentials from `AWS_*`, as boto3 does."""
     import boto3
 
@@ -75,7 +81,7 @@ def _s3(uri: str, environ: Mapping[str, str]) -> Storage:
         return S3Storage(session.client("s3", endpoint_url=endpoint_url or None), CONNECTION)
 
 
-def _azure(uri: str, environ: Mapping[str, str]) -> Storage:
+def _azure(uri: str, environ: Mapping[str, str], writes: bool) -> Storage:
     """Take the credentials from `AZURE_STORAGE_*`, as the Azure CLI does; else from `AZURE_*` or the machine."""
     with azure.azure_errors(uri, AZURE_CONNECTION):
         connection_string = environ.get("AZURE_STORAGE_CONNECTION_STRING")
@@ -87,10 +93,11 @@ def _azure(uri: str, environ: Mapping[str, str]) -> Storage:
         return azure.AzureStorage(client, AZURE_CONNECTION)
 
 
-def _google(uri: str, environ: Mapping[str, str]) -> Storage:
+def _google(uri: str, environ: Mapping[str, str], writes: bool) -> Storage:
     """Take Application Default Credentials: `GOOGLE_APPLICATION_CREDENTIALS`, gcloud's, or the machine's."""
     with gcs.google_errors(uri, GOOGLE_CONNECTION):
-        return gcs.GoogleStorage(gcs.client(), GOOGLE_CONNECTION)
+        scope = gcs.READ_WRITE if writes else gcs.READ_ONLY
+        return gcs.GoogleStorage(gcs.client(scope=scope), GOOGLE_CONNECTION)
 
 
 STORAGES = {"s3": _s3, "abfss": _azure, "gs": _google}

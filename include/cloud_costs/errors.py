@@ -71,5 +71,9 @@ class AuditFailed(PermanentError):
     """A check of severity `error` found violations; the month stays as it was published before."""
 
 
+class ExportFailed(PermanentError):
+    """The files of an export do not hold what PostgreSQL holds; the month stays as it was exported before."""
+
+
 class PublishBlocked(TransientError):
     """A reader held a lock for longer than publishing may wait."""

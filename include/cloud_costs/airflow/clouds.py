@@ -96,19 +96,19 @@ def _account_url(connection: AirflowConnection, tenant: str | None, uri: str) ->
     return f"https://{account}" if "." in account else f"https://{account}.{ours.partition('.')[2]}"
 
 
-def google_storage(connection: AirflowConnection | None, conn_id: str) -> gcs.GoogleStorage:
+def google_storage(connection: AirflowConnection | None, conn_id: str, scope: str = gcs.READ_ONLY) -> gcs.GoogleStorage:
     """Return the storage behind a `google_cloud_platform` connection; None means the machine's own identity.
 
-    Raises `ConfigError` for a connection of another type, or whose fields make no credentials.
+    `scope` is what the credentials are for, unless the connection names scopes of its own. Raises `ConfigError` for a connection of another type, or whose fields make no credentials.
     """
     if connection is None:
-        return gcs.GoogleStorage(gcs.client(), conn_id)
+        return gcs.GoogleStorage(gcs.client(scope=scope), conn_id)
     with _fields(connection, conn_id, GOOGLE) as field:
-        client = gcs.client(_google_credentials(field), field("project"))
+        client = gcs.client(_google_credentials(field, scope), field("project"), scope)
     return gcs.GoogleStorage(client, conn_id)
 
 
-def _google_credentials(field: Fields) -> Any:
+def _google_credentials(field: Fields, scope: str) -> Any:
     """Return the credentials that the fields describe, or None for the machine's own."""
     for name, instead in NOT_READ.items():
         if field(name):
@@ -121,7 +121,7 @@ def _google_credentials(field: Fields) -> Any:
 
     if str(field("is_anonymous")).lower() == "true":
         return credentials.AnonymousCredentials()
-    scopes = [scope.strip() for scope in str(field("scope") or gcs.READ_ONLY).split(",")]
+    scopes = [one.strip() for one in str(field("scope") or scope).split(",")]
     chain = _chain(field("impersonation_chain"))
     found = _own_credentials(given, field, scopes)
     # The accounts before the last one only pass the right to impersonate on.

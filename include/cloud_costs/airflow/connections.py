@@ -72,38 +72,46 @@ def storage(source: Source) -> Storage:
     Raises `ConfigError` for a connection that is not defined or makes no credentials, `StorageDenied` for credentials
     that are refused, and `StorageUnavailable` where the cloud's token service does not answer.
     """
-    scheme = source.uri.partition("://")[0]
+    return storage_at(source.uri, source.conn_id)
+
+
+def storage_at(uri: str, conn_id: str, *, writes: bool = False) -> Storage:
+    """Return the storage at an address, with the credentials of an Airflow connection.
+
+    `writes` asks for credentials that may write, where a cloud tells them apart. Raises as `storage` does.
+    """
+    scheme = uri.partition("://")[0]
     if scheme == "file":
         return LocalStorage()
     if scheme == "s3":
-        return _s3(source)
+        return _s3(uri, conn_id)
     if scheme == "gs":
-        connection = _connection(source, clouds.GOOGLE)
-        with gcs.google_errors(source.uri, source.conn_id):
-            return clouds.google_storage(connection, source.conn_id)
-    connection = _connection(source, clouds.AZURE)
-    with azure.azure_errors(source.uri, source.conn_id):
-        return clouds.azure_storage(connection, source.conn_id, source.uri)
+        connection = _connection(uri, conn_id, clouds.GOOGLE)
+        with gcs.google_errors(uri, conn_id):
+            return clouds.google_storage(connection, conn_id, gcs.READ_WRITE if writes else gcs.READ_ONLY)
+    connection = _connection(uri, conn_id, clouds.AZURE)
+    with azure.azure_errors(uri, conn_id):
+        return clouds.azure_storage(connection, conn_id, uri)
 
 
-def _connection(source: Source, kind: str) -> clouds.AirflowConnection | None:
-    """Return the source's connection; None for the default one where it is not defined."""
+def _connection(uri: str, conn_id: str, kind: str) -> clouds.AirflowConnection | None:
+    """Return a connection; None for the default one of the address where it is not defined."""
     try:
-        return cast(clouds.AirflowConnection, BaseHook.get_connection(source.conn_id))
+        return cast(clouds.AirflowConnection, BaseHook.get_connection(conn_id))
     except AirflowNotFoundException:
-        if source.conn_id != default_conn_id(source.uri):
-            require(source.conn_id, kind)
+        if conn_id != default_conn_id(uri):
+            require(conn_id, kind)
         return None
 
 
-def _s3(source: Source) -> Storage:
-    if source.conn_id != default_conn_id(source.uri):
-        require(source.conn_id, "AWS")
+def _s3(uri: str, conn_id: str) -> Storage:
+    if conn_id != default_conn_id(uri):
+        require(conn_id, "AWS")
     # Imported here: of a month's four steps, three never see the bucket.
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    with _connection_errors(source.conn_id):
-        return S3Storage(S3Hook(aws_conn_id=source.conn_id).get_conn(), source.conn_id)
+    with _connection_errors(conn_id):
+        return S3Storage(S3Hook(aws_conn_id=conn_id).get_conn(), conn_id)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from cloud_costs.errors import CloudCostsError, ConfigError, StorageDenied, StorageUnavailable
@@ -111,6 +112,33 @@ class AzureStorage:
             return piece
 
         return Ranges(read, file.size)
+
+    def write(self, uri: str, content: Path) -> None:
+        """Store a file of this machine. A large one goes in blocks, which are one blob only once all are there."""
+        with self._errors(uri), content.open("rb") as file:
+            self._blob(uri).upload_blob(file, overwrite=True, length=content.stat().st_size)
+
+    def replace(self, uri: str, content: bytes, old: StoredFile | None) -> None:
+        """Store a small blob if the one there is still `old`: Azure answers 412 for another, and 409 where none was."""
+        with self._errors(uri):
+            from azure.core import MatchConditions
+
+            condition: dict[str, Any] = {"overwrite": False}
+            if old:
+                condition = {"etag": f'"{old.etag}"', "match_condition": MatchConditions.IfNotModified}
+                condition["overwrite"] = True
+            self._blob(uri).upload_blob(content, **condition)
+
+    def delete(self, uri: str) -> None:
+        """Delete a blob; without its container it is an error."""
+        with self._errors(uri):
+            from azure.core.exceptions import ResourceNotFoundError
+
+            try:
+                self._blob(uri).delete_blob()
+            except ResourceNotFoundError as error:
+                if _code(error) not in MISSING:
+                    raise
 
     def _blob(self, uri: str) -> Any:
         container, key = self._split(uri)

@@ -1,4 +1,4 @@
-"""Object storage: list, stat and read small objects, and read ranges of the large ones.
+"""Object storage: list, stat and read small objects, and read ranges of the large ones. Exports are written there too.
 
 A key is used byte for byte as the provider wrote it: real AWS keys begin with `/` or contain `//`
 (docs/adr/0006-boto3-for-listing.md).
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from cloud_costs.errors import ConfigError, DeliveryNotReady, StorageDenied, StorageUnavailable
@@ -70,6 +71,21 @@ class Storage(Protocol):
         Every read is bound to the version of `file`. When the object has changed meanwhile, the read raises
         `StorageUnavailable`.
         """
+
+    def write(self, uri: str, content: Path) -> None:
+        """Store a file of this machine as an object, in the place of one of this name.
+
+        Readers see the old object or the whole new one.
+        """
+
+    def replace(self, uri: str, content: bytes, old: StoredFile | None) -> None:
+        """Store a small object in the place of `old`, or where None is.
+
+        Raises `StorageUnavailable` where somebody else stored another one meanwhile, which then stays.
+        """
+
+    def delete(self, uri: str) -> None:
+        """Delete an object; one that is gone already is no error."""
 
 
 def folder_name(uri: str) -> str:

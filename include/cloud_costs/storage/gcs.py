@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from cloud_costs.errors import CloudCostsError, StorageDenied, StorageUnavailable
@@ -18,6 +19,8 @@ from cloud_costs.storage.files import Folder, StoredFile
 from cloud_costs.storage.ranges import Ranges
 
 READ_ONLY = "https://www.googleapis.com/auth/devstorage.read_only"
+# For the folder of exports alone.
+READ_WRITE = "https://www.googleapis.com/auth/devstorage.read_write"
 # Seconds to connect, and to wait for the next bytes of an answer. boto3 waits as long.
 SECONDS = 60
 # Seconds for which the library repeats a request that failed. Its own default is the same.
@@ -81,6 +84,26 @@ class GoogleStorage:
 
         return Ranges(read, file.size)
 
+    def write(self, uri: str, content: Path) -> None:
+        """Store a file of this machine. It is an object only once all of it is there."""
+        with self._errors(uri), content.open("rb") as file:
+            self._blob(uri).upload_from_file(file, size=content.stat().st_size, **self._limits())
+
+    def replace(self, uri: str, content: bytes, old: StoredFile | None) -> None:
+        """Store a small object if the one there is still `old`: Google answers 412 for another generation."""
+        with self._errors(uri):
+            # No object has the generation 0, which stands for none.
+            generation = int(old.etag) if old else 0
+            self._blob(uri).upload_from_string(content, if_generation_match=generation, **self._limits())
+
+    def delete(self, uri: str) -> None:
+        """Delete an object, of whatever generation."""
+        with self._errors(uri):
+            from google.api_core.exceptions import NotFound
+
+            with suppress(NotFound):
+                self._blob(uri).delete(**self._limits())
+
     def _blob(self, uri: str) -> Any:
         bucket, key = _split(uri)
         return self._client.bucket(bucket).blob(key)
@@ -95,8 +118,8 @@ class GoogleStorage:
         return google_errors(uri, self._conn_id, missing)
 
 
-def client(credentials: Any = None, project: str | None = None) -> Any:
-    """Return a google-cloud-storage `Client`; without credentials, with those that the machine has.
+def client(credentials: Any = None, project: str | None = None, scope: str = READ_ONLY) -> Any:
+    """Return a google-cloud-storage `Client`; without credentials, with those that the machine has, for the scope.
 
     `STORAGE_EMULATOR_HOST` names another server, which is asked without credentials.
     """
@@ -106,7 +129,7 @@ def client(credentials: Any = None, project: str | None = None) -> Any:
     # needs the right storage.buckets.get. Without it, each load leaves a refusal in the bucket's audit log.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     if credentials is None and not os.environ.get("STORAGE_EMULATOR_HOST"):
-        credentials = default_credentials()
+        credentials = default_credentials([scope])
     return Client(project=project, credentials=credentials)
 
 

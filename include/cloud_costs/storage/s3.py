@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from cloud_costs.errors import CloudCostsError, StorageDenied, StorageUnavailable
@@ -30,7 +31,7 @@ DENIED = {
     "InvalidObjectState": "the object is archived; restore it first",
 }
 # Errors of other operations than these name them: a role that cannot be assumed fails in AssumeRole of STS.
-S3_OPERATIONS = {"ListObjectsV2", "HeadObject", "GetObject"}
+S3_OPERATIONS = {"ListObjectsV2", "HeadObject", "GetObject", "PutObject", "DeleteObject"}
 MISSING = {"404", "NoSuchKey", "NotFound"}
 # S3 sends these with a status of 4xx, although they pass when tried again.
 PASSING = {"RequestTimeout", "OperationAborted", "Throttling", "ThrottlingException", "TooManyRequests"}
@@ -101,6 +102,25 @@ class S3Storage:
             return piece
 
         return Ranges(read, file.size)
+
+    def write(self, uri: str, content: Path) -> None:
+        """Store a file of this machine in one request, of at most 5 GB."""
+        bucket, key = _split(uri)
+        with self._errors(uri), content.open("rb") as file:
+            self._client.put_object(Bucket=bucket, Key=key, Body=file)
+
+    def replace(self, uri: str, content: bytes, old: StoredFile | None) -> None:
+        """Store a small object if the one there is still `old`: S3 answers 412 for another, and 409 for two at once."""
+        bucket, key = _split(uri)
+        condition = {"IfMatch": f'"{old.etag}"'} if old else {"IfNoneMatch": "*"}
+        with self._errors(uri):
+            self._client.put_object(Bucket=bucket, Key=key, Body=content, **condition)
+
+    def delete(self, uri: str) -> None:
+        """Delete an object. S3 answers the same where there is none."""
+        bucket, key = _split(uri)
+        with self._errors(uri):
+            self._client.delete_object(Bucket=bucket, Key=key)
 
     def _errors(self, uri: str) -> AbstractContextManager[None]:
         return s3_errors(uri, self._conn_id)

@@ -2,9 +2,8 @@
 
 from cloud_costs.formats.delivery import Format, Provider
 from cloud_costs.formats.focus.columns import FILE_TYPES, TAGS, csv_type
-from cloud_costs.formats.focus.deliveries import find_manifests, read_delivery
+from cloud_costs.formats.focus.deliveries import find_manifests, read_delivery, read_version
 from cloud_costs.formats.focus.versions import VERSIONS, version_of
-from cloud_costs.formats.manifests import version_of_listing
 
 ANYONE = Provider(
     name="FOCUS",
@@ -16,7 +15,7 @@ FORMATS = {
     "focus": Format(
         ANYONE,
         find_manifests,
-        version_of_listing,
+        read_version,
         read_delivery,
         None,
         mapping="focus",

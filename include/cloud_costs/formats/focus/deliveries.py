@@ -15,8 +15,9 @@ A month's folder holds one of these:
 
 A folder that could be read in two ways is refused, because one of them would leave costs out or count them twice.
 
-There are no manifests. The version of a delivery is a digest of the names, sizes and ETags of its files. Files and
-folders whose names begin with `_` or `.` are someone's work in progress, and are not read.
+There are no manifests, except in the folders of months that this package has exported (`exports`). The version of a
+delivery is a digest of the names, sizes and ETags of its files. Files and folders whose names begin with `_` or `.` are
+someone's work in progress, and are not read.
 """
 
 import re
@@ -25,6 +26,7 @@ from datetime import date, datetime, timedelta
 
 from cloud_costs.errors import DeliveryError
 from cloud_costs.formats.delivery import Delivery, Manifest
+from cloud_costs.formats.focus import exports
 from cloud_costs.formats.focus.columns import FILE_TYPES
 from cloud_costs.formats.manifests import is_data_file, standing_for, version_of_listing
 from cloud_costs.months import MonthRange, month_label, next_month
@@ -63,8 +65,20 @@ def find_manifests(source: str, uri: str, storage: Storage, months: MonthRange) 
     return [manifest for manifest in found if manifest]
 
 
+def read_version(manifest: Manifest, storage: Storage) -> str:
+    """Return the version of a delivery: the one that the manifest of an export names, or a digest of the files."""
+    if exports.is_export(manifest):
+        return exports.read_manifest(manifest, storage).version
+    return version_of_listing(manifest, storage)
+
+
 def read_delivery(manifest: Manifest, storage: Storage) -> Delivery:
-    """Return the delivery: every data file of the manifest's folder, or of the folders of days in it."""
+    """Return the delivery: every data file of the manifest's folder, or of the folders of days in it.
+
+    Of an export of this package, it is the files that its manifest lists.
+    """
+    if exports.is_export(manifest):
+        return exports.read_delivery(manifest, storage)
     with labelled(manifest.label):
         files = _files(storage.list_folder(manifest.file.uri), storage)
     return Delivery(manifest, version_of_listing(manifest, storage), tuple(files))
@@ -120,7 +134,10 @@ def _months_of_years(source: str, folders: Iterable[str], storage: Storage) -> I
 
 def _find_manifest(source: str, month: date, uri: str, storage: Storage) -> Manifest | None:
     label = f"{source} {month_label(month)}"
-    folder = _newest(label, storage.list_folder(uri), storage)
+    top = storage.list_folder(uri)
+    if exported := exports.manifest_of(top.files):
+        return Manifest(source, month, exported)
+    folder = _newest(label, top, storage)
     files = _files(folder, storage)
     return Manifest(source, month, standing_for(folder.uri, files)) if files else None
 

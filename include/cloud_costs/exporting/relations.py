@@ -1,0 +1,133 @@
+"""What is exported of a month: the columns of `costs`, or those of a version of FOCUS, in a stable order of rows.
+
+A version of FOCUS is exported from `<source>_focus`, and not from `focus_costs`, so that only the source's own tables
+are read and locked. Its columns have the specification's names. Behind them come the columns whose names begin with
+`x_`, which FOCUS allows: they lead back to the exported lines, and `format: focus` makes the same `costs` of them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from cloud_costs.charges import focus_versions
+from cloud_costs.charges.columns import focus_columns
+from cloud_costs.charges.focus import OF_ALL_SOURCES
+from cloud_costs.database import sql_files
+from cloud_costs.database.postgres import Connection, Database, columns_of
+
+COSTS = "costs"
+# The columns that the rows are sorted by, before all others. Rows of a day, an account and a service are then together,
+# which makes files small, and lets readers leave out what they do not ask for.
+FIRST = {
+    True: ("ChargePeriodStart", "SubAccountId", "ServiceName", "x_lineitemid", "ChargeCategory", "ResourceId"),
+    False: ("date", "account_id", "service", "charge_category", "region"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the files: its name, its PostgreSQL type, and the SQL expression of its value in `relation`."""
+
+    name: str
+    type: str
+    value: sql.Composable
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A month's rows: the relation that they are selected from, its columns, and where its money is.
+
+    `parent` is the partitioned table whose partition of the month holds the rows.
+    """
+
+    source: str
+    relation: sql.Identifier
+    columns: tuple[Column, ...]
+    condition: sql.Composable
+    parent: str
+    currency: str
+    sums: tuple[str, ...]
+    first: tuple[str, ...]
+
+    def named(self, name: str) -> Column:
+        """Return a column by its name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+def folder_of(focus_version: str | None) -> str:
+    """Return the name of what is exported, which is a folder of the export: `focus_costs_v1_2`, or `costs`."""
+    return focus_versions.view_of(focus_version) if focus_version else COSTS
+
+
+def relation_of(source: str, focus_version: str | None) -> str:
+    """Return the name of the view that a source's rows are selected from."""
+    return f"{source}_focus" if focus_version else COSTS
+
+
+def exported(connection: Connection, database: Database, source: str, focus_version: str | None) -> Exported:
+    """Return what is exported of a source: a version of FOCUS, or `costs` for None."""
+    if focus_version is None:
+        costs = database.table(COSTS)
+        return Exported(
+            source,
+            costs,
+            tuple(Column(name, kind, sql.Identifier(name)) for name, kind in columns_of(connection, costs).items()),
+            sql.SQL("source = {} and billing_period").format(sql.Literal(source)),
+            f"{source}_normalized",
+            "currency",
+            ("cost", "effective_cost", "list_cost"),
+            FIRST[False],
+        )
+    return Exported(
+        source,
+        database.table(relation_of(source, focus_version)),
+        tuple(_focus_columns(source, focus_version)),
+        sql.SQL("billing_period"),
+        f"raw_{source}",
+        "BillingCurrency",
+        ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"),
+        FIRST[True],
+    )
+
+
+def _focus_columns(source: str, version: str) -> Iterator[Column]:
+    taken = set()
+    for column in focus_versions.columns_of_version(version):
+        taken.add(column.expression)
+        value = sql.SQL("({})::{}").format(sql_files.compose(column.expression), sql_files.compose(column.type))
+        yield Column(column.name, column.type, value)
+    for own in focus_columns():
+        if own.name == OF_ALL_SOURCES:
+            yield Column(own.name, own.type, sql.SQL("{}::text").format(sql.Literal(source)))
+        elif own.name.startswith("x_") and own.name not in taken:
+            yield Column(own.name, own.type, sql.Identifier(own.name))
+
+
+def rows(found: Exported, texts: Mapping[str, sql.Composable]) -> sql.Composed:
+    """Return the select of a month's rows in a stable order; `texts` has how a column is written, where not as it is.
+
+    Its one parameter is the month. Every column is a key of the order at last, so only equal rows are in any order.
+    """
+    selected = [sql.SQL("{} as {}").format(one.value, sql.Identifier(one.name)) for one in found.columns]
+    written = [texts.get(one.name, sql.Identifier(one.name)) for one in found.columns]
+    keys = [*found.first, *(one.name for one in found.columns if one.name not in found.first)]
+    kinds = {one.name: one.type for one in found.columns}
+    return sql.SQL("select {} from (select {} from {} where {} = %s) as exported order by {}").format(
+        sql.SQL(", ").join(written),
+        sql.SQL(", ").join(selected),
+        found.relation,
+        found.condition,
+        # The order of the C locale is the same on every server, and the fastest.
+        sql.SQL(", ").join(
+            sql.SQL('{} collate "C"' if kinds[name] == "text" else "{}").format(sql.Identifier(name)) for name in keys
+        ),
+    )
+
+
+def totals(found: Exported) -> sql.Composed:
+    """Return the select of a month's currencies, each with its number of rows and the sum of each cost."""
+    sums = [sql.SQL("coalesce(sum({}), 0)").format(found.named(name).value) for name in found.sums]
+    return sql.SQL("select {}, count(*), {} from {} where {} = %s group by 1 order by 1").format(
+        found.named(found.currency).value, sql.SQL(", ").join(sums), found.relation, found.condition
+    )
