@@ -1,4 +1,4 @@
-"""The command line: `sync`, `list-manifests`, `renew`, `query`, `test-connection`, `test-source`, and insights.
+"""The command line: `sync`, `list-manifests`, `renew`, `export`, `query`, `test-connection`, `test-source`, and more.
 
 On a terminal it shows progress bars; in a pipe or a log, plain lines.
 """
@@ -8,20 +8,18 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from cloud_costs import environment, insights_cli
-from cloud_costs.answers import OutputFormat, write_answer
+from cloud_costs import environment, export_cli, insights_cli
 from cloud_costs.charges.views import refresh_views
 from cloud_costs.config.sources import Source, load_accounts, load_sources, pick_sources
 from cloud_costs.database.schema import apply_schema
-from cloud_costs.errors import ConfigError, PermanentError
+from cloud_costs.errors import PermanentError
 from cloud_costs.messages import safe
-from cloud_costs.months import MonthRange, parse_month
+from cloud_costs.months import MonthRange
 from cloud_costs.publishing.diagnosis import Diagnosis, diagnose_database, diagnose_source
 from cloud_costs.publishing.plan import Plan, PlannedMonth, list_manifests
 from cloud_costs.publishing.renew import outdated
@@ -36,6 +34,8 @@ app = typer.Typer(
 )
 app.add_typer(insights_cli.anomalies, name="anomalies")
 app.command()(insights_cli.insights)
+app.command()(export_cli.export)
+app.command()(export_cli.query)
 
 SourceOption = Annotated[
     list[str] | None,
@@ -125,30 +125,6 @@ def renew(
         refresh_views(database)
     console.print(f"{len(renewal.renewed)} month(s) derived again, {len(renewal.failed)} failed")
     end(renewal.failed.values())
-
-
-@app.command()
-def query(
-    statement: Annotated[str, typer.Argument(help="SQL of DuckDB, on the tables lines, files and manifest.")],
-    source: Annotated[str, typer.Option("--source", help="A configured source.")],
-    month: Annotated[str, typer.Option("--month", help="The billing month, YYYY-MM.")],
-    form: Annotated[OutputFormat, typer.Option("--format", help="How the rows are written.")] = OutputFormat.TABLE,
-    output: Annotated[Path | None, typer.Option("--output", help="A file to write; Parquet needs one.")] = None,
-) -> None:
-    """Ask DuckDB about the newest delivery's files, before anything is loaded."""
-    from cloud_costs.loading.query import ask
-    from cloud_costs.publishing.load import find_manifest
-
-    with errors():
-        if form is OutputFormat.PARQUET and not output:
-            raise ConfigError("--output: Parquet needs a file to write; name one")
-        [configured] = pick_sources(load_sources(), [source])
-        storage = environment.storage(configured)
-        delivery = configured.form.read_delivery(
-            find_manifest(storage, configured, parse_month(month, "--month")), storage
-        )
-        with ask(storage, delivery, configured.form, statement, arrow=form is OutputFormat.PARQUET) as answer:
-            write_answer(answer, form, output, console)
 
 
 @app.command("test-connection")

@@ -99,7 +99,8 @@ def _account_url(connection: AirflowConnection, tenant: str | None, uri: str) ->
 def google_storage(connection: AirflowConnection | None, conn_id: str, scope: str = gcs.READ_ONLY) -> gcs.GoogleStorage:
     """Return the storage behind a `google_cloud_platform` connection; None means the machine's own identity.
 
-    `scope` is what the credentials are for, unless the connection names scopes of its own. Raises `ConfigError` for a connection of another type, or whose fields make no credentials.
+    `scope` is what the credentials are for, unless the connection names scopes of its own. Raises `ConfigError` for a
+    connection of another type, or whose fields make no credentials.
     """
     if connection is None:
         return gcs.GoogleStorage(gcs.client(scope=scope), conn_id)

@@ -24,6 +24,7 @@ from pydantic import (
 
 from cloud_costs.config.accounts import Account, read_accounts
 from cloud_costs.config.addresses import address, default_conn_id
+from cloud_costs.config.exports import Export
 from cloud_costs.config.invoices import read_invoices
 from cloud_costs.config.yaml_files import read_yaml
 from cloud_costs.database import sql_files
@@ -133,6 +134,7 @@ class Source(BaseModel):
     focus_version: str | None = None
     invoices: Path | None = None
     checks: Mapping[str, Literal["error"]] = Field(default_factory=dict)
+    export: Export | None = None
 
     @field_validator("name")
     @classmethod
@@ -213,6 +215,14 @@ class Source(BaseModel):
         unknown = sorted(set(value) - set(sql_files.check_names()))
         if unknown:
             raise ValueError(f"unknown check {unknown[0]!r}; allowed: {', '.join(sql_files.check_names())}")
+        return value
+
+    @field_validator("export")
+    @classmethod
+    def _is_another_folder(cls, value: Export | None, info: ValidationInfo) -> Export | None:
+        uri = info.data.get("uri")
+        if value and uri and (value.to.startswith(uri) or uri.startswith(value.to)):
+            raise ValueError(f"{value.to} and uri, {uri}, hold one another; export to a folder of its own")
         return value
 
     @property
@@ -320,6 +330,8 @@ def _validate(where: str, content: Any, folder: Path = Path()) -> _Sources:
 
 
 def _known_keys(location: Location) -> str:
+    if "export" in location[:-1]:
+        return ", ".join(Export.model_fields)
     return ", ".join(_Sources.model_fields if len(location) == 1 else Source.model_fields)
 
 

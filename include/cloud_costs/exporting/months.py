@@ -20,8 +20,9 @@ from pathlib import Path
 from psycopg import sql
 
 from cloud_costs.config.exports import Export
+from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Database, database_errors_of
-from cloud_costs.errors import ConfigError
+from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError, TransientError
 from cloud_costs.exporting.checking import Sums, checked_sums
 from cloud_costs.exporting.files import Written, write_files
 from cloud_costs.exporting.folders import MonthFolder
@@ -29,6 +30,7 @@ from cloud_costs.exporting.relations import exported, folder_of, relation_of
 from cloud_costs.exporting.state import Published, find_published, lock, one_state, state_of
 from cloud_costs.formats.focus.exports import ExportedDelivery, ExportManifest
 from cloud_costs.months import MonthRange, month_label
+from cloud_costs.publishing.retention import drop_old_raw
 from cloud_costs.storage.files import Storage, labelled
 
 log = logging.getLogger(__name__)
@@ -113,6 +115,30 @@ def export_month(
         *(time.monotonic() - began, manifest.version, len(manifest.files)),
     )
     return Outcome(source, month, "exported", manifest)
+
+
+def export_source(database: Database, storage: Storage, source: Source) -> list[Outcome]:
+    """Bring the export of a source up to date, and drop its raw lines that are older than `raw_months`.
+
+    Raw lines wait until all months are exported, so that the export keeps what the database does not. Where a month
+    fails, the others are exported all the same. Then raises `TransientError` if another try may help, and else
+    `PermanentError`.
+    """
+    if source.export is None:
+        return []
+    outcomes, failed = [], []
+    for name, month in published_months(database, (), MonthRange()):
+        if name == source.name:
+            try:
+                outcomes.append(export_month(database, storage, name, month, source.export))
+            except CloudCostsError as error:
+                log.error("%s", error)
+                failed.append(error)
+    if failed:
+        kind = TransientError if any(isinstance(error, TransientError) for error in failed) else PermanentError
+        raise kind(" || ".join(map(str, failed)))
+    drop_old_raw(database, [source])
+    return outcomes
 
 
 def _manifest(

@@ -1,5 +1,7 @@
 """SQL on the files of a delivery, by DuckDB, before anything is loaded: what an operator needs when a bill looks wrong.
 
+An export of this package is asked in the same way, as one delivery for each month.
+
 Three tables can be queried:
 
 - `lines` has every line of every file. Its columns have the names that they would have in `raw_<source>`, and `file` is
@@ -71,15 +73,28 @@ def ask(storage: Storage, delivery: Delivery, form: Format, statement: str, *, a
     columns become decimals. Raises `ConfigError` with DuckDB's words for a statement that it cannot run, and
     `DeliveryError` for a damaged file.
     """
-    where = delivery.manifest.label
-    shapes = [read_file_shape(storage, where, delivery, file, form) for file in delivery.files]
-    # DuckDB takes a gzip file that is cut for a shorter one, and would answer without a word.
-    for file in delivery.files:
-        refuse_damaged(storage, where, file)
-    with _as_ours(), open_files(storage, where, delivery.files, MEMORY) as files:
+    with ask_all(storage, (delivery,), form, statement, arrow=arrow) as answer:
+        yield answer
+
+
+@contextmanager
+def ask_all(
+    storage: Storage, deliveries: Sequence[Delivery], form: Format, statement: str, *, arrow: bool = False
+) -> Iterator[Answer]:
+    """Run a statement on the files of several deliveries together. See `ask`."""
+    shapes = []
+    for delivery in deliveries:
+        for file in delivery.files:
+            shapes.append(read_file_shape(storage, delivery.manifest.label, delivery, file, form))
+            # DuckDB takes a gzip file that is cut for a shorter one, and would answer without a word.
+            refuse_damaged(storage, delivery.manifest.label, file)
+    where = " and ".join(sorted({delivery.manifest.source for delivery in deliveries}))
+    if len(deliveries) == 1:
+        where = deliveries[0].manifest.label
+    with _as_ours(), open_files(storage, where, [shape.file for shape in shapes], MEMORY) as files:
         connection = files.connection
         _create_files(connection, shapes)
-        _create_manifest(connection, storage, delivery)
+        _create_manifest(connection, storage, deliveries)
         connection.execute(f"create view lines as {_lines(files, shapes, form)}")
         # From here on no statement can change a setting, such as which files DuckDB may read.
         connection.execute("set lock_configuration = true")
@@ -102,21 +117,22 @@ def _create_files(connection: "duckdb.DuckDBPyConnection", shapes: Sequence[File
     connection.executemany("insert into files values (?, ?, ?, ?, ?, ?)", rows)
 
 
-def _create_manifest(connection: "duckdb.DuckDBPyConnection", storage: Storage, delivery: Delivery) -> None:
+def _create_manifest(connection: "duckdb.DuckDBPyConnection", storage: Storage, deliveries: Sequence[Delivery]) -> None:
     """Make the table of the manifests; `content` is NULL where a listing or a data file stands for one."""
-    manifest = delivery.manifest
     columns = "source varchar, month varchar, version varchar, uri varchar, etag varchar, content json"
     connection.execute("create table manifest (" + columns + ")")
-    month = month_label(manifest.billing_month)
-    for file in manifest.parts or (manifest.file,):
-        content = None
-        if file.name.endswith(".json"):
-            with labelled(manifest.label):
-                content = storage.read(file.uri).decode("utf-8-sig")
-        connection.execute(
-            "insert into manifest values (?, ?, ?, ?, ?, ?)",
-            [manifest.source, month, delivery.version, file.uri, file.etag, content],
-        )
+    for delivery in deliveries:
+        manifest = delivery.manifest
+        month = month_label(manifest.billing_month)
+        for file in manifest.parts or (manifest.file,):
+            content = None
+            if file.name.endswith(".json"):
+                with labelled(manifest.label):
+                    content = storage.read(file.uri).decode("utf-8-sig")
+            connection.execute(
+                "insert into manifest values (?, ?, ?, ?, ?, ?)",
+                [manifest.source, month, delivery.version, file.uri, file.etag, content],
+            )
 
 
 def _lines(files: DeliveryFiles, shapes: Sequence[FileShape], form: Format) -> str:

@@ -2,6 +2,9 @@
 -- the columns as they are, but for what providers are known to write otherwise. The lines hold the columns of
 -- focus_columns.csv. A cost that a file leaves out is the contracted one for ListCost, and else BilledCost. A charge
 -- of no sub account, as a provider without such accounts has it, is the billing account's own.
+--
+-- An export of this package has x_lineitems. Its costs are those of the source that it was exported from, so a charge of
+-- no sub account stays one, and the charge counts for as many exported lines as it did there.
 
 select
     lines.*,
@@ -18,7 +21,11 @@ select
     -- FOCUS 1.4 has no ProviderName any more.
     coalesce(lines.exported_provider_name, lines.x_serviceprovidername) as providername,
     lines.exported_charge_category as x_lineitemtype,
-    lines.line_items as x_lineitems,
+    coalesce(lines.exported_line_items, lines.line_items) as x_lineitems,
+    coalesce(
+        lines.exported_sub_account_id,
+        case when lines.exported_line_items is null then lines.billingaccountid end
+    ) as subaccountid,
     coalesce(
         lower(lines.exported_charge_category) in ('usage', 'purchase', 'tax', 'credit', 'adjustment'), false
     ) as x_typeisknown,

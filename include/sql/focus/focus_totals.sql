@@ -1,5 +1,6 @@
 -- What the charges of FOCUS files themselves say, one row per payer, invoice and currency. The files are on one basis,
--- and do not say what part of upfront fees the month uses up.
+-- and do not say what part of upfront fees the month uses up. An export of this package says for how many lines a charge
+-- counts, and its charges may lack an account as those of their own provider may.
 
 select
     billingaccountid as billing_account_id,
@@ -7,7 +8,8 @@ select
     billingcurrency as currency,
     count(*) as stored_lines,
     coalesce(sum(exported_billed_cost), 0) as billed_cost,
-    count(*) as line_items
+    sum(coalesce(exported_line_items, 1)) as line_items,
+    bool_or(exported_line_items is not null) as usage_may_lack_account
 from (
     {lines}
 ) as lines
