@@ -13,6 +13,7 @@ every day and loads only the months that changed.
 | `audit` | runs every check; a failed one keeps what was published before |
 | `publish` | makes the month visible in one transaction |
 | `refresh_views` | brings `costs` and the FOCUS views up to date, drops old raw lines, and raises the asset event |
+| `export` | for each source with `export`: writes the months that its folder lacks; there only if a source has one |
 | `report` | lists what was published, sends alerts, and fails the run when a source or a month failed |
 
 **To load a month again**, clear its `load_raw` with its downstream tasks. It loads the newest delivery.
@@ -36,25 +37,19 @@ LABEL = (
     "{% set month = task.op_kwargs['month'] %}"
     "{{ month['source'] ~ ' ' ~ month['billing_month'] if month is mapping else ti.map_index }}"
 )
-SOURCES = airflow_tasks.configured_names()
+SOURCE = "{{ task.op_kwargs['source'] if task.op_kwargs['source'] is string else ti.map_index }}"
+SOURCES, EXPORTED = airflow_tasks.configured_names(), airflow_tasks.exported_names()
+ITEMS = {"type": "string", "enum": SOURCES} if SOURCES else {"type": "string"}
+ANY_OF: dict[str, Any] = {"type": ["null", "array"], "examples": SOURCES, "items": ITEMS}
 MONTH: dict[str, Any] = {"type": ["null", "string"], "pattern": MONTH_PATTERN}
 
 PARAMS = {
-    "sources": Param(
-        None,
-        type=["null", "array"],
-        examples=SOURCES,
-        items={"type": "string", "enum": SOURCES} if SOURCES else {"type": "string"},
-        title="Sources",
-        description="Which billing exports; none selected means all.",
-    ),
+    "sources": Param(None, **ANY_OF, title="Sources", description="Which billing exports; none selected means all."),
     "from_month": Param(None, **MONTH, title="From month", description="First billing month, YYYY-MM."),
     "to_month": Param(None, **MONTH, title="To month", description="Last billing month, YYYY-MM."),
     "force": Param(False, type="boolean", title="Force", description="Load unchanged deliveries too."),
     "dry_run": Param(False, type="boolean", title="Dry run", description="Log the plan and load nothing."),
-    "raw_only": Param(
-        False, type="boolean", title="Raw only", description="Publish the raw lines; leave costs as it was."
-    ),
+    "raw_only": Param(False, type="boolean", title="Raw only", description="Publish raw lines; leave costs as it was."),
 }
 
 # The Airflow pool limits how many steps use PostgreSQL at the same time. Without such a pool, they never start. The
@@ -102,10 +97,8 @@ def publish(month: dict[str, str], load: Any) -> dict[str, Any]:
 @task_group(default_args=MONTHS_SHARE)
 def billing_month(month: dict[str, str]) -> Any:
     """Load, derive, check and publish one month of one source."""
-    load = load_raw(month=month)
-    derived = normalize(month=month, load=load)
-    audited = audit(month=month, load=derived)
-    return publish(month=month, load=audited)
+    derived = normalize(month=month, load=load_raw(month=month))
+    return publish(month=month, load=audit(month=month, load=derived))
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[PUBLISHED])
@@ -120,13 +113,18 @@ def refresh_views(months: Any, params: Any = None, ti: Any = None, outlet_events
         outlet_events[PUBLISHED].add(COSTS, extra={"months": published})
 
 
+@task(map_index_template=SOURCE, pool=MONTHS_SHARE["pool"])
+def export(source: str) -> None:
+    """Write the months of a source that its folder of exports lacks, then drop its old raw lines."""
+    airflow_tasks.export(source)
+
+
 @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
 def report(dag_run: Any = None, ti: Any = None) -> None:
     """List what was published, send alerts, and fail the run when a source or a month failed."""
     states = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])[dag_run.run_id]
-    planned = ti.xcom_pull(task_ids="list_manifests") or []
-    found = ti.xcom_pull(task_ids="list_manifests", key="found") or {}
-    airflow_tasks.report(dag_run.run_id, planned, found, states, log_url(ti))
+    planned, found = (ti.xcom_pull(task_ids="list_manifests", key=key) for key in ("return_value", "found"))
+    airflow_tasks.report(dag_run.run_id, planned or [], found or {}, states, log_url(ti))
 
 
 @dag(
@@ -142,10 +140,12 @@ def report(dag_run: Any = None, ti: Any = None) -> None:
     doc_md=__doc__,
 )
 def cloud_costs() -> None:
-    """Plan the run, load each month in a mapped task group, then refresh the views and report."""
-    planned = list_manifests()
-    published = billing_month.expand(month=planned)
-    refresh_views(published) >> report()
+    """Plan the run, load each month in a mapped task group, refresh the views, export, and report."""
+    refreshed = refresh_views(billing_month.expand(month=list_manifests()))
+    reported = report()
+    refreshed >> reported
+    if EXPORTED:
+        refreshed >> export.expand(source=EXPORTED) >> reported
 
 
 DAG = cloud_costs()

@@ -15,8 +15,11 @@ import psycopg
 from pipeline import JANUARY
 
 from cloud_costs.charges.views import refresh_views
+from cloud_costs.config.exports import Export
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Database
+from cloud_costs.exporting import files
+from cloud_costs.exporting.months import export_month
 from cloud_costs.publishing.audit import audit
 from cloud_costs.publishing.history import Load
 from cloud_costs.publishing.load import load_raw
@@ -118,5 +121,29 @@ def stop_at_a_moment(
 
     moments = Moments(at, happen)
     take_step(step, moments.database(uri, schema), source, load, moments)
+    pipe.send("done")
+    threading.Event().wait()
+
+
+def stop_at_a_write(pipe: Pipe, uri: str, schema: str, folder: str, at: int) -> None:
+    """Export January of `cup` in files of a few rows, and stop before write `at` to storage, to be killed there."""
+    files.FILE_ROWS, files.BATCH_BYTES = 50, 20_000
+    moments = Moments(at, lambda: (pipe.send("there"), threading.Event().wait()))
+
+    class Stopping(LocalStorage):
+        def write(self, *arguments: Any) -> None:
+            moments()
+            super().write(*arguments)
+
+        def replace(self, *arguments: Any) -> None:
+            moments()
+            super().replace(*arguments)
+
+        def delete(self, *arguments: Any) -> None:
+            moments()
+            super().delete(*arguments)
+
+    database = Database(lambda: psycopg.connect(uri), schema, "costs_db")
+    export_month(database, Stopping(), "cup", JANUARY, Export(to=folder))
     pipe.send("done")
     threading.Event().wait()

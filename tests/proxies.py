@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 RESET = struct.pack("ii", 1, 0)
 
@@ -180,14 +180,14 @@ class HttpProxy:
         assert self._left <= 0
         self._happen = None
 
-    def ask(self, handler: http.server.BaseHTTPRequestHandler) -> tuple[int, Headers, bytes]:
-        """Return what the server answers to a request."""
+    def ask(self, handler: http.server.BaseHTTPRequestHandler, content: bytes) -> tuple[int, Headers, bytes]:
+        """Return what the server answers to a request with this content."""
         connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=30)
         try:
             connection.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)
             for name, value in handler.headers.items():
                 connection.putheader(name, value)
-            connection.endheaders()
+            connection.endheaders(content or None)
             found = connection.getresponse()
             # An object need not have a checksum, and a body that is short by mistake has none that fits.
             dropped = re.compile("transfer-encoding|connection|x-amz-checksum-.*", re.IGNORECASE)
@@ -220,12 +220,22 @@ class HttpProxy:
 
 
 class GoogleProxy(HttpProxy):
-    """A proxy that adds conditional reads and pages of listings, which Google's emulator lacks."""
+    """A proxy that adds conditional reads and writes and pages of listings, which Google's emulator lacks."""
 
     def __init__(self, endpoint_url: str) -> None:
         super().__init__(endpoint_url)
         # How many names a page holds; Google's hold a thousand.
         self.page = 1000
+
+    def ask(self, handler: http.server.BaseHTTPRequestHandler, content: bytes) -> tuple[int, Headers, bytes]:
+        """Refuse an upload in the place of another generation than the wanted one."""
+        where, _, asked = handler.path.partition("?")
+        wanted = dict(parse_qsl(asked)).get("ifGenerationMatch")
+        if handler.command == "POST" and wanted and where.startswith("/upload/"):
+            name = json.loads(content[content.index(b"{") : content.index(b"}") + 1])["name"]
+            if wanted != self._generation(f"{where.removeprefix('/upload')}/{quote(name, safe='')}"):
+                return self._refused()
+        return super().ask(handler, content)
 
     def amend(self, path: str, status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
         """Return one page of a listing, and status 412 for a read of a generation that is gone."""
@@ -234,10 +244,15 @@ class GoogleProxy(HttpProxy):
         if status == http.HTTPStatus.OK and where.endswith("/o"):
             return self._json(status, self._page_of(json.loads(body), int(query.get("pageToken", 0))))
         wanted = query.get("ifGenerationMatch")
+        if where.startswith("/upload/"):
+            return status, headers, body
         if wanted and status < http.HTTPStatus.BAD_REQUEST and wanted != self._generation(where):
-            message = "At least one of the pre-conditions you specified did not hold."
-            return self._json(412, {"error": {"code": 412, "message": message, "errors": [{"message": message}]}})
+            return self._refused()
         return status, headers, body
+
+    def _refused(self) -> tuple[int, Headers, bytes]:
+        message = "At least one of the pre-conditions you specified did not hold."
+        return self._json(412, {"error": {"code": 412, "message": message, "errors": [{"message": message}]}})
 
     def _page_of(self, listing: dict[str, Any], start: int) -> dict[str, Any]:
         """Return one page, folders and objects in the order of their names together, as Google cuts them."""
@@ -252,7 +267,8 @@ class GoogleProxy(HttpProxy):
         connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=30)
         try:
             connection.request("GET", where.removeprefix("/download"))
-            return str(json.loads(connection.getresponse().read())["generation"])
+            # There is no object of the generation 0.
+            return str(json.loads(connection.getresponse().read()).get("generation", 0))
         finally:
             connection.close()
 
@@ -269,10 +285,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         fault = self.proxy.meet(kind_of(self.command, self.path)) or answer
         # The client may have gone by now.
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         with suppress(ConnectionError):
-            fault(self, *self.proxy.ask(self))
+            fault(self, *self.proxy.ask(self, content))
 
-    do_HEAD = do_GET
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""

@@ -21,7 +21,9 @@ from xdist.scheduler import LoadFileScheduling
 
 # The tests of a folder share one Airflow; those with Celery copy its migrated database. Others share the demo's costs.
 TOGETHER = {
-    "demo": tuple(f"tests/integration/test_{name}.py" for name in ("docs_examples", "export_round_trip", "grafana", "questions")),
+    "demo": tuple(
+        f"tests/integration/test_{name}.py" for name in ("docs_examples", "export_round_trip", "grafana", "questions")
+    ),
     "tests/dags": ("tests/dags/",),
     "tests/e2e": ("tests/e2e/", "tests/faults/test_celery.py"),
 }

@@ -83,8 +83,9 @@ def sync(
                 progress=bars.advance,
                 listed=load_accounts(),
             )
-    console.print(f"{len(outcome.published)} month(s) published, {len(outcome.failed)} failed")
-    end([*plan.failures.values(), *outcome.failed.values()])
+        console.print(f"{len(outcome.published)} month(s) published, {len(outcome.failed)} failed")
+        unexported = list(export_cli.export_sources(sources))
+    end([*plan.failures.values(), *outcome.failed.values(), *unexported])
 
 
 @app.command("list-manifests")

@@ -1,5 +1,6 @@
 """The commands about files: `export` writes published months, and `query` asks DuckDB about a delivery or an export."""
 
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from cloud_costs import environment
 from cloud_costs.answers import OutputFormat, write_answer
 from cloud_costs.config.addresses import address
 from cloud_costs.config.exports import Export
-from cloud_costs.config.sources import load_sources, pick_sources
+from cloud_costs.config.sources import Source, load_sources, pick_sources
 from cloud_costs.errors import CloudCostsError, ConfigError
 from cloud_costs.formats.delivery import Delivery, Format
 from cloud_costs.months import MonthRange, parse_month
@@ -73,6 +74,21 @@ def export(
             except CloudCostsError as error:
                 failed.append(error)
     end(failed)
+
+
+def export_sources(sources: Sequence[Source]) -> Iterator[CloudCostsError]:
+    """Bring the exports of sources that have one up to date, as the DAG does; yield the errors."""
+    for source in sources:
+        if source.export is None:
+            continue
+        from cloud_costs.exporting.months import export_source
+
+        try:
+            storage = environment.storage_at(source.export.to, writes=True)
+            for outcome in export_source(environment.database(), storage, source):
+                console.print(str(outcome))
+        except CloudCostsError as error:
+            yield error
 
 
 def _export(to: str, relation: Relation, version: str | None, form: FileType, keep_old_versions: bool) -> Export:

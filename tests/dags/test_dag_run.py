@@ -33,7 +33,16 @@ def plan(run: Any) -> list[str]:
     return [re.sub(r"\s+", " ", line) for line in lines]
 
 
-def test_every_month_of_two_exports_is_published_and_a_second_run_loads_nothing(run_dag, bucket_on_s3, query):
+def exported_cup(bucket_on_s3: Any, lake: str) -> dict[str, Any]:
+    """Return the source `cup`, which is exported to a bucket."""
+    return {"name": "cup", "format": "aws_cur", "uri": bucket_on_s3.uri("cup"), "export": {"to": f"s3://{lake}/"}}
+
+
+def test_every_month_of_two_exports_is_published_and_a_second_run_loads_nothing(
+    run_dag, configure, bucket_on_s3, s3, query
+):
+    lake = s3.new_bucket()
+    configure(["ca"], more=[exported_cup(bucket_on_s3, lake)])
     truths = {
         (source, month): bucket_on_s3.deliver(source, month)
         for source in ("cup", "ca")
@@ -60,6 +69,9 @@ def test_every_month_of_two_exports_is_published_and_a_second_run_loads_nothing(
 
     _event_tells_what_was_published(run, truths)
     _xcoms_are_small_json(run)
+    assert run.labels["export_0"] == "cup"
+    exported = _exported_sums(s3, lake)
+    assert exported == {month_label(month): truths["cup", month].billed_cost for month in (JANUARY, FEBRUARY)}
 
     before = query("select * from load_history order by load_id")
     again = run_dag()
@@ -69,6 +81,21 @@ def test_every_month_of_two_exports_is_published_and_a_second_run_loads_nothing(
     assert [line.split()[-1] for line in plan(again)[1:]] == ["unchanged"] * 4
     assert again.asset_events() == []
     assert query("select * from load_history order by load_id") == before
+    assert "cup 2025-01: unchanged" in again.log
+    assert _exported_sums(s3, lake) == exported
+
+
+def _exported_sums(s3: Any, lake: str) -> dict[str, Decimal]:
+    """Return the billed cost of each month as its manifest in the bucket has it, whose files are all there."""
+    keys = {one["Key"]: one["Size"] for one in s3.client().list_objects_v2(Bucket=lake)["Contents"]}
+    sums = {}
+    for key in keys:
+        if found := re.fullmatch(r"focus_costs_v1_2/source=cup/billing_period=(\S+)/_manifest\.json", key):
+            manifest = json.loads(s3.client().get_object(Bucket=lake, Key=key)["Body"].read())
+            folder = key.replace("_manifest.json", f"version={manifest['version']}/")
+            assert {folder + file["name"]: file["bytes"] for file in manifest["files"]}.items() <= keys.items()
+            sums[found[1]] = Decimal(manifest["sums"]["USD"]["BilledCost"])
+    return sums
 
 
 def _event_tells_what_was_published(run: Any, truths: Any) -> None:
@@ -214,7 +241,7 @@ def test_broken_delivery_is_not_tried_again(run_dag, bucket_on_s3, s3, query):
 def test_source_that_cannot_be_listed_hinders_no_other(run_dag, configure, bucket_on_s3, query):
     gone = {"name": "gone", "format": "aws_cur", "uri": "s3://no-such-bucket-here/cur/"}
     typo = {"name": "typo", "format": "aws_cur", "uri": "s3://no-such-bucket-here/x/", "conn_id": "aws_defualt"}
-    configure(["cup"], more=[gone, typo])
+    configure([], more=[exported_cup(bucket_on_s3, "no-such-lake-here"), gone, typo])
     truth = bucket_on_s3.deliver("cup")
     run = run_dag()
     assert run.state == "failed"
@@ -222,7 +249,11 @@ def test_source_that_cannot_be_listed_hinders_no_other(run_dag, configure, bucke
     assert steps(run, 0) == ["success"] * 4
     assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
     assert run.tasks["report"] == "failed"
-    (said,) = set(re.findall(r"PermanentError: (2 problem\(s\): .*)", run.log))
+    # Nor does an export that fails take back what is published.
+    assert (run.tasks["export_0"], run.tries["export_0"]) == ("failed", 1)
+    assert "cup 2025-01: s3://no-such-lake-here/" in run.log
+    (said,) = set(re.findall(r"PermanentError: (3 problem\(s\): .*)", run.log))
+    assert "cup: export failed: its log says why; what is published stays published" in said
     assert "no-such-bucket-here" in said
     assert "the bucket does not exist" in said
     assert "the Airflow connection 'aws_defualt' is not defined" in said

@@ -74,6 +74,18 @@ def test_tasks_are_those_of_the_contract(dag: Any) -> None:
     assert set(dag.task_ids) == {"list_manifests", "refresh_views", "report"} | month
 
 
+def test_export_comes_last_and_only_where_a_source_has_one(
+    load_dag: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = write_sources(tmp_path / "sources.yaml", "cup", "ca")
+    Path(path).write_text(Path(path).read_text().replace("cup/'}", "cup/', export: {to: 's3://lake/'}}"))
+    monkeypatch.setenv("CLOUD_COSTS_CONFIG", path)
+    dag = load_dag()
+    assert downstream(dag, "refresh_views") == {"export", "report"}
+    assert downstream(dag, "export") == {"report"}
+    assert dag.task_dict["export"].expand_input.value == {"source": ["cup"]}
+
+
 def test_steps_of_a_month_follow_one_another(dag: Any) -> None:
     month = {f"billing_month.{step}" for step in MONTH}
     assert downstream(dag, "list_manifests") == month
@@ -225,6 +237,7 @@ def test_dag_survives_serialization(dag: Any) -> None:
     assert stored.doc_md == dag.doc_md
     for task_id in dag.task_ids:
         assert f"`{task_id.split('.')[-1]}`" in dag.doc_md
+    assert "`export`" in dag.doc_md
 
 
 def test_dag_file_hides_no_package_and_parses_fast_and_offline(tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def configured_names() -> list[str]:
         return []
 
 
+def exported_names() -> list[str]:
+    """Return the names of the configured sources that are exported; none for a broken configuration."""
+    try:
+        return [source.name for source in load_sources() if source.export]
+    except ConfigError:
+        return []
+
+
 def list_manifests(params: Mapping[str, Any], limit: int, push: Callable[..., None]) -> list[dict[str, str]]:
     """Return the months to load, at most `limit`, as JSON types.
 
@@ -123,10 +131,28 @@ def publish(month: Mapping[str, str], load: Mapping[str, Any]) -> Json:
 
 
 def refresh_views() -> None:
-    """Bring the views up to date with the published months, and drop raw lines older than `raw_months`."""
+    """Bring the views up to date with the published months, and drop raw lines older than `raw_months`.
+
+    The raw lines of sources that are exported wait for their export.
+    """
     database = _database()
     views.refresh_views(database, listed=load_accounts())
-    retention.drop_old_raw(database, load_sources())
+    retention.drop_old_raw(database, [source for source in load_sources() if not source.export])
+
+
+def export(name: str) -> None:
+    """Bring the export of a source up to date, log what became of each month, and drop its old raw lines.
+
+    A source that is no longer exported is left out.
+    """
+    from cloud_costs.airflow import connections as airflow_connections
+    from cloud_costs.exporting.months import export_source
+
+    [source] = pick_sources(load_sources(), [name])
+    if source.export:
+        storage = airflow_connections.storage_at(source.export.to, source.export.conn_id, writes=True)
+        for outcome in export_source(_database(), storage, source):
+            log.info("%s", outcome)
 
 
 def report(
@@ -155,8 +181,7 @@ def report(
             problems.append(f"{label}: {step} failed: {reason}")
         else:
             log.info("%s: published", label)
-    if states.get("refresh_views") in FAILED:
-        problems.append("refresh_views failed: its log says why")
+    problems += _failed_at_the_end(states)
     # Each on a line of its own: the UI cuts the message of an exception.
     for problem in problems:
         log.error("%s", problem)
@@ -268,6 +293,17 @@ def _failed_step(states: Mapping[str, str | None], index: int) -> str | None:
         if states.get(f"billing_month.{step}_{index}") in FAILED:
             return step
     return None
+
+
+def _failed_at_the_end(states: Mapping[str, str | None]) -> list[str]:
+    """Return the problems of the tasks that come after all months."""
+    if states.get("refresh_views") in FAILED:
+        return ["refresh_views failed: its log says why"]
+    return [
+        f"{name}: export failed: its log says why; what is published stays published"
+        for index, name in enumerate(exported_names())
+        if states.get(f"export_{index}") in FAILED
+    ]
 
 
 def _errors_of_run(dag_run_id: str) -> dict[int, str]:

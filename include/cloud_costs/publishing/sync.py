@@ -72,7 +72,8 @@ def load_months(
 ) -> Outcome:
     """Load, normalize, audit and publish every month of the plan, then refresh the views and drop old raw lines.
 
-    `listed` are the accounts that the configuration lists. When a month fails, the others are loaded all the same.
+    `listed` are the accounts that the configuration lists. When a month fails, the others are loaded all the same. The
+    raw lines of sources that are exported wait for their export.
     """
     published = []
     failed: dict[str, CloudCostsError] = {}
@@ -96,5 +97,5 @@ def load_months(
             log.error("%s", error)
     # Also after failures: readers are to see the months that were published.
     refresh_views(database, listed=listed)
-    drop_old_raw(database, tuple(sources.values()))
+    drop_old_raw(database, [source for source in sources.values() if not source.export])
     return Outcome(tuple(published), failed)

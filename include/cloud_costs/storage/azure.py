@@ -21,7 +21,7 @@ DENIED = {
     "AccountIsDisabled": "the storage account is disabled",
     "AuthenticationFailed": "the account key or SAS token is wrong, has expired, or this machine's clock is wrong",
     "AuthorizationFailure": "access denied: by the account's firewall, or to these credentials",
-    "AuthorizationPermissionMismatch": "access denied: the role Storage Blob Data Reader on the container is missing",
+    "AuthorizationPermissionMismatch": "access denied: the role Storage Blob Data {role} on the container is missing",
     "AuthorizationProtocolMismatch": "the SAS token is for another protocol",
     "AuthorizationResourceTypeMismatch": "the SAS token is not for containers and objects",
     "AuthorizationServiceMismatch": "the SAS token is not for blobs",
@@ -37,6 +37,8 @@ DENIED = {
     "PublicAccessNotPermitted": "the request had no credentials, and the container is not public",
     "ResourceNotFound": "the container does not exist",
 }
+# The roles Storage Blob Data Reader and Contributor.
+READER, WRITER = "Reader", "Contributor"
 MISSING = {"BlobNotFound", "404"}
 # Of the statuses 4xx, these pass: timeout, conflict, precondition failed (a newer version), too many requests.
 PASSING = {408, 409, 412, 429}
@@ -115,12 +117,12 @@ class AzureStorage:
 
     def write(self, uri: str, content: Path) -> None:
         """Store a file of this machine. A large one goes in blocks, which are one blob only once all are there."""
-        with self._errors(uri), content.open("rb") as file:
+        with self._errors(uri, WRITER), content.open("rb") as file:
             self._blob(uri).upload_blob(file, overwrite=True, length=content.stat().st_size)
 
     def replace(self, uri: str, content: bytes, old: StoredFile | None) -> None:
         """Store a small blob if the one there is still `old`: Azure answers 412 for another, and 409 where none was."""
-        with self._errors(uri):
+        with self._errors(uri, WRITER):
             from azure.core import MatchConditions
 
             condition: dict[str, Any] = {"overwrite": False}
@@ -131,7 +133,7 @@ class AzureStorage:
 
     def delete(self, uri: str) -> None:
         """Delete a blob; without its container it is an error."""
-        with self._errors(uri):
+        with self._errors(uri, WRITER):
             from azure.core.exceptions import ResourceNotFoundError
 
             try:
@@ -153,8 +155,8 @@ class AzureStorage:
             raise ConfigError(f"{uri}: the account is {account!r}, but connection {self._conn_id!r} is for {mine!r}")
         return container, key
 
-    def _errors(self, uri: str) -> AbstractContextManager[None]:
-        return azure_errors(uri, self._conn_id)
+    def _errors(self, uri: str, role: str = READER) -> AbstractContextManager[None]:
+        return azure_errors(uri, self._conn_id, role)
 
 
 def split(uri: str) -> tuple[str, str, str]:
@@ -226,8 +228,11 @@ def client_secret_credential(tenant: str, client_id: str, secret: str, options: 
 
 
 @contextmanager
-def azure_errors(uri: str, conn_id: str) -> Iterator[None]:
-    """Turn what Azure's libraries raise into our errors: what cannot pass and what can, with uri and connection."""
+def azure_errors(uri: str, conn_id: str, role: str = READER) -> Iterator[None]:
+    """Turn what Azure's libraries raise into our errors: what cannot pass and what can, with uri and connection.
+
+    `role` is the Storage Blob Data role that the request needs.
+    """
     with extra("azure", "abfss"):
         from azure.core import exceptions
 
@@ -237,7 +242,7 @@ def azure_errors(uri: str, conn_id: str) -> Iterator[None]:
     except CloudCostsError:
         raise
     except exceptions.HttpResponseError as error:
-        raise _translate(error, uri, connection) from None
+        raise _translate(error, uri, connection, role) from None
     # A connection string or a key that is not well-formed.
     except (ValueError, TypeError) as error:
         raise StorageDenied(f"{uri}: {_words(error)} ({connection})") from None
@@ -245,10 +250,10 @@ def azure_errors(uri: str, conn_id: str) -> Iterator[None]:
         raise StorageUnavailable(f"{uri}: {_words(error)} ({connection})") from None
 
 
-def _translate(error: Any, uri: str, connection: str) -> CloudCostsError:
+def _translate(error: Any, uri: str, connection: str, role: str) -> CloudCostsError:
     code, status = _code(error), error.status_code
     if code in DENIED:
-        return StorageDenied(f"{uri}: {DENIED[code]} ({connection}, {code})")
+        return StorageDenied(f"{uri}: {DENIED[code].format(role=role)} ({connection}, {code})")
     # An object that was listed and is gone was replaced by a newer delivery: trying again reads that one.
     if code in MISSING:
         return StorageUnavailable(f"{uri}: no such object ({connection}, {code})")
