@@ -25,7 +25,7 @@ from cloud_costs.demo.embedded_postgres import Server
 
 WORK = ROOT / ".bench"
 RECORDED = ROOT / "benchmarks" / "results"
-BENCHMARKS = ("load", "scale", "clouds", "list_manifests", "queries", "page", "airflow_overhead")
+BENCHMARKS = ("load", "scale", "clouds", "export", "list_manifests", "queries", "page", "airflow_overhead")
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)

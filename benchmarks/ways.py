@@ -81,6 +81,21 @@ def all_steps(job: Job) -> Load:
     return run
 
 
+def export(job: Job) -> Load:
+    """Export the month as the source says; facts hold the files and their bytes."""
+    from cloud_costs.exporting.months import export_source
+    from cloud_costs.storage.local import LocalStorage
+
+    database, source, _ = _ours(job)
+
+    def run() -> tuple[int, Mapping[str, Any]]:
+        [outcome] = export_source(database, LocalStorage(), source)
+        manifest = outcome.manifest
+        return (manifest.rows, {"files": len(manifest.files), "bytes": manifest.bytes}) if manifest else (0, {})
+
+    return run
+
+
 class _Messages(logging.Handler):
     """Keeps the log, from which the steps' own numbers are read."""
 
@@ -338,6 +353,7 @@ WAYS: Mapping[str, Callable[[Job], Load]] = {
     for way in (
         load_raw,
         all_steps,
+        export,
         copy_from_file,
         pandas_execute_values,
         to_sql,

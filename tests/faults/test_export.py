@@ -1,4 +1,4 @@
-"""SIGKILL before each write of an export: readers see the old version or the new one, and the next export completes it."""
+"""SIGKILL before writes of an export: readers see the old version or the new one, and the next export completes it."""
 
 import json
 from pathlib import Path

@@ -371,3 +371,41 @@ def test_renew_derives_published_months_again(cli, cup, query):
     assert cli.lines("renew", "--force", "--from-month", "2025-02")[-1] == "0 month(s) derived again, 0 failed"
     query("drop table raw_cup cascade")
     assert "the published lines were dropped too" in cli.error("renew", "--force")
+
+
+def test_sync_exports_what_it_published_and_export_and_query_do_so_by_themselves(cli, cup, sources, tmp_path):
+    truth = cup.deliver()
+    lake = f"file://{tmp_path}/lake/"
+    sources.write_text(sources.read_text() + f"    export: {{to: '{lake}'}}\n")
+    shown = cli.lines("sync")
+    assert shown[-2] == "1 month(s) published, 0 failed"
+    assert re.fullmatch(r"cup 2025-01: exported, [\d,]+ rows, version [0-9a-f]{16}", shown[-1])
+    assert cli.lines("export", "--to", lake) == [shown[-1].replace("exported", "unchanged")]
+
+    statement = "select source, month, sum({}) as cost from lines join files using (file) group by all"
+    asked = ("query", "--format", "csv", "--export", f"{lake}focus_costs_v1_2/")
+    expected = ["source,month,cost", f"cup,2025-01,{truth.billed_cost:.18f}"]
+    assert cli.lines(*asked, statement.format("billedcost")) == expected
+    assert cli.lines(*asked, "--month", "2025-01", statement.format("billedcost")) == expected
+    [shown] = cli.lines("export", "--to", lake, "--relation", "costs", "--format", "csv", "--source", "cup")
+    assert shown.startswith("cup 2025-01: exported")
+    asked = ("query", "--format", "csv", "--export", f"{lake}costs")
+    assert cli.lines(*asked, "--source", "cup", statement.format("cost")) == expected
+    manifest = "select version, content ->> 'source' as source from manifest"
+    assert cli.lines(*asked, manifest) == ["version,source", f"{shown[-16:]},cup"]
+
+    assert "--export: no exported month below" in cli.error(*asked, "--source", "ca", manifest)
+    assert cli.error("query", manifest) == "a query needs --source and --month, or --export"
+    assert "'nowhere' is not a storage address" in cli.error("query", "--export", "nowhere", manifest)
+    assert cli.error("export", "--to", "nowhere").startswith("--to: 'nowhere' is not a storage address")
+    assert cli.error("export", "--to", lake, "--version", "1.9").startswith("--version: '1.9' is not allowed")
+    assert cli.error("export", "--to", lake, "--source", "ca") == (
+        "sources: 'ca' has no published month; published are months of cup"
+    )
+    # A sync whose export fails has published all the same.
+    (tmp_path / "a file").write_text("")
+    sources.write_text(sources.read_text().replace("/lake/", "/a file/"))
+    cup.deliver(version=2)
+    done = cli.run("sync")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 month(s) published, 0 failed")
+    assert re.search(r"error: cup 2025-01: file://.*/a file/\S+: (Not a directory|File exists)", done.stderr)

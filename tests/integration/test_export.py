@@ -13,7 +13,7 @@ from pipeline import JANUARY, cost_totals, load_month, truth_totals
 
 from cloud_costs.config.exports import Export
 from cloud_costs.config.sources import Source
-from cloud_costs.errors import ConfigError, ExportFailed, PublishBlocked, StorageUnavailable
+from cloud_costs.errors import ConfigError, ExportFailed, LoadBusy, PublishBlocked, StorageUnavailable
 from cloud_costs.exporting import checking, months
 from cloud_costs.exporting.months import export_month, export_source, published_months
 from cloud_costs.months import MonthRange
@@ -273,8 +273,24 @@ def test_publish_waits_for_an_export_that_reads_the_month(database, cup, query, 
     assert billed(lake) == truths[1].billed_cost
 
 
-def test_export_that_ends_meanwhile_wins(database, cup, lake):
-    """Else an export that was read before a restatement could take the place of a newer one."""
+def test_two_exports_of_a_month_do_not_meet(database, cup, lake):
+    """One could delete the files that the other writes."""
+    cup.deliver()
+    load_month(database, cup.source, JANUARY)
+
+    class Slow(LocalStorage):
+        def replace(self, uri, content, old):
+            with pytest.raises(LoadBusy, match=f"cup 2025-01: another export of this month to file://{lake}/focus_cos"):
+                export_january(database, to(lake))
+            assert export_january(database, to(lake, version="1.0")).did == "exported"
+            super().replace(uri, content, old)
+
+    assert export_month(database, Slow(), "cup", JANUARY, to(lake)).did == "exported"
+    assert export_january(database, to(lake)).did == "unchanged"
+
+
+def test_manifest_that_comes_meanwhile_wins(database, cup, lake):
+    """It may be newer: no lock holds between databases, or when its connection is lost."""
     cup.deliver()
     load_month(database, cup.source, JANUARY)
     export_january(database, to(lake))
@@ -282,10 +298,10 @@ def test_export_that_ends_meanwhile_wins(database, cup, lake):
     load_month(database, cup.source, JANUARY)
 
     class Slow(LocalStorage):
-        """Somebody else exports the month before the manifest is replaced."""
-
         def replace(self, uri, content, old):
-            export_january(database, to(lake), force=True)
+            draft = lake / "draft"
+            draft.write_bytes(content)
+            self.write(uri, draft)
             super().replace(uri, content, old)
 
     with pytest.raises(StorageUnavailable, match=r"cup 2025-01: .*_manifest\.json: somebody else wrote it meanwhile"):

@@ -21,13 +21,13 @@ from psycopg import sql
 
 from cloud_costs.config.exports import Export
 from cloud_costs.config.sources import Source
-from cloud_costs.database.postgres import Database, database_errors_of
+from cloud_costs.database.postgres import Connection, Database, database_errors_of
 from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError, TransientError
 from cloud_costs.exporting.checking import Sums, checked_sums
 from cloud_costs.exporting.files import Written, write_files
-from cloud_costs.exporting.folders import MonthFolder
+from cloud_costs.exporting.folders import Found, MonthFolder
 from cloud_costs.exporting.relations import exported, folder_of, relation_of
-from cloud_costs.exporting.state import Published, find_published, lock, one_state, state_of
+from cloud_costs.exporting.state import Published, alone, find_published, one_state, state_of
 from cloud_costs.formats.focus.exports import ExportedDelivery, ExportManifest
 from cloud_costs.months import MonthRange, month_label
 from cloud_costs.publishing.retention import drop_old_raw
@@ -83,38 +83,62 @@ def export_month(
     """Export a month, unless the version there is that of the rows that are published now.
 
     `force` reads all rows, whatever the manifest says. Raises `ExportFailed` where the files do not hold what
-    PostgreSQL holds, `StorageUnavailable` where another process exported the month meanwhile, and `ConfigError` for a
-    folder with a manifest that is not one of an export. What was exported before stays then.
+    PostgreSQL holds, `LoadBusy` where another export of the month is running, `StorageUnavailable` where the manifest
+    was replaced meanwhile, and `ConfigError` for a manifest that is not one of an export. What was exported before
+    stays then.
     """
     began = time.monotonic()
     label = f"{source} {month_label(month)}"
     uri = f"{export.to}{folder_of(export.version)}/source={source}/billing_period={month_label(month)}/"
     folder = MonthFolder(storage, uri, source, month)
-    with labelled(label), database_errors_of(label), tempfile.TemporaryDirectory(prefix="cloud-costs-") as name:
-        drafts = Path(name)
-        # Before the rows are read, so that another export which ends meanwhile is noticed.
+    with (
+        labelled(label),
+        database_errors_of(label),
+        alone(database, label, uri) as connection,
+        tempfile.TemporaryDirectory(prefix="cloud-costs-") as drafts,
+    ):
+        # Before the rows are read, so that a manifest which comes meanwhile is noticed.
         old = folder.find()
-        with one_state(database) as connection:
-            lock(connection, database, relation_of(source, export.version))
-            published = find_published(connection, database, source, month, export)
-            found = exported(connection, database, source, export.version)
-            state = state_of(connection, database, found, month, published, export) if published else None
-            if published is None or state is None:
-                return Outcome(source, month, "gone", old.content if old else None)
-            if old and old.content.state == state and not force and folder.is_whole(old):
-                return Outcome(source, month, "unchanged", old.content)
-            written = write_files(connection, found, month, export.format, drafts)
-            sums = checked_sums(connection, found, month, written, drafts)
-        manifest = _manifest(source, month, export, published, state, written, sums)
-        folder.store(manifest, drafts, old)
-        if not export.keep_old_versions:
+        with one_state(connection, database.table(relation_of(source, export.version))):
+            did, manifest = _read(connection, database, folder, old, export, Path(drafts), force=force)
+        if did == "exported" and manifest:
+            folder.store(manifest, Path(drafts), old)
+        if did != "gone" and manifest and not export.keep_old_versions:
             folder.remove_others(manifest)
-    log.info(
-        "step=export source=%s month=%s load=%s rows=%s bytes=%s seconds=%.3f version=%s files=%s",
-        *(source, month_label(month), published.load_id, manifest.rows, manifest.bytes),
-        *(time.monotonic() - began, manifest.version, len(manifest.files)),
-    )
-    return Outcome(source, month, "exported", manifest)
+    if did == "exported" and manifest:
+        log.info(
+            "step=export source=%s month=%s load=%s rows=%s bytes=%s seconds=%.3f version=%s files=%s",
+            *(source, month_label(month), manifest.delivery.load_id, manifest.rows, manifest.bytes),
+            *(time.monotonic() - began, manifest.version, len(manifest.files)),
+        )
+    return Outcome(source, month, did, manifest)
+
+
+def _read(
+    connection: Connection,
+    database: Database,
+    folder: MonthFolder,
+    old: Found | None,
+    export: Export,
+    drafts: Path,
+    *,
+    force: bool,
+) -> tuple[str, ExportManifest | None]:
+    """Write the month's rows into files below `drafts`, in the open transaction, if they may have changed.
+
+    Returns what has to be done, and the manifest of the new version, or of the one that stays.
+    """
+    source, month = folder.source, folder.billing_month
+    found = exported(connection, database, source, export.version)
+    published = find_published(connection, database, source, month, export)
+    state = state_of(connection, database, found, month, published, export) if published else None
+    if published is None or state is None:
+        return "gone", old.content if old else None
+    if old and old.content.state == state and not force and folder.is_whole(old):
+        return "unchanged", old.content
+    written = write_files(connection, found, month, export.format, drafts)
+    sums = checked_sums(connection, found, month, written, drafts)
+    return "exported", _manifest(source, month, export, published, state, written, sums)
 
 
 def export_source(database: Database, storage: Storage, source: Source) -> list[Outcome]:

@@ -17,6 +17,9 @@ from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection, Database, columns_of
 
 COSTS = "costs"
+# Columns of `costs` that are in the path of each file, where engines find them. In the files too, they would be there
+# twice, which DuckDB resolves by the path and others refuse.
+IN_PATH = ("source", "billing_period")
 # The columns that the rows are sorted by, before all others. Rows of a day, an account and a service are then together,
 # which makes files small, and lets readers leave out what they do not ask for.
 FIRST = {
@@ -72,7 +75,11 @@ def exported(connection: Connection, database: Database, source: str, focus_vers
         return Exported(
             source,
             costs,
-            tuple(Column(name, kind, sql.Identifier(name)) for name, kind in columns_of(connection, costs).items()),
+            tuple(
+                Column(name, kind, sql.Identifier(name))
+                for name, kind in columns_of(connection, costs).items()
+                if name not in IN_PATH
+            ),
             sql.SQL("source = {} and billing_period").format(sql.Literal(source)),
             f"{source}_normalized",
             "currency",

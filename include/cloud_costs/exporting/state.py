@@ -19,6 +19,7 @@ from psycopg import sql
 from cloud_costs.charges import focus
 from cloud_costs.config.exports import Export
 from cloud_costs.database.postgres import Connection, Database
+from cloud_costs.errors import LoadBusy
 from cloud_costs.exporting.relations import Exported, folder_of
 from cloud_costs.formats import FORMATS
 
@@ -44,22 +45,33 @@ class Published:
 
 
 @contextmanager
-def one_state(database: Database) -> Iterator[Connection]:
-    """Give a connection in a read-only transaction, which sees one state of the database from its first query on."""
+def alone(database: Database, label: str, folder: str) -> Iterator[Connection]:
+    """Give a connection that holds the lock of the folder of a month; raises `LoadBusy` when another export does.
+
+    Else one export could delete the files that another one is writing.
+    """
     with database.session() as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        with connection.transaction():
-            yield connection
+        key = f"cloud_costs export {database.schema} {folder}"
+        row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
+        if not row or not row[0]:
+            raise LoadBusy(f"{label}: another export of this month to {folder} is running; it will be tried again")
+        # The end of the session frees the lock.
+        yield connection
 
 
-def lock(connection: Connection, database: Database, found_in: str) -> None:
-    """Keep the tables of a view as they are, before the first query of the transaction.
+@contextmanager
+def one_state(connection: Connection, relation: sql.Identifier) -> Iterator[None]:
+    """Begin a read-only transaction, which sees one state of the database and keeps the tables of a view as they are.
 
     The swap of a partition is no change of rows. A transaction that sees an older state would find the new partition,
-    and in it only the lines that were copied before its state. With the lock, `publish` waits, as for any reader.
+    and in it only the lines that were copied before its state. With the lock, which comes before the state, `publish`
+    waits, as for any reader.
     """
-    connection.execute(sql.SQL("lock table {} in access share mode").format(database.table(found_in)))
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    with connection.transaction():
+        connection.execute(sql.SQL("lock table {} in access share mode").format(relation))
+        yield
 
 
 def find_published(

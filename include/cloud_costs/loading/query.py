@@ -20,7 +20,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from cloud_costs.errors import ConfigError
-from cloud_costs.formats.delivery import Delivery, Format
+from cloud_costs.formats.delivery import Delivery, Format, Manifest
 from cloud_costs.loading.columns import raw_names
 from cloud_costs.loading.csv_files import refuse_damaged
 from cloud_costs.loading.duckdb_files import DeliveryFiles, Part, open_files
@@ -82,10 +82,11 @@ def ask_all(
     storage: Storage, deliveries: Sequence[Delivery], form: Format, statement: str, *, arrow: bool = False
 ) -> Iterator[Answer]:
     """Run a statement on the files of several deliveries together. See `ask`."""
-    shapes = []
+    shapes, manifests = [], []
     for delivery in deliveries:
         for file in delivery.files:
             shapes.append(read_file_shape(storage, delivery.manifest.label, delivery, file, form))
+            manifests.append(delivery.manifest)
             # DuckDB takes a gzip file that is cut for a shorter one, and would answer without a word.
             refuse_damaged(storage, delivery.manifest.label, file)
     where = " and ".join(sorted({delivery.manifest.source for delivery in deliveries}))
@@ -93,7 +94,7 @@ def ask_all(
         where = deliveries[0].manifest.label
     with _as_ours(), open_files(storage, where, [shape.file for shape in shapes], MEMORY) as files:
         connection = files.connection
-        _create_files(connection, shapes)
+        _create_files(connection, shapes, manifests)
         _create_manifest(connection, storage, deliveries)
         connection.execute(f"create view lines as {_lines(files, shapes, form)}")
         # From here on no statement can change a setting, such as which files DuckDB may read.
@@ -106,15 +107,21 @@ def ask_all(
         yield Answer(result)
 
 
-def _create_files(connection: "duckdb.DuckDBPyConnection", shapes: Sequence[FileShape]) -> None:
+def _create_files(
+    connection: "duckdb.DuckDBPyConnection", shapes: Sequence[FileShape], manifests: Sequence[Manifest]
+) -> None:
     connection.execute(
-        "create table files (file integer, uri varchar, bytes bigint, etag varchar, modified timestamp, rows bigint)"
+        "create table files (file integer, uri varchar, bytes bigint, etag varchar, modified timestamp, rows bigint, "
+        "source varchar, month varchar)"
     )
     rows = [
-        [number, shape.file.uri, shape.file.size, shape.file.etag, shape.file.modified.replace(tzinfo=None), shape.rows]
-        for number, shape in enumerate(shapes)
+        [
+            *(number, shape.file.uri, shape.file.size, shape.file.etag, shape.file.modified.replace(tzinfo=None)),
+            *(shape.rows, manifest.source, month_label(manifest.billing_month)),
+        ]
+        for number, (shape, manifest) in enumerate(zip(shapes, manifests, strict=True))
     ]
-    connection.executemany("insert into files values (?, ?, ?, ?, ?, ?)", rows)
+    connection.executemany("insert into files values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def _create_manifest(connection: "duckdb.DuckDBPyConnection", storage: Storage, deliveries: Sequence[Delivery]) -> None:
