@@ -290,6 +290,16 @@ CASES: dict[str, tuple[str, Row, Row]] = {
         {"subaccountid": None},
         {"subaccountid": "the billingaccountid"},
     ),
+    "focus: no sub account in an export of this package": (
+        "focus",
+        {"subaccountid": None, "x_lineitems": 3},
+        {"subaccountid": None, "x_lineitems": 3},
+    ),
+    "focus: a charge of no line of its own in an export of this package": (
+        "focus",
+        {"x_lineitems": 0},
+        {"x_lineitems": 0},
+    ),
     **{
         f"focus: a month that ends {end}": (
             "focus",

@@ -53,7 +53,7 @@ OF_OTHERS: list[Row] = [{"billing_account_id": "2"}, {"invoice_id": None}, {"cur
     [
         ("aws_focus", {}),
         ("azure_focus", {"effective_cost": "1.25", "usage_may_lack_account": True}),
-        ("focus", {}),
+        ("focus", {"usage_may_lack_account": False}),
     ],
 )
 def test_focus_exports_are_summed_by_payer_invoice_and_currency(schema, form, stated):
@@ -66,9 +66,19 @@ def test_focus_exports_are_summed_by_payer_invoice_and_currency(schema, form, st
 
 @pytest.mark.parametrize("form", ["aws_focus", "azure_focus", "focus"])
 def test_focus_exports_without_costs_sum_to_zero(schema, form):
-    stated = {"effective_cost": "0", "usage_may_lack_account": True} if form == "azure_focus" else {}
+    stated = {
+        "aws_focus": {},
+        "azure_focus": {"effective_cost": "0", "usage_may_lack_account": True},
+        "focus": {"usage_may_lack_account": False},
+    }
     lines = [FOCUS | {"billedcost": None, "effectivecost": None}]
-    check(schema, form, lines, [sums(billed_cost="0", **stated)])
+    check(schema, form, lines, [sums(billed_cost="0", **stated[form])])
+
+
+def test_export_of_this_package_says_how_many_lines_its_charges_are(schema):
+    lines = [FOCUS | {"x_lineitems": count} for count in (3, 0)]
+    exported = {"line_items": 3, "usage_may_lack_account": True}
+    check(schema, "focus", lines, [sums(2, billed_cost="3.0") | exported])
 
 
 # --- Azure

@@ -21,10 +21,10 @@ select
     -- FOCUS 1.4 has no ProviderName any more.
     coalesce(lines.exported_provider_name, lines.x_serviceprovidername) as providername,
     lines.exported_charge_category as x_lineitemtype,
-    coalesce(lines.exported_line_items, lines.line_items) as x_lineitems,
+    lines.counted_lines as x_lineitems,
     coalesce(
         lines.exported_sub_account_id,
-        case when lines.exported_line_items is null then lines.billingaccountid end
+        case when lines.exported_by is null then lines.billingaccountid end
     ) as subaccountid,
     coalesce(
         lower(lines.exported_charge_category) in ('usage', 'purchase', 'tax', 'credit', 'adjustment'), false

@@ -8,8 +8,8 @@ select
     billingcurrency as currency,
     count(*) as stored_lines,
     coalesce(sum(exported_billed_cost), 0) as billed_cost,
-    sum(coalesce(exported_line_items, 1)) as line_items,
-    bool_or(exported_line_items is not null) as usage_may_lack_account
+    sum(counted_lines) as line_items,
+    bool_or(exported_by is not null) as usage_may_lack_account
 from (
     {lines}
 ) as lines
