@@ -241,11 +241,11 @@ class GoogleProxy(HttpProxy):
         """Return one page of a listing, and status 412 for a read of a generation that is gone."""
         where, _, asked = path.partition("?")
         query = dict(parse_qsl(asked))
+        if where.startswith("/upload/"):
+            return status, headers, body
         if status == http.HTTPStatus.OK and where.endswith("/o"):
             return self._json(status, self._page_of(json.loads(body), int(query.get("pageToken", 0))))
         wanted = query.get("ifGenerationMatch")
-        if where.startswith("/upload/"):
-            return status, headers, body
         if wanted and status < http.HTTPStatus.BAD_REQUEST and wanted != self._generation(where):
             return self._refused()
         return status, headers, body
@@ -267,8 +267,9 @@ class GoogleProxy(HttpProxy):
         connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=30)
         try:
             connection.request("GET", where.removeprefix("/download"))
-            # There is no object of the generation 0.
-            return str(json.loads(connection.getresponse().read()).get("generation", 0))
+            found = connection.getresponse()
+            # Google says 0 for no object.
+            return str(json.loads(found.read())["generation"]) if found.status == http.HTTPStatus.OK else "0"
         finally:
             connection.close()
 

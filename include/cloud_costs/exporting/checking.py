@@ -1,10 +1,11 @@
-"""The check of an export before its manifest is written: DuckDB reads the files, and says what PostgreSQL says.
+"""What PostgreSQL says of a month before it is exported, and what DuckDB says of the files before they get a manifest.
 
 Like the second engine of a load, DuckDB shares no code with what wrote the files. It counts the rows of each currency,
-and sums each cost in Parquet files. PostgreSQL's own sums go into the manifest.
+and sums each cost in Parquet files. Both have to be what PostgreSQL says, whose sums go into the manifest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,36 +13,61 @@ from pathlib import Path
 from cloud_costs.database.postgres import Connection
 from cloud_costs.errors import ExportFailed
 from cloud_costs.exporting.files import DECIMAL, Written
-from cloud_costs.exporting.relations import Exported, totals
+from cloud_costs.exporting.relations import SCALE, Exported, facts, places
+from cloud_costs.months import month_label
 
 MEMORY = "128MB"
 
-Sums = Mapping[str, Mapping[str, Decimal]]
-# By currency, the number of rows and the sums.
-Totals = dict[str, tuple[int, list[Decimal]]]
+# By currency, the number of rows and the sum of each cost.
+Totals = Mapping[str, tuple[int, Sequence[Decimal]]]
 
 
-def checked_sums(connection: Connection, found: Exported, month: date, written: Written, folder: Path) -> Sums:
-    """Return the sum of each cost by currency, as PostgreSQL states it in the open transaction.
+@dataclass(frozen=True)
+class Facts:
+    """The totals of a month, and the names of columns with numbers that have too many digits for Parquet's decimals."""
 
-    Raises `ExportFailed` where the files have other rows or sums.
-    """
-    stored: Totals = {
-        currency or "": (count, sums) for currency, count, *sums in connection.execute(totals(found), [month])
-    }
+    totals: Totals
+    too_long: frozenset[str]
+
+    def sums(self, found: Exported) -> dict[str, dict[str, str]]:
+        """Return the sum of each cost by currency, as text with every digit."""
+        return {
+            currency: {name: f"{amount:f}" for name, amount in zip(found.sums, amounts, strict=True)}
+            for currency, (_, amounts) in self.totals.items()
+        }
+
+
+def read_facts(connection: Connection, found: Exported, month: date) -> Facts:
+    """Ask PostgreSQL in the open transaction."""
+    totals: dict[str, tuple[int, list[Decimal]]] = {}
+    too_long, long = set(), set()
+    for currency, count, *values in connection.execute(facts(found), [month]):
+        totals[currency or ""] = (count, values[: len(found.sums)])
+        digits = iter(values[len(found.sums) :])
+        for column, is_too_large, most_places in zip(found.numbers, digits, digits, strict=True):
+            too_long |= {column.name} if is_too_large else set()
+            long |= {column.name} if most_places > SCALE else set()
+    # Zeros at the end, as a product has them, are no digits that could be lost.
+    if columns := [column for column in found.numbers if column.name in long - too_long]:
+        most = connection.execute(places(found, columns), [month]).fetchone() or ()
+        too_long |= {column.name for column, number in zip(columns, most, strict=True) if number > SCALE}
+    return Facts(totals, frozenset(too_long))
+
+
+def check_files(found: Exported, month: date, written: Written, stored: Facts, folder: Path) -> None:
+    """Raise `ExportFailed` where the files have other rows or sums than PostgreSQL."""
     read = _read(found, written, folder)
     types = {column.name: column.type for column in written.columns}
-    for currency in sorted(stored.keys() | read.keys()):
-        (count, sums), (there, others) = stored.get(currency, (0, [])), read.get(currency, (0, []))
+    label = f"{found.source} {month_label(month)}"
+    for currency in sorted(stored.totals.keys() | read.keys()):
+        (count, sums), (there, others) = stored.totals.get(currency, (0, ())), read.get(currency, (0, ()))
         if count != there:
-            raise ExportFailed(
-                f"{there} rows in {currency or 'no currency'} are in the files, and {count} are published"
-            )
+            where = currency or "no currency"
+            raise ExportFailed(f"{label}: the files have {there} rows in {where}, and {count} are published")
         for name, ours, theirs in zip(found.sums, sums, others, strict=True):
             # DuckDB has no exact number for an amount that is text, because it has more digits.
             if types[name] == DECIMAL and ours != theirs:
-                raise ExportFailed(f"{name} in {currency} is {theirs} in the files, and {ours} is published")
-    return {currency: dict(zip(found.sums, sums, strict=True)) for currency, (_, sums) in sorted(stored.items())}
+                raise ExportFailed(f"{label}: {name} in {currency} is {theirs} in the files, and {ours} is published")
 
 
 def _read(found: Exported, written: Written, folder: Path) -> Totals:
@@ -58,4 +84,4 @@ def _read(found: Exported, written: Written, folder: Path) -> Totals:
             f'select "{found.currency}", count(*), {sums} from {reader} group by all',  # noqa: S608  our own names
             {"paths": paths},
         ).fetchall()
-    return {currency or "": (count, list(sums)) for currency, count, *sums in rows}
+    return {currency or "": (count, sums) for currency, count, *sums in rows}

@@ -10,10 +10,10 @@ digits. Nothing is rounded.
 
 import gzip
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from psycopg import sql
 
 from cloud_costs.database.postgres import Connection
-from cloud_costs.exporting.relations import Exported, rows
+from cloud_costs.exporting.relations import DIGITS, SCALE, Exported, rows
 from cloud_costs.formats.focus.exports import ExportedColumn, ExportedFile
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ FILE_ROWS = 1_000_000
 GROUP_ROWS = 100_000
 # Bytes of text that are parsed at once.
 BATCH_BYTES = 8 << 20
-DIGITS, SCALE = 38, 18
 DECIMAL = f"decimal({DIGITS}, {SCALE})"
 ZSTD_LEVEL, GZIP_LEVEL = 3, 1
 # What the manifest calls PostgreSQL's types. In a CSV file, a decimal has as many digits as it needs.
@@ -55,10 +54,6 @@ CSV_VALUES = {
 }
 
 
-class DoesNotFit(Exception):
-    """Columns have values that are no decimal of `DIGITS` and `SCALE`; the arguments are their names."""
-
-
 class _Writer(Protocol):
     """A file that takes batches of CSV text."""
 
@@ -77,33 +72,25 @@ class Written:
     columns: tuple[ExportedColumn, ...]
 
 
-def write_files(connection: Connection, found: Exported, month: date, file_type: str, folder: Path) -> Written:
+def write_files(
+    connection: Connection, found: Exported, month: date, file_type: str, too_long: frozenset[str], folder: Path
+) -> Written:
     """Write a month's rows into files in the folder, in the open transaction.
 
-    A month without rows is one file without rows, which tells the columns.
+    `too_long` are the columns with numbers that are not Parquet's decimals. A month without rows is one file without
+    rows, which tells the columns.
     """
+    types = {one.name: TYPES.get(one.type, one.type) for one in found.columns}
     if file_type == "csv":
         texts = {one.name: CSV_VALUES[one.type] for one in found.columns if one.type in CSV_VALUES}
         select = rows(found, {name: sql.SQL(text).format(sql.Identifier(name)) for name, text in texts.items()})
         files = _write(connection, select, month, folder, ".csv.gz", partial(_Csv, found=found))
-        return Written(files, _columns(found, {"numeric": "decimal"}, ()))
-    as_text: list[str] = []
-    while True:
-        try:
-            opened = partial(_Parquet, found=found, as_text=tuple(as_text))
-            files = _write(connection, rows(found, {}), month, folder, ".parquet", opened)
-            return Written(files, _columns(found, {}, as_text))
-        except DoesNotFit as error:
-            # The rows are the same again, because the transaction sees one state of the database.
-            as_text += error.args
-
-
-def _columns(found: Exported, types: dict[str, str], as_text: Sequence[str]) -> tuple[ExportedColumn, ...]:
-    known = {**TYPES, **types}
-    return tuple(
-        ExportedColumn(name=one.name, type="string" if one.name in as_text else known.get(one.type, one.type))
-        for one in found.columns
-    )
+        types |= {one.name: "decimal" for one in found.numbers}
+    else:
+        opened = partial(_Parquet, found=found, too_long=too_long)
+        files = _write(connection, rows(found, {}), month, folder, ".parquet", opened)
+        types |= dict.fromkeys(too_long, "string")
+    return Written(files, tuple(ExportedColumn(name=name, type=kind) for name, kind in types.items()))
 
 
 def _write(
@@ -122,14 +109,12 @@ def _write(
         while batch is not None or not files:
             path = folder / f"part-{len(files):05d}{ending}"
             count = 0
-            with path.open("wb") as file:
-                writer = open_writer(file)
+            with path.open("wb") as file, closing(open_writer(file)) as writer:
                 while batch is not None and count < FILE_ROWS:
                     number, text = batch
                     writer.write(text)
                     count += number
                     batch = next(batches, None)
-                writer.close()
             files.append(_describe(path, count))
     return tuple(files)
 
@@ -173,32 +158,18 @@ class _Csv:
 class _Parquet:
     """A Parquet file of row groups of about `GROUP_ROWS` rows, compressed by zstd."""
 
-    def __init__(self, file: BinaryIO, found: Exported, as_text: Sequence[str]) -> None:
+    def __init__(self, file: BinaryIO, found: Exported, too_long: frozenset[str]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self._numbers = [one.name for one in found.columns if one.type == "numeric" and one.name not in as_text]
-        types = {one.name: _arrow_type("text" if one.name in as_text else one.type) for one in found.columns}
+        types = {one.name: _arrow_type("text" if one.name in too_long else one.type) for one in found.columns}
         self._schema = pa.schema(types.items())
         self._file = pq.ParquetWriter(file, self._schema, compression="zstd", compression_level=ZSTD_LEVEL)
         self._held: list[pa.Table] = []
 
     def write(self, text: bytes) -> None:
-        """Parse some rows; raises `DoesNotFit` where a number has too many digits."""
-        import pyarrow as pa
-
-        try:
-            table = self._parse(text, self._schema)
-            for name in self._numbers:
-                # Arrow's parser also takes numbers of 39 digits.
-                table[name].validate(full=True)
-        except pa.ArrowInvalid:
-            texts = self._parse(text, pa.schema([(name, pa.string()) for name in self._schema.names]))
-            too_long = [name for name in self._numbers if not all(map(_fits, texts[name].to_pylist()))]
-            if not too_long:
-                raise
-            raise DoesNotFit(*too_long) from None
-        self._held.append(table)
+        """Parse some rows."""
+        self._held.append(self._parse(text))
         if sum(one.num_rows for one in self._held) >= GROUP_ROWS:
             self._flush()
 
@@ -214,17 +185,17 @@ class _Parquet:
             self._file.write_table(pa.concat_tables(self._held))
             self._held.clear()
 
-    def _parse(self, text: bytes, schema: "pa.Schema") -> "pa.Table":
+    def _parse(self, text: bytes) -> "pa.Table":
         import pyarrow as pa
         from pyarrow import csv
 
         return csv.read_csv(
             pa.BufferReader(text),
             # As one block, because only then a line break in a value is no matter where it is.
-            csv.ReadOptions(column_names=schema.names, block_size=len(text) + 1),
+            csv.ReadOptions(column_names=self._schema.names, block_size=len(text) + 1),
             csv.ParseOptions(newlines_in_values=True),
             csv.ConvertOptions(
-                column_types=schema,
+                column_types=self._schema,
                 # PostgreSQL writes NULL as nothing, and an empty text in quotes.
                 null_values=[""],
                 strings_can_be_null=True,
@@ -249,15 +220,3 @@ def _arrow_type(kind: str) -> "pa.DataType":
         "timestamp with time zone": pa.timestamp("us", "UTC"),
     }
     return types.get(kind, pa.string())
-
-
-def _fits(text: str | None) -> bool:
-    """Tell whether a number is a decimal of `DIGITS` and `SCALE`; NaN and infinity are none."""
-    if text is None:
-        return True
-    number = Decimal(text)
-    if not number.is_finite():
-        return False
-    # A comparison is exact, whatever the digits; arithmetic of decimals would round to 28 of them.
-    places = len(f"{number:f}".rstrip("0").partition(".")[2])
-    return places <= SCALE and abs(number) < Decimal(10) ** (DIGITS - SCALE)

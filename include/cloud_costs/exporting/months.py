@@ -12,7 +12,7 @@ import hashlib
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,7 +23,7 @@ from cloud_costs.config.exports import Export
 from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Connection, Database, database_errors_of
 from cloud_costs.errors import CloudCostsError, ConfigError, PermanentError, TransientError
-from cloud_costs.exporting.checking import Sums, checked_sums
+from cloud_costs.exporting.checking import check_files, read_facts
 from cloud_costs.exporting.files import Written, write_files
 from cloud_costs.exporting.folders import Found, MonthFolder
 from cloud_costs.exporting.relations import exported, folder_of, relation_of
@@ -34,6 +34,8 @@ from cloud_costs.publishing.retention import drop_old_raw
 from cloud_costs.storage.files import Storage, labelled
 
 log = logging.getLogger(__name__)
+
+Sums = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -136,9 +138,10 @@ def _read(
         return "gone", old.content if old else None
     if old and old.content.state == state and not force and folder.is_whole(old):
         return "unchanged", old.content
-    written = write_files(connection, found, month, export.format, drafts)
-    sums = checked_sums(connection, found, month, written, drafts)
-    return "exported", _manifest(source, month, export, published, state, written, sums)
+    facts = read_facts(connection, found, month)
+    written = write_files(connection, found, month, export.format, facts.too_long, drafts)
+    check_files(found, month, written, facts, drafts)
+    return "exported", _manifest(source, month, export, published, state, written, facts.sums(found))
 
 
 def export_source(database: Database, storage: Storage, source: Source) -> list[Outcome]:
@@ -180,7 +183,7 @@ def _manifest(
         file_type=export.format,
         rows=sum(file.rows for file in written.files),
         bytes=sum(file.bytes for file in written.files),
-        sums={currency: {name: f"{amount:f}" for name, amount in costs.items()} for currency, costs in sums.items()},
+        sums=sums,
         columns=written.columns,
         files=written.files,
     )

@@ -5,8 +5,9 @@ are read and locked. Its columns have the specification's names. Behind them com
 `x_`, which FOCUS allows: they lead back to the exported lines, and `format: focus` makes the same `costs` of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from psycopg import sql
 
@@ -17,6 +18,8 @@ from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection, Database, columns_of
 
 COSTS = "costs"
+# The decimals of Parquet files.
+DIGITS, SCALE = 38, 18
 # Columns of `costs` that are in the path of each file, where engines find them. In the files too, they would be there
 # twice, which DuckDB resolves by the path and others refuse.
 IN_PATH = ("source", "billing_period")
@@ -52,6 +55,11 @@ class Exported:
     currency: str
     sums: tuple[str, ...]
     first: tuple[str, ...]
+
+    @property
+    def numbers(self) -> list[Column]:
+        """The columns of numbers."""
+        return [column for column in self.columns if column.type == "numeric"]
 
     def named(self, name: str) -> Column:
         """Return a column by its name."""
@@ -132,9 +140,28 @@ def rows(found: Exported, texts: Mapping[str, sql.Composable]) -> sql.Composed:
     )
 
 
-def totals(found: Exported) -> sql.Composed:
-    """Return the select of a month's currencies, each with its number of rows and the sum of each cost."""
-    sums = [sql.SQL("coalesce(sum({}), 0)").format(found.named(name).value) for name in found.sums]
-    return sql.SQL("select {}, count(*), {} from {} where {} = %s group by 1 order by 1").format(
-        found.named(found.currency).value, sql.SQL(", ").join(sums), found.relation, found.condition
+def facts(found: Exported) -> sql.Composed:
+    """Return the select of a month's currencies: the currency, its rows, the sum of each cost, and facts on digits.
+
+    For each number there are two facts: whether one is too large for `DIGITS` and `SCALE`, or is none; and the most
+    decimal places, where zeros at the end count.
+    """
+    wanted = [found.named(found.currency).value, sql.SQL("count(*)")]
+    wanted += [sql.SQL("coalesce(sum({}), 0)").format(found.named(name).value) for name in found.sums]
+    for column in found.numbers:
+        # PostgreSQL takes NaN for larger than all numbers.
+        limit = sql.Literal(Decimal(10) ** (DIGITS - SCALE))
+        wanted.append(sql.SQL("coalesce(max(abs({})) >= {}, false)").format(column.value, limit))
+        wanted.append(sql.SQL("coalesce(max(scale({})), 0)").format(column.value))
+    return _of_month(found, wanted) + sql.SQL(" group by 1 order by 1")
+
+
+def places(found: Exported, columns: Sequence[Column]) -> sql.Composed:
+    """Return the select of the most decimal places of each of these numbers, without zeros at the end."""
+    return _of_month(found, [sql.SQL("max(scale(trim_scale({})))").format(column.value) for column in columns])
+
+
+def _of_month(found: Exported, wanted: Sequence[sql.Composable]) -> sql.Composed:
+    return sql.SQL("select {} from {} where {} = %s").format(
+        sql.SQL(", ").join(wanted), found.relation, found.condition
     )

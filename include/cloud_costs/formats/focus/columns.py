@@ -5,6 +5,7 @@
 
 from functools import cache
 
+from cloud_costs.formats.aws.columns import tag_spellings
 from cloud_costs.formats.delivery import Tags
 from cloud_costs.formats.mapping import line_columns
 
@@ -20,7 +21,8 @@ AS_OBJECT = """
         )
     end
 """
-TAGS = Tags(maps=("tags",), as_object=AS_OBJECT, json_text=True)
+# AWS spells keys in several ways, also in files that were made of its exports.
+TAGS = Tags(maps=("tags",), as_object=AS_OBJECT, json_text=True, spellings=tag_spellings)
 
 
 def csv_type(name: str) -> str:

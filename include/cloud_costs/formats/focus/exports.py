@@ -85,8 +85,8 @@ class ExportManifest(_Model):
     rows: Count
     bytes: Count
     sums: Mapping[str, Mapping[str, Amount]]
-    columns: Sequence[ExportedColumn]
-    files: Sequence[ExportedFile]
+    columns: tuple[ExportedColumn, ...]
+    files: tuple[ExportedFile, ...]
 
     @property
     def folder(self) -> str:
