@@ -3,8 +3,8 @@
 -- focus_columns.csv. A cost that a file leaves out is the contracted one for ListCost, and else BilledCost. A charge
 -- of no sub account, as a provider without such accounts has it, is the billing account's own.
 --
--- An export of this package has x_lineitems. Its costs are those of the source that it was exported from, so a charge of
--- no sub account stays one, and the charge counts for as many exported lines as it did there.
+-- An export of this package has x_lineitems. Its costs are those of the source that it was exported from, so a charge
+-- of no sub account stays one, and a charge counts for as many exported lines as it did there.
 
 select
     lines.*,

@@ -1,6 +1,6 @@
 -- What the charges of FOCUS files themselves say, one row per payer, invoice and currency. The files are on one basis,
--- and do not say what part of upfront fees the month uses up. An export of this package says for how many lines a charge
--- counts, and its charges may lack an account as those of their own provider may.
+-- and do not say what part of upfront fees the month uses up. An export of this package says for how many lines a
+-- charge counts, and its charges may lack an account as those of their own provider may.
 
 select
     billingaccountid as billing_account_id,
