@@ -39,7 +39,7 @@ def exported(demo, folder: Path, source: str, **settings):
     assert outcome.did == "exported"
     [path] = folder.glob(f"*/source={source}/billing_period=2025-01/_manifest.json")
     names = [str(path.parent / outcome.manifest.folder / file.name) for file in outcome.manifest.files]
-    assert json.loads(path.read_text()) == json.loads(outcome.manifest.to_bytes())
+    assert json.loads(path.read_text()) == json.loads(outcome.manifest.to_json())
     return outcome.manifest, names
 
 

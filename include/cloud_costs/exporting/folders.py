@@ -70,7 +70,7 @@ class MonthFolder:
         Raises `StorageUnavailable` where the manifest is not the old one any more.
         """
         folder = self.uri + manifest.folder
-        content = manifest.to_bytes()
+        content = manifest.to_json().encode()
         # The same rows were exported before, or this is a second try.
         if not (old and old.content.version == manifest.version and self.is_whole(old)):
             for file in manifest.files:

@@ -93,9 +93,9 @@ class ExportManifest(_Model):
         """The name of the version's folder, ending with `/`."""
         return f"version={self.version}/"
 
-    def to_bytes(self) -> bytes:
-        """Return the manifest as it is stored: the same values give the same bytes."""
-        return (self.model_dump_json(indent=2) + "\n").encode()
+    def to_json(self) -> str:
+        """Return the manifest as it is stored: the same values give the same text."""
+        return self.model_dump_json(indent=2) + "\n"
 
 
 def manifest_of(files: Sequence[StoredFile]) -> StoredFile | None:
