@@ -90,7 +90,7 @@ def _exported_sums(s3: Any, lake: str) -> dict[str, Decimal]:
     keys = {one["Key"]: one["Size"] for one in s3.client().list_objects_v2(Bucket=lake)["Contents"]}
     sums = {}
     for key in keys:
-        if found := re.fullmatch(r"focus_costs_v1_2/source=cup/billing_period=(\S+)/_manifest\.json", key):
+        if found := re.fullmatch(r"focus_costs_v1_2/source=cup/billing_period=([^/]+)/_manifest\.json", key):
             manifest = json.loads(s3.client().get_object(Bucket=lake, Key=key)["Body"].read())
             folder = key.replace("_manifest.json", f"version={manifest['version']}/")
             assert {folder + file["name"]: file["bytes"] for file in manifest["files"]}.items() <= keys.items()

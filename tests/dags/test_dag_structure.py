@@ -83,7 +83,7 @@ def test_export_comes_last_and_only_where_a_source_has_one(
     dag = load_dag()
     assert downstream(dag, "refresh_views") == {"export", "report"}
     assert downstream(dag, "export") == {"report"}
-    assert dag.task_dict["export"].expand_input.value == {"source": ["cup"]}
+    assert dag.task_dict["export"].op_kwargs_expand_input.value == {"source": ["cup"]}
 
 
 def test_steps_of_a_month_follow_one_another(dag: Any) -> None:

@@ -4,7 +4,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -78,7 +78,8 @@ class LocalStorage:
         path = Path(self.local_path(uri))
         with _local_errors(uri, "write"):
             path.unlink(missing_ok=True)
-            if path.parent.is_dir() and not any(path.parent.iterdir()):
+            # A folder that holds something is not removed.
+            with suppress(OSError):
                 path.parent.rmdir()
 
     @contextmanager
