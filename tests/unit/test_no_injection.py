@@ -31,6 +31,11 @@ MADE_OF = {
     ("sql_files", "text"): "a file of include/sql, or a literal",
     ("sql_files", "composed"): "a statement that psycopg composed",
     ("diagnosis", "right"): "one of two literals",
+    ("files", "text"): "one of the literals of files.CSV_VALUES",
+    (
+        "checking",
+        "f'select \"{found.currency}\", count(*), {sums} from {reader} group by all'",
+    ): "names of exporting/relations.py, for DuckDB, which has the files of an export alone",
     ("facts", "str(number + 1)"): "the place of a column, counted from 1",
     ("query", "'create table manifest (' + columns + ')'"): "a literal",
     (
