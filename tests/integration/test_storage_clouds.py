@@ -428,7 +428,7 @@ class Answering(HttpProxy):
         self.given = status, [*headers, ("Content-Length", str(len(body)))], body
         self.tries = 0
 
-    def ask(self, handler):
+    def ask(self, handler, content):
         self.tries += 1
         return self.given
 
