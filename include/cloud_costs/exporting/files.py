@@ -27,8 +27,8 @@ from cloud_costs.formats.focus.exports import ExportedColumn, ExportedFile
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Rows after which a file ends. 891,033 FOCUS charges of AWS are 62 MB of Parquet, so files are of a size that engines can
-# read side by side.
+# Rows after which a file ends. 891,033 FOCUS charges of AWS are 62 MB of Parquet, a size that engines can read side by
+# side.
 FILE_ROWS = 1_000_000
 # Rows of a row group. The writer holds as many in memory.
 GROUP_ROWS = 100_000
