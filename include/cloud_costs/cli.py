@@ -1,4 +1,4 @@
-"""The command line: `sync`, `list-manifests`, `renew`, `export`, `query`, `test-connection`, `test-source`, and more.
+"""The command line: `sync`, `list-manifests`, `renew`, `export`, `query`, `mcp`, `test-connection`, and more.
 
 On a terminal it shows progress bars; in a pipe or a log, plain lines.
 """
@@ -14,6 +14,7 @@ import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from cloud_costs import environment, export_cli, insights_cli
+from cloud_costs.asking.extra import needed
 from cloud_costs.charges.views import refresh_views
 from cloud_costs.config.sources import Source, load_accounts, load_sources, pick_sources
 from cloud_costs.database.schema import apply_schema
@@ -126,6 +127,19 @@ def renew(
         refresh_views(database)
     console.print(f"{len(renewal.renewed)} month(s) derived again, {len(renewal.failed)} failed")
     end(renewal.failed.values())
+
+
+@app.command()
+def mcp() -> None:
+    """Answer a program that speaks the Model Context Protocol, over standard input and output."""
+    with errors():
+        database = environment.database()
+        with needed():
+            from cloud_costs.asking.server import create_server
+        from cloud_costs.page.costs import Costs
+        from cloud_costs.page.pool import Pool
+    # One program asks, and it waits for each answer.
+    create_server(Costs(Pool(database, size=2), load_sources)).run("stdio")
 
 
 @app.command("test-connection")

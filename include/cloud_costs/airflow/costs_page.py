@@ -49,7 +49,9 @@ def create_app() -> "FastAPI":
     from fastapi import HTTPException, Request
 
     from cloud_costs.airflow import connections
+    from cloud_costs.asking.extra import needed
     from cloud_costs.config.sources import load_sources
+    from cloud_costs.errors import ConfigError
     from cloud_costs.page.app import create_app as create
     from cloud_costs.page.costs import Costs
     from cloud_costs.page.decisions import Decisions
@@ -71,7 +73,15 @@ def create_app() -> "FastAPI":
     costs = Costs(Pool(_database(), _connections()), load_sources)
     # All API servers have this secret, which signs what they hand out.
     decisions = Decisions(connections.database(), conf.get_mandatory_value("api", "secret_key"))
-    return create(costs, requires_access_dag("GET", param_dag_id=DAG_ID), name_of, may_decide, decisions)
+    app = create(costs, requires_access_dag("GET", param_dag_id=DAG_ID), name_of, may_decide, decisions)
+    try:
+        with needed():
+            from cloud_costs.asking.server import add_to
+    except ConfigError as error:
+        log.info("The Costs page serves no Model Context Protocol: %s", error)
+    else:
+        add_to(app, costs)
+    return app
 
 
 def _connections() -> int:

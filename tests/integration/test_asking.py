@@ -1,0 +1,557 @@
+"""Questions of finance people, through a real client of the protocol: every amount is that of `costs`, in all digits.
+
+Each question is asked as a model would ask it: by the tool and the parameters that suit it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx2
+import pytest
+from conftest import in_schema
+from fastapi import HTTPException, Request
+from mcp_clients import ToolFailed, over_http, over_stdio, served, settings_of
+from page_bills import FEBRUARY, JANUARY, load_bills, read_costs, sums
+from roles import reading
+
+from cloud_costs.asking.server import add_to
+from cloud_costs.asking.tools import Tools
+from cloud_costs.page.app import create_app
+from cloud_costs.page.costs import Costs
+from cloud_costs.page.pool import Pool
+from cloud_costs.page.problems import Refusal
+
+JANUARY_END, FEBRUARY_END = date(2025, 1, 31), date(2025, 2, 28)
+TOKEN = "a-token-of-airflow"
+S3, EC2 = "Amazon Simple Storage Service", "Amazon Elastic Compute Cloud"
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def loaded(schemas, tmp_path_factory):
+    """The schemas with the bills, and their sources."""
+    with schemas.borrowed() as database:
+        yield database, load_bills(database, tmp_path_factory.mktemp("bucket"))
+
+
+@pytest.fixture(scope="module")
+def costs(loaded) -> Rows:
+    """All rows of `costs`."""
+    return read_costs(in_schema(loaded[0]))
+
+
+@pytest.fixture(scope="module")
+def ask(postgres, loaded):
+    """A client of `python -m cloud_costs mcp`, which reads as the reader."""
+    with over_stdio(settings_of(postgres, loaded[0])) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def address(postgres, loaded):
+    """The Costs page on a real server; who brings the token may see it."""
+    database, sources = loaded
+
+    def guard(request: Request) -> None:
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            raise HTTPException(401)
+
+    costs = Costs(Pool(reading(postgres, database)), lambda: sources)
+    app = create_app(costs, guard, lambda: "Kim")
+    add_to(app, costs)
+    with served(app) as root:
+        yield f"{root}/mcp"
+
+
+@pytest.fixture(scope="module", params=["auto", "legacy"])
+def remote(request, address):
+    """A client over HTTP, of the newest protocol and of the one before it."""
+    with over_http(address, {"Authorization": f"Bearer {TOKEN}"}, request.param) as client:
+        yield client
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, the call that answers it, and where in the answer the amounts are."""
+
+    words: str
+    tool: str
+    arguments: dict[str, Any]
+    found: Callable[[Any], Any]
+    expected: Callable[[Rows], Any]
+
+
+def of(rows: Rows, **wanted: Any) -> Rows:
+    """Return the rows that have these values."""
+    return [row for row in rows if all((row[name] or "") == value for name, value in wanted.items())]
+
+
+def between(rows: Rows, first: date, last: date, column: str = "date") -> Rows:
+    return [row for row in rows if first <= row[column] <= last]
+
+
+def total(rows: Rows, metric: str = "billed_cost") -> Decimal:
+    return sums(rows, [], metric).get((), Decimal(0))
+
+
+def part(answer: Any, currency: str = "USD") -> Any:
+    return next(one for one in answer["currencies"] if one["currency"] == currency)
+
+
+def whole(answer: Any) -> dict[str, Decimal]:
+    return {one["currency"]: Decimal(one["total"]) for one in answer["currencies"]}
+
+
+def groups(answer: Any, currency: str = "USD") -> dict[tuple[str, ...], Decimal]:
+    return {tuple(one["values"]): Decimal(one["total"]) for one in part(answer, currency)["groups"]}
+
+
+def changes(answer: Any, currency: str = "USD") -> dict[tuple[str, ...], Decimal]:
+    return {tuple(one["values"]): Decimal(one["change"]) for one in part(answer, currency)["groups"]}
+
+
+def table(answer: Any) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in answer["rows"]]
+
+
+def by_currency(rows: Rows, metric: str = "billed_cost") -> dict[str, Decimal]:
+    return {key[0]: value for key, value in sums(rows, ["currency"], metric).items()}
+
+
+def moved(rows: Rows, *keys: str) -> dict[tuple[str, ...], Decimal]:
+    after = sums(between(rows, FEBRUARY, FEBRUARY_END), keys, "billed_cost")
+    before = sums(between(rows, JANUARY, JANUARY_END), keys, "billed_cost")
+    return {key: after.get(key, Decimal(0)) - before.get(key, Decimal(0)) for key in {*after, *before}}
+
+
+IN_JANUARY = {"first": "2025-01-01", "last": "2025-01-31"}
+IN_FEBRUARY = {"first": "2025-02-01", "last": "2025-02-28"}
+BOTH = {"first": "2025-01-01", "last": "2025-02-28"}
+OF_JANUARY, OF_FEBRUARY = {**IN_JANUARY, "dates": "billing"}, {**IN_FEBRUARY, "dates": "billing"}
+USD = {"currency": "USD"}
+
+
+def usd(rows: Rows) -> Rows:
+    return of(rows, currency="USD")
+
+
+QUESTIONS = [
+    Asked(
+        "What did we spend on the cloud in January?",
+        *("costs_by", IN_JANUARY, whole),
+        lambda rows: by_currency(between(rows, JANUARY, JANUARY_END)),
+    ),
+    Asked(
+        "What were the invoices of January?",
+        *("costs_by", OF_JANUARY, whole),
+        lambda rows: by_currency(of(rows, billing_period=JANUARY)),
+    ),
+    Asked(
+        "What were the invoices of February, in each currency?",
+        *("costs_by", OF_FEBRUARY, whole),
+        lambda rows: by_currency(of(rows, billing_period=FEBRUARY)),
+    ),
+    Asked(
+        "How do AWS, Azure and Google compare in February?",
+        *("costs_by", {**IN_FEBRUARY, **USD, "group_by": ["cloud_provider"]}, groups),
+        lambda rows: sums(between(usd(rows), FEBRUARY, FEBRUARY_END), ["cloud_provider"], "billed_cost"),
+    ),
+    Asked(
+        "Which services cost most in January?",
+        *("costs_by", {**IN_JANUARY, **USD, "group_by": ["service"], "top": 200}, groups),
+        lambda rows: sums(between(usd(rows), JANUARY, JANUARY_END), ["service"], "billed_cost"),
+    ),
+    Asked(
+        "What does each account use, with commitments spread?",
+        *("costs_by", {**BOTH, **USD, "group_by": ["account_id"], "metric": "effective_cost", "top": 200}, groups),
+        lambda rows: sums(between(usd(rows), JANUARY, FEBRUARY_END), ["account_id"], "effective_cost"),
+    ),
+    Asked(
+        "What would January have cost at list prices?",
+        *("costs_by", {**IN_JANUARY, "metric": "list_cost"}, whole),
+        lambda rows: by_currency(between(rows, JANUARY, JANUARY_END), "list_cost"),
+    ),
+    Asked(
+        "What does each team cost?",
+        *("costs_by", {**BOTH, **USD, "group_by": ["tag:user%3Ateam"], "top": 200}, groups),
+        lambda rows: sums(between(usd(rows), JANUARY, FEBRUARY_END), ["tag:user%3Ateam"], "billed_cost"),
+    ),
+    Asked(
+        "How much is untagged?",
+        *("costs_by", {**BOTH, **USD, "filters": ["tag:user%3Ateam:"]}, lambda answer: Decimal(part(answer)["total"])),
+        lambda rows: total(of(between(usd(rows), JANUARY, FEBRUARY_END), **{"tag:user%3Ateam": ""})),
+    ),
+    Asked(
+        "What does S3 cost by region?",
+        *("costs_by", {**BOTH, **USD, "group_by": ["region"], "filters": [f"service:{S3}"], "top": 200}, groups),
+        lambda rows: sums(of(between(usd(rows), JANUARY, FEBRUARY_END), service=S3), ["region"], "billed_cost"),
+    ),
+    Asked(
+        "What do EC2 and S3 cost together?",
+        "costs_by",
+        {**BOTH, "filters": [f"service:{S3}", f"service:{EC2}"], **USD},
+        lambda answer: Decimal(part(answer)["total"]),
+        lambda rows: total([row for row in between(usd(rows), JANUARY, FEBRUARY_END) if row["service"] in (S3, EC2)]),
+    ),
+    Asked(
+        "How much were taxes, credits and fees in January?",
+        *("costs_by", {**OF_JANUARY, **USD, "group_by": ["charge_category"]}, groups),
+        lambda rows: sums(of(usd(rows), billing_period=JANUARY), ["charge_category"], "billed_cost"),
+    ),
+    Asked(
+        "What is on each invoice?",
+        *("costs_by", {**OF_JANUARY, **USD, "group_by": ["invoice_id"], "top": 200}, groups),
+        lambda rows: sums(of(usd(rows), billing_period=JANUARY), ["invoice_id"], "billed_cost"),
+    ),
+    Asked(
+        "Who pays, and for which account?",
+        "costs_by",
+        {**IN_JANUARY, **USD, "group_by": ["billing_account_id", "account_id"], "top": 200},
+        groups,
+        lambda rows: sums(
+            between(usd(rows), JANUARY, JANUARY_END), ["billing_account_id", "account_id"], "billed_cost"
+        ),
+    ),
+    Asked(
+        "What did we spend each day of the second week of January?",
+        "costs_by",
+        {"first": "2025-01-06", "last": "2025-01-12", "per": "day", **USD},
+        lambda answer: dict(zip(answer["periods"], map(Decimal, part(answer)["series"]), strict=True)),
+        lambda rows: {
+            str(day): total(of(usd(rows), date=day)) for day in (date(2025, 1, number) for number in range(6, 13))
+        },
+    ),
+    Asked(
+        "What did each month cost by source?",
+        "costs_by",
+        {**BOTH, "dates": "billing", "per": "month", "group_by": ["source"], **USD},
+        lambda answer: {
+            one["values"][0]: [Decimal(value) for value in one["series"]] for one in part(answer)["groups"]
+        },
+        lambda rows: {
+            source: [total(of(usd(rows), source=source, billing_period=month)) for month in (JANUARY, FEBRUARY)]
+            for source in ("cup", "azure", "google")
+        },
+    ),
+    Asked(
+        "How much do we spend in euros?",
+        *("costs_by", {**BOTH, "currency": "EUR"}, whole),
+        lambda rows: {"EUR": total(of(rows, currency="EUR"))},
+    ),
+    Asked(
+        "Did we spend more in February than in January?",
+        "compare",
+        {**IN_FEBRUARY, **USD},
+        lambda answer: tuple(Decimal(part(answer)[name]) for name in ("before", "after", "change")),
+        lambda rows: (
+            before := total(between(usd(rows), JANUARY, JANUARY_END)),
+            after := total(between(usd(rows), FEBRUARY, FEBRUARY_END)),
+            after - before,
+        ),
+    ),
+    Asked(
+        "Which services make the difference?",
+        *("compare", {**IN_FEBRUARY, **USD, "top": 200}, changes),
+        lambda rows: moved(usd(rows), "service"),
+    ),
+    Asked(
+        "Which account's services make the difference?",
+        *("compare", {**IN_FEBRUARY, **USD, "group_by": ["account_id", "service"], "top": 200}, changes),
+        lambda rows: moved(usd(rows), "account_id", "service"),
+    ),
+    Asked(
+        "How does the last week of January compare with the first?",
+        "compare",
+        {"first": "2025-01-25", "last": "2025-01-31", "before_first": "2025-01-01", "before_last": "2025-01-07", **USD},
+        lambda answer: Decimal(part(answer)["change"]),
+        lambda rows: (
+            total(between(usd(rows), date(2025, 1, 25), JANUARY_END))
+            - total(between(usd(rows), JANUARY, date(2025, 1, 7)))
+        ),
+    ),
+    Asked(
+        "How is this month going?",
+        "month_so_far",
+        {},
+        lambda answer: {
+            one["currency"]: Decimal(one["totals"]["billed_cost"]["amount"]) for one in answer["currencies"]
+        },
+        lambda rows: {
+            currency: total(between(of(rows, billing_period=FEBRUARY, currency=currency), date.min, FEBRUARY_END))
+            for currency in ("USD", "EUR")
+        },
+    ),
+    Asked(
+        "What moved most this month?",
+        *("month_so_far", USD, lambda answer: abs(Decimal(part(answer)["movers"][0]["change"]))),
+        lambda rows: max(
+            abs(
+                total(of(usd(rows), billing_period=FEBRUARY, **key))
+                - total(of(usd(rows), billing_period=JANUARY, **key))
+            )
+            for key in {
+                tuple((name, row[name]) for name in ("source", "account_id", "service")): {
+                    name: row[name] or "" for name in ("source", "account_id", "service")
+                }
+                for row in usd(rows)
+            }.values()
+        ),
+    ),
+    Asked(
+        "Which deliveries is the number of January from?",
+        "trace",
+        {**OF_JANUARY, **USD},
+        lambda answer: {one["source"]: Decimal(one["amount"]) for one in part(answer)["loads"]},
+        lambda rows: {
+            key[0]: value
+            for key, value in sums(of(usd(rows), billing_period=JANUARY), ["source"], "billed_cost").items()
+        },
+    ),
+    Asked(
+        "Which bills have the costs of the last days of January?",
+        "trace",
+        {"first": "2025-01-30", "last": "2025-01-31", "metric": "effective_cost", **USD},
+        lambda answer: {
+            (one["source"], one["billing_period"]): Decimal(one["amount"]) for one in part(answer)["loads"]
+        },
+        lambda rows: {
+            (source, f"{month:%Y-%m}"): value
+            for (source, month), value in sums(
+                between(usd(rows), date(2025, 1, 30), JANUARY_END), ["source", "billing_period"], "effective_cost"
+            ).items()
+        },
+    ),
+    Asked(
+        "How much did each weekday cost?",
+        "query",
+        {
+            "statement": "select extract(isodow from date), sum(cost) from costs where currency = 'USD' "
+            "and date between '2025-01-01' and '2025-02-28' group by 1 order by 1"
+        },
+        lambda answer: {int(day): Decimal(value) for day, value in table(answer)},
+        lambda rows: {
+            key[0]: value
+            for key, value in sums(
+                between(usd(rows), JANUARY, FEBRUARY_END), [lambda row: row["date"].isoweekday()], "billed_cost"
+            ).items()
+        },
+    ),
+    Asked(
+        "What is the most expensive day in each currency?",
+        "query",
+        {
+            "statement": "with days as (select currency, date, sum(cost) as spent from costs_by_day group by 1, 2) "
+            "select distinct on (currency) currency, date, spent from days order by currency, spent desc, date"
+        },
+        lambda answer: {(currency, day): Decimal(spent) for currency, day, spent in table(answer)},
+        lambda rows: {
+            (currency, str(day)): value
+            for currency in ("USD", "EUR")
+            for days in [sums(of(rows, currency=currency), ["date"], "billed_cost")]
+            for (day,), value in [min(days.items(), key=lambda item: (-item[1], item[0]))]
+        },
+    ),
+    Asked(
+        "What share of each cloud is untagged?",
+        "query",
+        {
+            "statement": "select cloud_provider, sum(cost) filter (where not tags ? 'user:team') from costs "
+            "where currency = 'USD' group by 1 -- the largest first\n order by 2 desc nulls last;"
+        },
+        lambda answer: {cloud: Decimal(value or 0) for cloud, value in table(answer)},
+        lambda rows: {
+            cloud: total(of(usd(rows), cloud_provider=cloud, **{"tag:user%3Ateam": ""}))
+            for cloud in ("AWS", "Microsoft", "Google Cloud")
+        },
+    ),
+    Asked(
+        "What did accounts spend together, whose names hold 'acme'?",
+        "query",
+        {
+            "statement": "select currency, sum(cost) from costs "
+            "where account_name ilike '%acme%' group by currency order by 1"
+        },
+        lambda answer: {currency: Decimal(value) for currency, value in table(answer)},
+        lambda rows: by_currency([row for row in rows if "acme" in (row["account_name"] or "").lower()]),
+    ),
+    Asked(
+        "How many lines does each published month have?",
+        "query",
+        {"statement": "select source, billing_period, sum(line_items) from costs group by 1, 2 order by 1, 2"},
+        lambda answer: {tuple(row[:2]) for row in table(answer)},
+        lambda rows: {(row["source"], str(row["billing_period"])) for row in rows},
+    ),
+]
+
+
+def answered(client: Any, asked: Asked) -> Any:
+    answer = client(asked.tool, **asked.arguments)
+    basis = answer["basis"]
+    assert basis["as_of"] == max(one["published_at"] for one in basis["deliveries"])
+    assert (basis["estimated"], basis["estimated_because"][:6]) == (False, "Final:")
+    return asked.found(answer)
+
+
+@pytest.mark.parametrize("asked", QUESTIONS, ids=lambda one: one.words)
+def test_answer_is_that_of_costs(ask, costs, asked):
+    expected = asked.expected(costs)
+    assert answered(ask, asked) == expected
+    assert expected
+
+
+def test_thirty_questions_are_asked():
+    assert len(QUESTIONS) == len({one.words for one in QUESTIONS}) == 30
+    assert {one.tool for one in QUESTIONS} >= {"costs_by", "compare", "month_so_far", "trace", "query"}
+
+
+@pytest.mark.parametrize("asked", QUESTIONS[::6], ids=lambda one: one.words)
+def test_page_answers_the_same_over_http(remote, costs, asked):
+    assert answered(remote, asked) == asked.expected(costs)
+
+
+def test_both_ways_have_the_same_tools_which_only_read(ask, remote):
+    tools = ask.tools()
+    assert [one.name for one in tools] == [one.name for one in remote.tools()]
+    assert all(one.annotations.read_only_hint and not one.annotations.destructive_hint for one in tools)
+    for one in tools:
+        assert one.description
+        assert all("description" in parameter for name, parameter in one.input_schema["properties"].items()), one.name
+
+
+def test_no_login_gets_no_tool(address, remote):
+    for login in ({}, {"Authorization": "Bearer forged"}):
+        for method in ("POST", "GET", "DELETE"):
+            answer = httpx2.request(method, address, headers=login)
+            assert (answer.status_code, answer.json()["detail"]) == (401, "You are not logged in.")
+    login = {"Authorization": f"Bearer {TOKEN}"}
+    assert httpx2.get(address, headers=login).status_code == 405
+    # A form of another site cannot send JSON.
+    forged = httpx2.post(address, headers={**login, "Content-Type": "text/plain"}, content='{"jsonrpc": "2.0"}')
+    assert forged.status_code == 400
+    assert httpx2.post(address, headers=login, json={"long": "x" * 300_000}).status_code == 413
+
+
+def test_what_can_be_asked_is_what_is_there(ask, remote, loaded):
+    answer = remote("what_can_i_ask", relation="costs")
+    assert answer["months"] == ["2025-02", "2025-01"]
+    assert {one["currency"] for one in answer["currencies"]} == {"USD", "EUR"}
+    assert {"tag:user%3Ateam", "tag:team"} <= {one["name"] for one in answer["dimensions"]}
+    assert [one["source"] for one in answer["sources"]] == ["azure", "cup", "google", "hostile"]
+    assert {one["complete_through"] for one in answer["sources"]} == {"2025-02-28"}
+    assert {"costs", "focus_costs", "load_history"} <= {one["name"] for one in answer["relations"]}
+    assert next(one for one in answer["columns"] if one["name"] == "cost")["meaning"]
+    for one in answer["relations"]:
+        ask("query", statement=f'select * from "{one["name"]}" limit 1')
+
+
+def test_number_leads_down_to_its_load(ask, loaded):
+    [load] = part(ask("trace", **OF_JANUARY, filters=["source:cup"], currency="USD"))["loads"]
+    details = ask("load", load_id=load["load_id"])["load"]
+    assert (details["version"], details["manifest_uri"]) == (load["version"], load["manifest_uri"])
+    assert sum(one["rows"] for one in details["files"]) == load["rows"]
+    answer = ask("changes", source="cup", billing_period="2025-01")["changes"]
+    assert answer["loads"][0]["load_id"] == load["load_id"]
+    [[change]] = in_schema(loaded[0])("select sum(cost_change) from restatements where source = 'cup'")
+    assert Decimal(answer["changes"][0]["change"]) == change
+    [restated] = part(ask("compare", **IN_FEBRUARY))["restated"]
+    assert (restated["source"], restated["billing_period"], Decimal(restated["change"])) == ("cup", "2025-01", change)
+
+
+def test_largest_charges_are_told_if_they_are_wanted(ask, loaded):
+    answer = ask("trace", **OF_JANUARY, currency="USD", with_charges=True)
+    place = [one["name"] for one in answer["columns"]].index("billedcost")
+    largest = [Decimal(one["values"][place]) for one in answer["largest_charges"]]
+    rows = in_schema(loaded[0])(
+        "select billedcost from focus_costs where billing_period = '2025-01-01' and billingcurrency = 'USD' "
+        "order by abs(billedcost) desc limit 20"
+    )
+    assert sorted(map(abs, largest)) == sorted(abs(one) for (one,) in rows)
+    assert ask("trace", **OF_JANUARY)["largest_charges"] == []
+
+
+def test_link_leads_to_the_same_number(ask, address, costs):
+    login = {"Authorization": f"Bearer {TOKEN}"}
+    answer = part(
+        ask("costs_by", **IN_JANUARY, group_by=["service"], filters=[f"service:{S3}"], metric="effective_cost")
+    )
+    path = answer["explore"].replace("explore?", "api/explore?")
+    shown = httpx2.get(address.replace("mcp", path), headers=login).json()
+    assert shown["total"] == answer["total"]
+    assert Decimal(shown["total"]) == total(of(between(usd(costs), JANUARY, JANUARY_END), service=S3), "effective_cost")
+
+
+def test_changes_of_all_groups_sum_to_the_difference(ask):
+    answer = part(ask("compare", **IN_FEBRUARY, group_by=["service", "region"], top=3))
+    assert answer["other_groups"] > 0
+    assert sum(Decimal(one["change"]) for one in answer["groups"]) + Decimal(answer["others"]) == Decimal(
+        answer["change"]
+    )
+
+
+def test_answer_says_what_it_lacks(ask):
+    assert "goes beyond" in ask("costs_by", first="2025-02-01", last="2025-03-31")["note"]
+    assert (
+        ask("costs_by", first="2025-01-01", last="2025-03-31", dates="billing")["note"]
+        == "Nothing is published of 2025-03."
+    )
+    assert "31 and 28 days" in ask("compare", **IN_FEBRUARY)["note"]
+    assert ask("costs_by", **IN_JANUARY)["note"] is None
+    for tool, arguments, words in (
+        ("costs_by", {"first": "2030-01-01", "last": "2030-01-31"}, "Nothing is published from 2030-01-01"),
+        ("costs_by", {"group_by": ["colour"]}, "'colour' is not a dimension"),
+        ("costs_by", {"currency": "CHF"}, "no costs are in 'CHF'"),
+        ("load", {"load_id": 99}, "There is no load 99"),
+        ("changes", {"source": "none", "billing_period": "2025-01"}, "none 2025-01 is not published"),
+        ("compare", {**IN_FEBRUARY, "before_first": "2025-01-01"}, "one of them is missing"),
+        ("query", {"statement": "select nothing from costs"}, 'column "nothing" does not exist'),
+        ("query", {"statement": "select 1 / 0"}, "division by zero"),
+    ):
+        with pytest.raises(ToolFailed, match=words):
+            ask(tool, **arguments)
+
+
+def test_estimate_is_said(postgres, loaded, monkeypatch):
+    database, sources = loaded
+    monkeypatch.setattr("cloud_costs.asking.basis.now", lambda: datetime(2025, 3, 10, tzinfo=UTC))
+    tools = Tools(Costs(Pool(reading(postgres, database)), lambda: sources))
+    basis = tools.costs_by(date(2025, 1, 1), date(2025, 2, 28)).basis
+    assert basis.estimated
+    assert "2025-01, 2025-02 ended 10 days ago, and providers still change it" in basis.estimated_because
+
+
+def test_slow_statement_is_ended(postgres, loaded, monkeypatch):
+    database, sources = loaded
+    monkeypatch.setattr("cloud_costs.asking.statements.SECONDS", 0.2)
+    tools = Tools(Costs(Pool(reading(postgres, database)), lambda: sources))
+    with pytest.raises(Refusal, match=r"did not answer within 0\.2 seconds"):
+        tools.query("select count(*) from generate_series(1, 100000000000)")
+    assert tools.query("select 1").rows == [["1"]]
+
+
+def test_rows_and_bytes_are_bounded(ask):
+    answer = ask("query", statement="select generate_series(1, 100000) as number")
+    assert (len(answer["rows"]), answer["rows"][-1], answer["columns"]) == (500, ["500"], ["number"])
+    assert "Only the first 500 rows" in answer["cut"]
+    wide = ask(
+        "query",
+        statement="select string_agg('xxxxxxxxxx', '') from generate_series(1, 1500) n, generate_series(1, 20) m "
+        "group by m",
+    )
+    assert 0 < len(wide["rows"]) < 20
+    with pytest.raises(ToolFailed, match="more than 20,000 characters"):
+        ask("query", statement="select string_agg('xxxxxxxxxx', '') from generate_series(1, 5000)")
+
+
+def test_values_keep_their_digits_and_names(ask):
+    answer = ask(
+        "query",
+        statement="select 0.1000000000000000000000000001 as a, 1 as a, null as b, true as c, date '2025-01-31' as d, "
+        '\'{"z": [1.50, {"k": null}], "a": 2}\'::jsonb as e, 100 % 7 as f, \'é%s\' as g',
+    )
+    assert answer["columns"] == ["a", "a", "b", "c", "d", "e", "f", "g"]
+    [[*values, objects, rest, text]] = answer["rows"]
+    assert values == ["0.1000000000000000000000000001", "1", None, True, "2025-01-31"]
+    assert (objects, rest, text) == ('{"a": "2", "z": ["1.50", {"k": null}]}', "2", "é%s")
