@@ -555,3 +555,35 @@ def test_values_keep_their_digits_and_names(ask):
     [[*values, objects, rest, text]] = answer["rows"]
     assert values == ["0.1000000000000000000000000001", "1", None, True, "2025-01-31"]
     assert (objects, rest, text) == ('{"a": "2", "z": ["1.50", {"k": null}]}', "2", "é%s")
+
+
+def test_anomalies_and_budgets_are_those_of_the_tables(ask, loaded):
+    query = in_schema(loaded[0])
+    query(
+        "insert into anomalies (source, currency, service, first_date, last_date, expected, actual, impact, severity, "
+        "kind, running, explanation, news) values ('cup', 'USD', 'EC2', '2025-02-03', '2025-02-04', 10, 25.125, "
+        "15.125, 'high', 'anomaly', false, '{\"services\": []}', true), "
+        "('cup', 'USD', 'S3', '2025-01-03', '2025-01-04', 1, 2, 1, 'low', 'anomaly', false, '{}', true)"
+    )
+    query("update anomalies set status = 'expected' where service = 'S3'")
+    query("insert into budgets values ('all', 100, 'USD', 'month', 'billed', '{}', '{}')")
+    for start, end, actual in (("2025-01-01", "2025-01-31", "90"), ("2025-02-01", "2025-02-28", "120.000000001")):
+        query(
+            "insert into budget_status (budget, period_start, period_end, as_of, amount, currency, actual, forecast, "
+            "low, high, share, status, thresholds) values ('all', %s, %s, %s, 100, 'USD', %s, 130, 120, 140, 1, "
+            "'exceeded', '{}')",
+            *(start, end, end, Decimal(actual)),
+        )
+    try:
+        answer = ask("anomalies")
+        [event] = answer["anomalies"]
+        assert (event["service"], event["impact"], event["explanation"]) == ("EC2", "15.125", {"services": []})
+        assert {one["source"] for one in answer["basis"]["deliveries"]} == {"cup"}
+        assert [one["service"] for one in ask("anomalies", everything=True)["anomalies"]] == ["EC2", "S3"]
+        [budget] = ask("budgets")["budgets"]
+        assert (budget["period_start"], budget["actual"], budget["status"]) == (
+            *("2025-02-01", "120.000000001", "exceeded"),
+        )
+    finally:
+        for name in ("anomalies", "budget_status", "budgets"):
+            query(f"delete from {name}")

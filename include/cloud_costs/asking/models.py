@@ -5,6 +5,7 @@ currencies: an answer has a part for each. Every answer says which deliveries it
 """
 
 from datetime import date, datetime
+from typing import Any
 
 from pydantic import Field
 
@@ -235,6 +236,58 @@ class CommitmentsOf(Answer):
     first_month: str
     last_month: str
     currencies: list[CommitmentsInCurrency]
+
+
+class Anomaly(Model):
+    """One event: days in a row on which usage cost more or less than was expected."""
+
+    anomaly_id: int
+    source: str
+    currency: str
+    account_id: str | None = Field(description="NULL for all accounts.")
+    service: str | None = Field(description="NULL for all services.")
+    first_date: date
+    last_date: date
+    expected: Amount = Field(description="What these days should have cost, an estimate.")
+    actual: Amount = Field(description="Effective cost of category Usage of these days, exact.")
+    impact: Amount = Field(description="actual - expected")
+    severity: str
+    kind: str
+    status: str
+    running: bool = Field(description="It is not known to be over.")
+    explanation: dict[str, Any] = Field(description="Its parts, each with the money above what was before.")
+
+
+class Anomalies(Answer):
+    """Events, the newest first."""
+
+    anomalies: list[Anomaly]
+    has_more: bool
+
+
+class BudgetPeriod(Model):
+    """The newest period of a budget, as it was last checked."""
+
+    budget: str
+    currency: str
+    period: str
+    cost: str = Field(description="Which costs count: billed or effective.")
+    period_start: date
+    period_end: date
+    as_of: date = Field(description="The last complete day that the forecast knows.")
+    amount: Amount
+    actual: Amount = Field(description="What the period cost until now, exact.")
+    forecast: Amount = Field(description="What the whole period is expected to cost.")
+    low: Amount = Field(description="The low end of the interval that holds four of five such periods.")
+    high: Amount
+    status: str
+    checked_at: datetime
+
+
+class Budgets(Answer):
+    """Budgets by name."""
+
+    budgets: list[BudgetPeriod]
 
 
 class QueryAnswer(Answer):

@@ -1,7 +1,7 @@
 """The tools: few, typed, and none can change anything.
 
 Each is a function whose parameters and answer have types and descriptions, from which a protocol or a model library
-makes a schema (`server`, `box`). They run on the sessions of the Costs page, in its read-only transactions, and
+makes a schema (`server`). They run on the sessions of the Costs page, in its read-only transactions, and
 answer from its questions. An error is a `Refusal`, with one sentence and a hint.
 """
 
@@ -12,11 +12,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cloud_costs.asking import answering, statements
+from cloud_costs.asking import answering, insights, statements
 from cloud_costs.asking.basis import basis_of
 from cloud_costs.asking.models import (
+    Anomalies,
     Askable,
     Basis,
+    Budgets,
     ChangesOf,
     CommitmentsInCurrency,
     CommitmentsOf,
@@ -98,7 +100,7 @@ class Tools:
         """Every tool, the one to begin with first."""
         return (
             *(self.what_can_i_ask, self.costs_by, self.compare, self.month_so_far, self.trace, self.load),
-            *(self.changes, self.commitments, self.query),
+            *(self.changes, self.commitments, self.anomalies, self.budgets, self.query),
         )
 
     def what_can_i_ask(
@@ -254,6 +256,17 @@ class Tools:
             )
 
         return self.costs.answer(work)
+
+    def anomalies(
+        self,
+        everything: Annotated[bool, Field(description="Those too that are decided or taken back.")] = False,
+    ) -> Anomalies:
+        """Return what jumped: events in which usage cost more or less than was expected, with what explains them."""
+        return self.costs.answer(lambda *found: insights.anomalies(self.costs, everything, *found))
+
+    def budgets(self) -> Budgets:
+        """Return what was spent of each budget in its newest period, and where the period will end."""
+        return self.costs.answer(lambda *found: insights.budgets(self.costs, *found))
 
     def query(
         self,
