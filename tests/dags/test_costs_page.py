@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins" / "cloud_costs_page.py"
+PROTOCOL = {"Accept": "application/json, text/event-stream"}
 IMPORT = """
 import importlib.util, sys, time
 import airflow.plugins_manager
@@ -59,7 +60,12 @@ def test_page_has_the_login_and_rights_of_airflow(server, database, postgres, mo
         assert (answer.status_code, answer.json()["default_currency"]) == (200, None)
         assert answer.headers["Cache-Control"] == "no-store"
     client.cookies.clear()
-    for path in ("api/context", "api/explore.csv", "api/openapi.json", "static/x/plotly.min.js", "explore"):
+    # Programs ask behind the same login (docs/asking.md).
+    listed = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    answer = client.post("/cloud-costs/mcp", json=listed, headers={**login, **PROTOCOL})
+    assert (answer.status_code, len(answer.json()["result"]["tools"])) == (200, 11)
+    assert client.post("/cloud-costs/mcp", json=listed, headers=PROTOCOL).status_code == 401
+    for path in ("api/context", "api/explore.csv", "api/openapi.json", "static/x/plotly.min.js", "explore", "mcp"):
         assert client.get(f"/cloud-costs/{path}").status_code == 401
         assert client.get(f"/cloud-costs/{path}", headers={"Authorization": "Bearer forged"}).status_code in (401, 403)
     assert client.get("/cloud-costs/openapi.json", headers=login).status_code == 404

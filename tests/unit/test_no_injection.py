@@ -36,6 +36,7 @@ MADE_OF = {
         "checking",
         "f'select \"{found.currency}\", count(*), {sums} from {reader} group by all'",
     ): "names of exporting/relations.py, for DuckDB, which has the files of an export alone",
+    ("statements", "statement.text.replace('%', '%%')"): "one select, and the guard let all of it pass",
     ("facts", "str(number + 1)"): "the place of a column, counted from 1",
     ("query", "'create table manifest (' + columns + ')'"): "a literal",
     (

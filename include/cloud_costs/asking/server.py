@@ -1,6 +1,6 @@
 """The Model Context Protocol: the tools for any program that speaks it, over standard input or HTTP.
 
-The protocol is the official SDK's (ADR 14). Over HTTP it is stateless: every request is a JSON answer of its own, so it
+The protocol is the official SDK's (ADR 15). Over HTTP it is stateless: every request is a JSON answer of its own, so it
 works behind any proxy and with any number of API server processes, and it is a route of the Costs page's app, behind
 its guard.
 """

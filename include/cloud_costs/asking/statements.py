@@ -17,6 +17,7 @@ from cloud_costs.asking.currencies import require_one_currency
 from cloud_costs.asking.guard import check
 from cloud_costs.asking.models import QueryAnswer, RelationColumn, RelationName
 from cloud_costs.charges.views import READABLE
+from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection
 from cloud_costs.database.schema import TOTALS
 from cloud_costs.page.costs import Costs
@@ -35,6 +36,9 @@ RELATIONS = frozenset(
 SECONDS = 10.0
 MAX_ROWS, MAX_ROW, MAX_ANSWER = 500, 20_000, 100_000
 ROW = "row_of_the_answer"
+# A comment may end the statement, so the bracket is on a line of its own.
+OF_NO_ROW = "select * from (\n{statement}\n) as row_of_the_answer limit %s"
+OF_ROWS = "select left(to_json(row_of_the_answer)::text, %s) from (\n{statement}\n) as row_of_the_answer limit %s"
 # Errors that are of the statement: data, cardinality, syntax and names, and limits.
 OF_STATEMENT = ("0A", "21", "22", "42", "54")
 COLUMNS = """
@@ -76,18 +80,15 @@ def query(costs: Costs, text: str, connection: Connection, published: Published)
         "select set_config('search_path', %s, true), set_config('standard_conforming_strings', 'on', true)",
         [path.as_string(connection)],
     )
-    inner = statement.text.replace("%", "%%")
+    inner = sql.SQL(statement.text.replace("%", "%%"))
     try:
         # With bound values, PostgreSQL takes one statement and no more.
-        columns = [
-            column.name
-            for column in connection.execute(f"select * from (\n{inner}\n) as {ROW} limit %s", [0]).description or ()  # noqa: S608
-        ]
+        empty = connection.execute(sql_files.compose(OF_NO_ROW, statement=inner), [0])
+        columns = [column.name for column in empty.description or ()]
         if ROW in columns:
             raise Refusal(WRONG, f"statement: {ROW} is no name for a column.", "Give the column another name.")
         rows = connection.execute(
-            f"select left(to_json({ROW})::text, %s) from (\n{inner}\n) as {ROW} limit %s",  # noqa: S608
-            [MAX_ROW + 1, MAX_ROWS + 1],
+            sql_files.compose(OF_ROWS, statement=inner), [MAX_ROW + 1, MAX_ROWS + 1]
         ).fetchall()
     except psycopg.Error as error:
         if (error.sqlstate or "")[:2] in OF_STATEMENT and error.sqlstate != "42501":
