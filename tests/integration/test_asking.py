@@ -14,6 +14,7 @@ import pytest
 from conftest import in_schema
 from fastapi import HTTPException, Request
 from mcp_clients import ToolFailed, over_http, over_stdio, served, settings_of
+from page_app import SECRET, may_decide, person
 from page_bills import FEBRUARY, JANUARY, load_bills, read_costs, sums
 from roles import reading
 
@@ -21,6 +22,7 @@ from cloud_costs.asking.server import add_to
 from cloud_costs.asking.tools import Tools
 from cloud_costs.page.app import create_app
 from cloud_costs.page.costs import Costs
+from cloud_costs.page.decisions import Decisions
 from cloud_costs.page.pool import Pool
 from cloud_costs.page.problems import Refusal
 
@@ -60,7 +62,7 @@ def address(postgres, loaded):
             raise HTTPException(401)
 
     costs = Costs(Pool(reading(postgres, database)), lambda: sources)
-    app = create_app(costs, guard, lambda: "Kim")
+    app = create_app(costs, guard, person, may_decide, Decisions(database, SECRET))
     add_to(app, costs)
     with served(app) as root:
         yield f"{root}/mcp"
@@ -562,7 +564,8 @@ def test_anomalies_and_budgets_are_those_of_the_tables(ask, loaded):
     query(
         "insert into anomalies (source, currency, service, first_date, last_date, expected, actual, impact, severity, "
         "kind, running, explanation, news) values ('cup', 'USD', 'EC2', '2025-02-03', '2025-02-04', 10, 25.125, "
-        "15.125, 'high', 'anomaly', false, '{\"services\": []}', true), "
+        '15.125, \'high\', \'anomaly\', false, \'{"days": [{"date": "2025-02-03", '
+        '"expected": "4"}, {"date": "2025-02-04", "expected": "6"}]}\', true), '
         "('cup', 'USD', 'S3', '2025-01-03', '2025-01-04', 1, 2, 1, 'low', 'anomaly', false, '{}', true)"
     )
     query("update anomalies set status = 'expected' where service = 'S3'")
@@ -577,12 +580,14 @@ def test_anomalies_and_budgets_are_those_of_the_tables(ask, loaded):
     try:
         answer = ask("anomalies")
         [event] = answer["anomalies"]
-        assert (event["service"], event["impact"], event["explanation"]) == ("EC2", "15.125", {"services": []})
+        assert (event["service"], event["impact"], answer["details"]) == ("EC2", "15.125", None)
         assert {one["source"] for one in answer["basis"]["deliveries"]} == {"cup"}
         assert [one["service"] for one in ask("anomalies", everything=True)["anomalies"]] == ["EC2", "S3"]
+        details = ask("anomalies", anomaly_id=event["anomaly_id"])["details"]
+        assert [one["date"] for one in details["days"] if one["expected"]] == ["2025-02-03", "2025-02-04"]
         [budget] = ask("budgets")["budgets"]
-        assert (budget["period_start"], budget["actual"], budget["status"]) == (
-            *("2025-02-01", "120.000000001", "exceeded"),
+        assert (budget["first"], budget["actual"], budget["share"], budget["status"]) == (
+            *("2025-02-01", "120.000000001", 1.2, "exceeded"),
         )
     finally:
         for name in ("anomalies", "budget_status", "budgets"):

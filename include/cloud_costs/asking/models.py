@@ -5,10 +5,10 @@ currencies: an answer has a part for each. Every answer says which deliveries it
 """
 
 from datetime import date, datetime
-from typing import Any
 
 from pydantic import Field
 
+from cloud_costs.page.insight_models import Anomaly, AnomalyDetails
 from cloud_costs.page.load_models import Changes, Charge, ColumnName, Commitment, CommitmentTotals, Load
 from cloud_costs.page.models import Amount, DimensionName, Model, Overview, Share
 
@@ -238,56 +238,40 @@ class CommitmentsOf(Answer):
     currencies: list[CommitmentsInCurrency]
 
 
-class Anomaly(Model):
-    """One event: days in a row on which usage cost more or less than was expected."""
+class AnomaliesOf(Answer):
+    """Events in which usage cost more or less than was expected."""
 
-    anomaly_id: int
-    source: str
-    currency: str
-    account_id: str | None = Field(description="NULL for all accounts.")
-    service: str | None = Field(description="NULL for all services.")
-    first_date: date
-    last_date: date
-    expected: Amount = Field(description="What these days should have cost, an estimate.")
-    actual: Amount = Field(description="Effective cost of category Usage of these days, exact.")
-    impact: Amount = Field(description="actual - expected")
-    severity: str
-    kind: str
-    status: str
-    running: bool = Field(description="It is not known to be over.")
-    explanation: dict[str, Any] = Field(description="Its parts, each with the money above what was before.")
-
-
-class Anomalies(Answer):
-    """Events, the newest first."""
-
+    total: int = Field(description="How many there are; fifty at most are here, open ones and the newest first.")
     anomalies: list[Anomaly]
-    has_more: bool
+    details: AnomalyDetails | None = Field(description="The event that was asked for, with what explains it.")
 
 
-class BudgetPeriod(Model):
+class BudgetNow(Model):
     """The newest period of a budget, as it was last checked."""
 
     budget: str
     currency: str
-    period: str
+    period: str = Field(description="month, quarter or year.")
     cost: str = Field(description="Which costs count: billed or effective.")
-    period_start: date
-    period_end: date
+    filters: list[str] = Field(description="The costs that count. Empty: all.")
+    first: date
+    last: date
     as_of: date = Field(description="The last complete day that the forecast knows.")
     amount: Amount
     actual: Amount = Field(description="What the period cost until now, exact.")
+    share: Share = Field(description="actual / amount")
     forecast: Amount = Field(description="What the whole period is expected to cost.")
     low: Amount = Field(description="The low end of the interval that holds four of five such periods.")
     high: Amount
-    status: str
+    status: str = Field(description="kept, at risk, exceeded, or no costs.")
     checked_at: datetime
 
 
-class Budgets(Answer):
+class BudgetsOf(Answer):
     """Budgets by name."""
 
-    budgets: list[BudgetPeriod]
+    total: int = Field(description="How many there are; fifty at most are here.")
+    budgets: list[BudgetNow]
 
 
 class QueryAnswer(Answer):

@@ -87,9 +87,7 @@ def query(costs: Costs, text: str, connection: Connection, published: Published)
         columns = [column.name for column in empty.description or ()]
         if ROW in columns:
             raise Refusal(WRONG, f"statement: {ROW} is no name for a column.", "Give the column another name.")
-        rows = connection.execute(
-            sql_files.compose(OF_ROWS, statement=inner), [MAX_ROW + 1, MAX_ROWS + 1]
-        ).fetchall()
+        rows = connection.execute(sql_files.compose(OF_ROWS, statement=inner), [MAX_ROW + 1, MAX_ROWS + 1]).fetchall()
     except psycopg.Error as error:
         if (error.sqlstate or "")[:2] in OF_STATEMENT and error.sqlstate != "42501":
             hint = "Correct the statement; what_can_i_ask names the columns of a relation."

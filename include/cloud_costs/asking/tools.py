@@ -15,10 +15,10 @@ from pydantic import Field
 from cloud_costs.asking import answering, insights, statements
 from cloud_costs.asking.basis import basis_of
 from cloud_costs.asking.models import (
-    Anomalies,
+    AnomaliesOf,
     Askable,
     Basis,
-    Budgets,
+    BudgetsOf,
     ChangesOf,
     CommitmentsInCurrency,
     CommitmentsOf,
@@ -259,14 +259,17 @@ class Tools:
 
     def anomalies(
         self,
+        anomaly_id: Annotated[
+            int | None, Field(ge=1, le=2**63 - 1, description="One event, with its days and what explains it.")
+        ] = None,
         everything: Annotated[bool, Field(description="Those too that are decided or taken back.")] = False,
-    ) -> Anomalies:
-        """Return what jumped: events in which usage cost more or less than was expected, with what explains them."""
-        return self.costs.answer(lambda *found: insights.anomalies(self.costs, everything, *found))
+    ) -> AnomaliesOf:
+        """Return what jumped: events in which usage cost more or less than was expected."""
+        return self.costs.answer(lambda *found: insights.anomalies_of(self.costs, anomaly_id, everything, *found))
 
-    def budgets(self) -> Budgets:
+    def budgets(self) -> BudgetsOf:
         """Return what was spent of each budget in its newest period, and where the period will end."""
-        return self.costs.answer(lambda *found: insights.budgets(self.costs, *found))
+        return self.costs.answer(lambda *found: insights.budgets_of(self.costs, *found))
 
     def query(
         self,
