@@ -147,11 +147,15 @@ def name_hostile(live: Live) -> None:
 
 def add_insights(live: Live) -> None:
     """Add an event and a budget. No run of the DAG changes them meanwhile."""
-    live.call(INSIGHTS_DAG, {"is_paused": True}, method="PATCH")
     deadline = time.monotonic() + SECONDS
-    while live.call(f"{INSIGHTS_DAG}/dagRuns?state=running")["dag_runs"]:
+    # A run of a paused DAG would stay where it is, so the DAG is paused while it has none.
+    while (
+        live.call(INSIGHTS_DAG, {"is_paused": True}, method="PATCH")
+        and live.call(f"{INSIGHTS_DAG}/dagRuns?state=running&state=queued")["dag_runs"]
+    ):
         assert time.monotonic() < deadline
-        time.sleep(0.5)
+        live.call(INSIGHTS_DAG, {"is_paused": False}, method="PATCH")
+        time.sleep(3)
     uri, options = live.postgres.uri(), f"-c search_path={live.schema}"
     with psycopg.connect(uri, options=options, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute(INSIGHTS, {"name": HOSTILE})
