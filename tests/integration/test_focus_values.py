@@ -185,6 +185,11 @@ CASES: dict[str, tuple[str, Row, Row]] = {
             "resourceid": VIRTUAL_MACHINE + "/extensions/one",
         },
     ),
+    "azure: no type, a resource in other letters": (
+        "azure_focus",
+        {"resourcetype": None, "resourceid": VIRTUAL_MACHINE.upper()},
+        {"resourcetype": "microsoft.compute/virtualmachines", "resourceid": VIRTUAL_MACHINE.upper()},
+    ),
     "azure: no type and no resource of Azure": ("azure_focus", {"resourcetype": None}, {"resourcetype": None}),
     "azure: nobody": (
         "azure_focus",
