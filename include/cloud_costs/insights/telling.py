@@ -46,6 +46,8 @@ class Notice:
     channel: Channel
     subject: str
     lines: Sequence[str]
+    report_id: int | None = None
+    """The report that it carries, if it does."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +82,20 @@ def send_notices(database: Database, send: Callable[[Notice], str | None]) -> in
     with database.session() as connection, turn(connection, database, "notices"):
         rows = connection.execute(
             sql.SQL(
-                "select notice_id, slack, email, subject, lines from {} where sent_at is null and tries < %s order by 1"
+                "select notice_id, slack, email, subject, lines, report_id from {} "
+                "where sent_at is null and tries < %s order by 1"
             ).format(database.table("notices")),
             [TRIES],
         ).fetchall()
-        for notice_id, slack, email, subject, lines in rows:
-            error = send(Notice(notice_id, Channel(slack, email), subject, lines))
+        for notice_id, slack, email, subject, lines, report_id in rows:
+            error = send(Notice(notice_id, Channel(slack, email), subject, lines, report_id))
             connection.execute(
-                sql.SQL(
-                    "update {} set tries = tries + 1, error = %s::text, "
-                    "sent_at = case when %s::text is null then clock_timestamp() end where notice_id = %s"
-                ).format(database.table("notices")),
-                [error, error, notice_id],
+                sql_files.compose(
+                    sql_files.read("insights/mark_notice.sql"),
+                    notices=database.table("notices"),
+                    reports=database.table("reports"),
+                ),
+                {"id": notice_id, "error": error},
             )
             sent += error is None
     return sent
