@@ -5,11 +5,11 @@ from typing import Any
 
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection
+from cloud_costs.insights.days import OPEN_DAYS, why_open
 from cloud_costs.months import month_label, next_month
 from cloud_costs.page import amounts, links
 from cloud_costs.page.costs import Costs
 from cloud_costs.page.load_models import Month, MonthCost, Months
-from cloud_costs.insights.days import OPEN_DAYS, why_open
 from cloud_costs.page.published import Published, now
 
 

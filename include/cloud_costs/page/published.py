@@ -117,7 +117,9 @@ class Published:
     def estimated(self, billing_periods: Iterable[date], now: datetime) -> tuple[bool, str]:
         """Tell whether the costs of billing months are an estimate, and why."""
         wanted = set(billing_periods)
-        reasons = {one.billing_period: why_open(one.end, now.date()) for one in self.months if one.billing_period in wanted}
+        reasons = {
+            one.billing_period: why_open(one.end, now.date()) for one in self.months if one.billing_period in wanted
+        }
         still_open = sorted(month for month, reason in reasons.items() if reason)
         if not still_open:
             return False, f"Final: the months ended more than {OPEN_DAYS} days ago."

@@ -15,5 +15,8 @@ select
     budgets.cost
 from {budget_status} as status
 inner join {budgets} as budgets on status.budget = budgets.budget
-where %(day)s between status.period_start and status.period_end
-order by array_position(array['exceeded', 'at risk', 'no costs', 'kept'], status.status), status.share desc, status.budget
+where %(day)s::date between status.period_start and status.period_end
+order by
+    array_position(array['exceeded', 'at risk', 'no costs', 'kept'], status.status) asc,
+    status.share desc,
+    status.budget asc

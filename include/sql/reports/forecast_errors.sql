@@ -28,7 +28,6 @@ from expected
 left join {costs_by_day_service} as costs
     on
         expected.currency = costs.currency
-        and costs.date >= expected.month
-        and costs.date < expected.month + interval '1 month'
+        and expected.month = date_trunc('month', costs.date::timestamp)::date
 group by expected.month, expected.currency, expected.as_of, expected.expected
 order by expected.month desc, expected.currency asc

@@ -4,7 +4,7 @@
 select
     spans.nth,
     costs.currency,
-    {keys} as keys,
+    {keys} as places,
     sum(costs.effective_cost) as effective_cost
 from unnest(%(firsts)s::date[], %(lasts)s::date[]) with ordinality as spans (first, last, nth)
 inner join {costs} as costs on costs.date between spans.first and spans.last

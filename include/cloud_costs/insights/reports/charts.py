@@ -61,9 +61,13 @@ def _figure(currency: str) -> tuple[Any, Any]:
     axes.tick_params(length=0, labelsize=7.5, labelcolor=INK)
     axes.grid(axis="y", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if abs(value) >= 10 else f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_written))
     axes.set_title(currency, loc="left", fontsize=7.5, color=INK)
     return figure, axes
+
+
+def _written(value: float, _: int) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:g}"
 
 
 def _png(figure: Any) -> bytes:

@@ -24,7 +24,7 @@ def content(facts: Facts) -> Content:
     for currency in {**clouds, **history}:
         rows = clouds.get(currency, {})
         now, then = total(rows, 1), total(rows, 0)
-        lead.append(f"{parts.day(day)}: {parts.compared(now, then, currency, f'on {parts.day(before)}')}.")
+        lead.append(f"{parts.day(day)}: {parts.compared(now, then, currency, f'against {parts.day(before)}')}.")
         amounts.append(f"{money(now)} {currency}" + (f" ({percent(now - then, then)})" if then else ""))
         if len(rows) > 1:
             sections.append(_clouds(rows, currency))
@@ -57,10 +57,7 @@ def _clouds(rows: dict[tuple[str, ...], list[Decimal]], currency: str) -> Sectio
     ordered = sorted(rows.items(), key=lambda one: -abs(one[1][1]))
     table = Table(
         ("Cloud", "Week before", "Day", "Change"),
-        [
-            (parts.named(key[0], "cloud"), money(then), money(now), change(now - then))
-            for key, (then, now) in ordered
-        ],
+        [(parts.named(key[0], "cloud"), money(then), money(now), change(now - then)) for key, (then, now) in ordered],
         ("Total", money(total(rows, 0)), money(total(rows, 1)), change(total(rows, 1) - total(rows, 0))),
     )
     return Section(f"By cloud, {currency}", (), table)

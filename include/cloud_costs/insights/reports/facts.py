@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from psycopg import sql
@@ -83,7 +84,7 @@ class Facts:
         for nth, currency, key, amount in self.connection.execute(query, wanted):
             rows = found.setdefault(currency or "", {})
             rows.setdefault(tuple(key), [Decimal(0)] * len(spans))[nth - 1] = amount
-        return dict(sorted(found.items(), key=lambda one: -abs(sum(map(sum, one[1].values()), Decimal(0)))))
+        return dict(sorted(found.items(), key=lambda one: -abs(sum(chain.from_iterable(one[1].values()), Decimal(0)))))
 
     def by_day(self, span: Span) -> dict[str, dict[date, Decimal]]:
         """Return the effective cost of each day, by currency."""

@@ -82,8 +82,8 @@ def percent(part: Decimal, whole: Decimal) -> str:
     """
     if not whole:
         return "\u2013"
-    value = 100 * part / abs(whole)
-    return f"{value:+,.1f} %".replace("-", MINUS)
+    value = round(100 * part / abs(whole), 1)
+    return f"{value:+,.1f} %".replace("-", MINUS) if value else "0.0 %"
 
 
 def share(part: Decimal, whole: Decimal) -> str:

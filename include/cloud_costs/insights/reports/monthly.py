@@ -1,4 +1,4 @@
-"""A month's data quality: deliveries, restatements, checks, stale sources, and how far estimates were from the truth."""
+"""A month's data quality: deliveries, restatements, checks, stale sources, estimates and the truth."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +47,8 @@ def content(facts: Facts, patience: Patience) -> Content:
         f"{len(months)} {'month' if len(months) == 1 else 'months'} restated",
     ]
     todo = [*_failed_todo(loads), *stale_todo, *checks_todo, *shares_todo]
+    if not loads:
+        todo.insert(0, "Trigger the DAG cloud_costs_check: nothing was loaded in this month.")
     name = f"{first:%B %Y}"
     return Content(
         title=f"Cloud costs: data quality of {name}",
@@ -122,6 +124,8 @@ def _checks(facts: Facts, span: Mapping[str, date]) -> tuple[Section, Todo]:
     rows = facts.rows("checks", span, "audit_results", "load_history")
     ran = sum(row.ran for row in rows)
     broken = [row for row in rows if row.broken]
+    if not ran:
+        return Section("Checks", ["No check ran, because nothing was loaded."]), []
     if not broken:
         return Section("Checks", [f"{ran} checks ran, and all passed."]), []
     table = Table(
@@ -155,13 +159,21 @@ def _unallocated(facts: Facts, span: Mapping[str, date]) -> tuple[Section, Todo]
             for row in rows
         ],
     )
-    todo = [
-        f"{money(row.without_team)} {row.currency} of {row.source} ({share(row.without_team, row.cost)}) has no tag "
-        f"{safe(facts.team)}: let the owners set it, or add a rule to the accounts list."
-        for row in rows
-        if facts.team and row.without_team > row.cost * UNALLOCATED > 0
-    ]
-    return Section("Unallocated", ["Billed cost of the days of this month that no owner can be found for."], table), todo
+    todo = []
+    for currency in dict.fromkeys(row.currency for row in rows if facts.team):
+        of_currency = [row for row in rows if row.currency == currency]
+        cost, missing = (
+            sum((getattr(row, name) for row in of_currency), Decimal(0)) for name in ("cost", "without_team")
+        )
+        if missing > cost * UNALLOCATED > 0:
+            most = max(of_currency, key=lambda row: row.without_team)
+            todo.append(
+                f"{money(missing)} {currency} of the month ({share(missing, cost)}) has no tag "
+                f"{safe(facts.team or '')}, most of it in {most.source}: let the owners of these resources set it."
+            )
+    return Section(
+        "Unallocated", ["Billed cost of the days of this month that no owner can be found for."], table
+    ), todo
 
 
 def _estimates(facts: Facts) -> list[Section]:

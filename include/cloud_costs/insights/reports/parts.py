@@ -8,7 +8,7 @@ from typing import Any
 from cloud_costs.insights.reports.facts import Delivery, Facts, Sums, month_before
 from cloud_costs.insights.reports.model import Row, Section, Table, change, money, percent
 from cloud_costs.insights.reports.periods import WEEK
-from cloud_costs.insights.telling import days_of, scope_of
+from cloud_costs.insights.telling import days_of, describe, scope_of
 from cloud_costs.messages import safe
 from cloud_costs.months import month_label
 
@@ -44,8 +44,10 @@ def movers(rows: Mapping[tuple[str, ...], Sequence[Decimal]], most: int = MOST) 
     return [one for one in found[:most] if round(one[2] - one[1], 2)]
 
 
-def biggest_part(sums: Sums, currency: str, service: str, moved: Decimal) -> tuple[str, Decimal] | None:
-    """Return the part of a service that moved most in the same direction; None where it has one part alone."""
+def biggest_part(
+    sums: Sums, currency: str, service: str, moved: Decimal, *, team: bool = False
+) -> tuple[str, Decimal] | None:
+    """Return the part of a service that moved most in the same direction, if one explains something."""
     sign = 1 if moved > 0 else -1
     parts = [
         (sign * (amounts[-1] - amounts[-2]), key[1])
@@ -55,7 +57,8 @@ def biggest_part(sums: Sums, currency: str, service: str, moved: Decimal) -> tup
     if not parts:
         return None
     most, value = max(parts)
-    return (value, sign * most) if most > 0 else None
+    # Costs without a team have an owner to be found; costs without a region or an account explain nothing.
+    return (value, sign * most) if most > 0 and (value or team) else None
 
 
 def events(rows: Sequence[Any]) -> Section:
@@ -143,8 +146,8 @@ def month_ends(facts: Facts) -> tuple[list[str], Section | None]:
 def event_todo(rows: Sequence[Any], most: int = 3) -> list[str]:
     """Return what to do about the largest open events."""
     return [
-        f"Find out about anomaly #{row.anomaly_id}: {scope_of(row)}, {money(abs(row.impact))} {row.currency} "
-        f"{'above' if row.impact >= 0 else 'below'} expected, {days_of(row)}. Then acknowledge it, or mark it as expected."
+        f"Find out about anomaly {describe(row).removeprefix('restated: ')}. "
+        "Then acknowledge it, or mark it as expected."
         for row in [row for row in rows if row.status == "open"][:most]
     ]
 

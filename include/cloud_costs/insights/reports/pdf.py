@@ -1,4 +1,4 @@
-"""A report as PDF, with the fonts that come with matplotlib: they have most letters of Europe, and fpdf2's have fewer."""
+"""A report as PDF, with the fonts of matplotlib's wheel. They have the letters of Europe; PDF's own have fewer."""
 
 import io
 from datetime import datetime
@@ -73,13 +73,14 @@ def _table(pdf: Any, table: Table) -> None:
     from fpdf.enums import TableBordersLayout
     from fpdf.fonts import FontFace
 
+    widths = _widths(pdf, table)
     pdf.set_font(FONT, "", 8.5)
     pdf.set_text_color(*INK)
     pdf.set_draw_color(*LINE)
     rows = [*table.rows, *([table.total] if table.total else [])]
     with pdf.table(
         width=WIDTH,
-        col_widths=_widths(pdf, table),
+        col_widths=widths,
         text_align=tuple("LEFT" if at in table.texts else "RIGHT" for at in range(len(table.heads))),
         borders_layout=TableBordersLayout.HORIZONTAL_LINES,
         headings_style=FontFace(emphasis="BOLD", color=QUIET),

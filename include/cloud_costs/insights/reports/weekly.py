@@ -13,8 +13,8 @@ from cloud_costs.messages import safe
 from cloud_costs.months import month_label, months_before
 
 WEEKS = 4
-# Services of the chart, and movers that are explained.
-DRAWN, EXPLAINED = 5, 5
+# Services of the chart; movers that are explained; and the part of a week's costs that a mover is at least.
+DRAWN, EXPLAINED, WORTH = 5, 5, Decimal("0.005")
 # Parts of all costs from which on there is something to do: without a team, paid for nothing, or moved in a week.
 UNTAGGED, UNUSED, MOVED = (Decimal(number) / 100 for number in (10, 5, 5))
 Rows = dict[Key, list[Decimal]]
@@ -75,7 +75,7 @@ def _of_currency(facts: Facts, sums: dict[str, Sums], currency: str, spans: Sequ
 
 
 def _chart(services: Rows, currency: str, spans: Sequence[Span]) -> Any:
-    ordered = sorted(services.items(), key=lambda one: -sum(one[1]))
+    ordered = sorted(services.items(), key=lambda one: -sum(one[1], Decimal(0)))
     drawn = {parts.named(key[0], "service"): amounts for key, amounts in ordered[:DRAWN]}
     if rest := [amounts for _, amounts in ordered[DRAWN:]]:
         drawn["All others"] = [sum(column, Decimal(0)) for column in zip(*rest, strict=True)]
@@ -85,7 +85,7 @@ def _chart(services: Rows, currency: str, spans: Sequence[Span]) -> Any:
 
 def _table(title: str, column: str, rows: Rows, currency: str, spans: Sequence[Span]) -> Section:
     heads = ("", *(f"to {parts.short_day(last)}" for _, last in spans), "Change")
-    ordered = sorted(rows.items(), key=lambda one: (-abs(one[1][-1]), -abs(sum(one[1])), one[0]))
+    ordered = sorted(rows.items(), key=lambda one: (-abs(one[1][-1]), -abs(sum(one[1], Decimal(0))), one[0]))
     shown = [_line(parts.named(key[0], column), amounts) for key, amounts in ordered[: parts.MOST]]
     if rest := [amounts for _, amounts in ordered[parts.MOST :]]:
         shown.append(_line(f"{len(rest)} more", [sum(values, Decimal(0)) for values in zip(*rest, strict=True)]))
@@ -99,11 +99,11 @@ def _line(name: str, amounts: Sequence[Decimal]) -> Row:
 
 def _explained(facts: Facts, services: Rows, currency: str, spans: Sequence[Span]) -> Section:
     """Return what moved most between the last two weeks, each with the parts that moved with it."""
-    found = parts.movers(services, EXPLAINED)
+    whole = total(services, -2)
+    found = [one for one in parts.movers(services, EXPLAINED) if abs(one[2] - one[1]) >= abs(whole) * WORTH]
     title = f"What moved against the week before, {currency}"
     if not found:
-        return Section(title, ["Nothing differs from the week before."])
-    whole = total(services, -2)
+        return Section(title, ["No service differs by half a percent of the week before."])
     by = [("account", "account_id"), ("region", "region"), ("category", "category")]
     by += [("service team", "team")] if facts.team else []
     details = [(facts.sums(name, spans[-2:]), column) for name, column in by]
@@ -112,7 +112,7 @@ def _explained(facts: Facts, services: Rows, currency: str, spans: Sequence[Span
         moved = now - then
         told = []
         for sums, column in details:
-            part = parts.biggest_part(sums, currency, key[0], moved)
+            part = parts.biggest_part(sums, currency, key[0], moved, team=column == "team")
             # All usage is what everyone expects.
             if part and not (column == "category" and part[0] == "Usage"):
                 label = {"account_id": "account", "category": "charges of"}.get(column, column)
@@ -170,7 +170,7 @@ def _commitments(facts: Facts) -> tuple[Section | None, list[str]]:
     newest = {row.currency: row for row in rows if row.billing_period >= (facts.day - 2 * WEEK).replace(day=1)}
     todo = [
         f"{money(row.unused)} {row.currency} of the commitments of {month_label(row.billing_period)} was paid for "
-        f"nothing ({share(row.unused, row.used + row.unused)}): see which on the page Commitments, and use or sell them."
+        f"nothing ({share(row.unused, row.used + row.unused)}): see which in Commitments, and use or sell them."
         for row in newest.values()
         if row.unused > (row.used + row.unused) * UNUSED > 0
     ]
