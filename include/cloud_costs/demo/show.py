@@ -81,15 +81,15 @@ def budgets(connection: psycopg.Connection, console: Console) -> None:
     rows = connection.execute(
         """
         select distinct on (budget)
-            budget, period_start, period_end, currency, amount, actual, forecast, low, high, status
+            budget, period_start, period_end, currency, amount, actual, forecast, status
         from budget_status order by budget, period_start desc
         """
     ).fetchall()
     table = _table("budgets", "budget", "period", "status")
-    _amounts(table, "amount", "spent", "expected", "in 4 of 5 cases")
-    for budget, start, end, currency, amount, actual, forecast, low, high, status in rows:
-        cases = f"{low:,.0f} to {high:,.0f} {currency}"
-        table.add_row(safe(budget), f"{start} to {end}", status, money(amount), money(actual), money(forecast), cases)
+    _amounts(table, "amount", "spent", "expected")
+    for budget, start, end, currency, amount, actual, forecast, status in rows:
+        amounts = (money(amount), money(actual), f"{money(forecast)} {currency}")
+        table.add_row(safe(budget), f"{start} to {end}", status, *amounts)
     console.print(table)
 
 
