@@ -19,7 +19,7 @@ from cloud_costs.insights.forecasts import forecast
 TASKS = ("detect_anomalies", "forecast", "check_budgets", "tell")
 BUDGETS = (
     Budget(name="all", amount=6500, currency="USD"),
-    Budget(name="web", amount=2400, currency="USD", filters=Filters(tag={"user:team": ("web",)})),
+    Budget(name="web", amount=2400, currency="USD", filters=Filters(tag={"user:team": ["web"]})),
 )
 CHANNELS = (telling.Channel(email="finops@example.com"), telling.Channel(slack="web_slack"))
 
