@@ -203,9 +203,10 @@ def test_overview_says_what_this_month_costs_and_what_moved(costs: Costs) -> Non
     assert value(by_cloud.locator("tfoot data").first) == billed
     by_service = page.get_by_role("region", name="Costs by service")
     assert exact(value(cell) for cell in by_service.locator("tbody tr td:nth-child(2) data").all()) == billed
-    expect(page.locator(".movers li").first).to_contain_text("delivery")
+    moved = page.locator(".panel", has=page.get_by_role("heading", name="What moved most"))
+    expect(moved.locator("li").first).to_contain_text("delivery")
     expect(page.locator(".plot svg").first).to_be_visible()
-    page.locator(".movers a", has_text="delivery").first.click()
+    moved.locator("a", has_text="delivery").first.click()
     expect(page.get_by_role("heading", name="Files")).to_be_visible()
 
 
