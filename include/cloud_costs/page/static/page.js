@@ -132,7 +132,13 @@ function chooseCurrency(name) {
 }
 
 function bindShell() {
-  document.querySelector("[aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  const current = document.querySelector("[aria-current=page]");
+  if (current) {
+    // scrollIntoView would make the first Tab go to the next link, and past the one that skips to the costs.
+    const nav = current.closest("nav");
+    const [link, shown] = [current.getBoundingClientRect(), nav.getBoundingClientRect()];
+    nav.scrollLeft += link.left - shown.left - (shown.width - link.width) / 2;
+  }
   copyExactly();
   document.getElementById("skip").addEventListener("click", (event) => {
     event.preventDefault();
