@@ -36,7 +36,43 @@ VIEWS = {
     "commitments?from=2025-06&to=2025-06": ".cards",
     "months": "tbody tr",
     f"charges?{urlencode(IN_JUNE)}": "tbody tr",
+    "anomalies": "tbody tr",
+    "anomalies/1000001": ".decide button",
+    "budgets": ".meter",
 }
+# One event in place of those that the DAG found, and one budget, with the costs of June and names that are no text.
+INSIGHTS = """
+    delete from anomalies;
+
+    insert into anomalies (
+        anomaly_id, source, currency, service, first_date, last_date, expected, actual, impact, severity, kind, running,
+        explanation, news
+    )
+    overriding system value
+    select
+        1000001, 'ca', 'USD', service, '2025-06-02', '2025-06-15', 1, sum(effective_cost), sum(effective_cost) - 1,
+        'high', 'anomaly', true,
+        jsonb_build_object(
+            'days', jsonb_build_array(jsonb_build_object('date', '2025-06-02', 'expected', '1.00')),
+            'usage types', jsonb_build_array(jsonb_build_object('value', service, 'impact', '0.50')),
+            'tag user:team', jsonb_build_array(jsonb_build_object('value', service, 'impact', '0.50'))
+        ),
+        true
+    from costs
+    where
+        source = 'ca' and service = %(name)s and charge_category = 'Usage'
+        and date between '2025-06-02' and '2025-06-15'
+    group by service;
+
+    insert into budgets values (%(name)s, 10, 'USD', 'month', 'billed', '{"source": ["ca"]}', '{"actual": [80]}');
+
+    insert into budget_status
+    select
+        %(name)s, '2025-06-01', '2025-06-30', '2025-06-20', 10, 'USD', sum(cost), sum(cost) + 2, sum(cost) + 1,
+        sum(cost) + 3, 0, 'exceeded', '{"actual 80": {"reached": "2025-06-02T10:00:00Z", "told": null, "back": null}}'
+    from costs where source = 'ca' and date between '2025-06-01' and '2025-06-30'
+"""
+INSIGHTS_DAG = "/api/v2/dags/cloud_costs_insights"
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +109,7 @@ def costs(live: Live, scheduled: str) -> Iterator[Costs]:
         run = live.trigger(sources=["ca"], from_month="2025-05", to_month="2025-06")
         assert live.wait(run) == "success", live.errors()
     name_hostile(live)
+    add_insights(live)
     with chromium() as browser:
         context = new_context(browser)
         asked: set[str] = set()
@@ -108,6 +145,22 @@ def name_hostile(live: Live) -> None:
             """,
             {"name": HOSTILE, "month": JUNE},
         )
+
+
+def add_insights(live: Live) -> None:
+    """Put one event and one budget there. No run of the DAG changes them meanwhile."""
+    deadline = time.monotonic() + SECONDS
+    # A run of a paused DAG would stay where it is, so the DAG is paused while it has none.
+    while (
+        live.call(INSIGHTS_DAG, {"is_paused": True}, method="PATCH")
+        and live.call(f"{INSIGHTS_DAG}/dagRuns?state=running&state=queued")["dag_runs"]
+    ):
+        assert time.monotonic() < deadline
+        live.call(INSIGHTS_DAG, {"is_paused": False}, method="PATCH")
+        time.sleep(3)
+    uri, options = live.postgres.uri(), f"-c search_path={live.schema}"
+    with psycopg.connect(uri, options=options, cursor_factory=psycopg.ClientCursor) as connection:
+        connection.execute(INSIGHTS, {"name": HOSTILE})
 
 
 def value(place: Locator) -> Decimal:
@@ -246,6 +299,46 @@ def test_changes_say_why_a_number_is_not_what_it_was(costs: Costs) -> None:
     )
     listed = page.locator(".timeline > li").nth(0).locator(".change data").first
     assert value(listed) == second[0] - first[0]
+
+
+def test_open_anomaly_is_seen_looked_into_and_decided_about(costs: Costs) -> None:
+    page = costs.page
+    page.goto(costs.address())
+    settled(page)
+    seen = page.get_by_role("region", name="Open anomalies")
+    expect(seen).to_contain_text("1 open anomaly")
+    seen.get_by_role("link", name=HOSTILE).click()
+    settled(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
+    [(actual,)] = costs.live.query("select actual from anomalies")
+    assert value(page.locator(".card data").nth(1)) == actual
+    expect(page.locator(".plot svg").first).to_be_visible()
+    page.get_by_role("link", name="Explore these costs").click()
+    settled(page)
+    assert value(page.locator("[data-total]")) == actual
+    page.go_back()
+    settled(page)
+    page.get_by_label("Why (optional)").fill(HOSTILE)
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_text("Written: you acknowledged it.")).to_be_visible()
+    page.get_by_label("Mute until").fill("2030-01-31")
+    page.get_by_role("button", name="Mute its kind").click()
+    expect(page.locator(".timeline > li")).to_have_count(2)
+    expect(page.locator(".timeline > li").first).to_contain_text("admin muted its kind until 31 Jan 2030")
+    expect(page.locator(".timeline > li").nth(1)).to_contain_text(HOSTILE)
+    assert costs.live.query("select action, person, note, muted_until from anomaly_actions order by action_id") == [
+        ("acknowledge", "admin", HOSTILE, None),
+        ("mute", "admin", None, date(2030, 1, 31)),
+    ]
+    # With the login's cookie alone, as a page of another site would send it.
+    for headers in ({}, {"Origin": "https://evil.example"}):
+        forged = page.context.request.post(
+            costs.address("api/anomalies/1000001"), data={"action": "expect"}, headers=headers
+        )
+        assert forged.status == 403
+    page.goto(costs.address())
+    settled(page)
+    expect(page.get_by_role("region", name="Open anomalies")).to_have_count(0)
 
 
 def test_downloads_have_every_group_and_every_digit(costs: Costs, tmp_path: Path) -> None:
