@@ -25,6 +25,7 @@ PAGES = ("README.md", "docs/tables.md", "docs/cookbook.md", "docs/operations.md"
 EXAMPLE = re.compile(
     r"(?<=^```sql\n)(?P<query>[^`]+)(?P<between>^```\n\n^```text\n)(?P<result>[^`]*)(?=^```$)", re.MULTILINE
 )
+END_OF_ORDER = re.compile(r"\s*(limit \d+\s*)?;\s*\Z")
 
 
 @pytest.fixture
@@ -77,6 +78,17 @@ def test_printed_results_are_what_the_queries_give(run: Callable[[str], str]) ->
                 if run(match["query"]) != match["result"]
             ]
     assert not stale, "results that are not those of the query any more:\n" + "\n".join(stale)
+
+
+def test_rows_that_compare_equal_have_an_order(run: Callable[[str], str]) -> None:
+    """Rows that are equal in what a query orders by come in any order, which differs from machine to machine."""
+    moved = []
+    for page in PAGES:
+        for match in EXAMPLE.finditer((ROOT / page).read_text(encoding="utf-8")):
+            shuffled = END_OF_ORDER.sub(r", random() \g<1>;", match["query"])
+            if any(run(shuffled) != match["result"] for _ in range(8)):
+                moved.append(f"{page}:\n{match['query']}")
+    assert not moved, "queries that leave the order of equal rows open:\n" + "\n".join(moved)
 
 
 def test_examples_are_found() -> None:
