@@ -119,6 +119,32 @@ def test_demo_loads_the_sample_bill_and_agrees_with_its_truth(
 
 
 @pytest.mark.slow
+def test_demo_shows_the_events_of_the_bill_and_the_budgets(copy: Copy, first: subprocess.CompletedProcess[str]) -> None:
+    """What it prints has the exact amounts of `costs`."""
+    assert "the 2 events that are planted in the bill were found, and no other" in first.stdout
+    for service, account, days in (
+        ("Amazon Elastic Compute Cloud", "771928304455", ("2025-03-24", "2025-03-31")),
+        ("Amazon Simple Storage Service", "663300998877", ("2025-03-18", "2025-03-20")),
+    ):
+        [(cost,)] = copy.administer(
+            "select sum(effective_cost) from cost_analytics.costs where charge_category = 'Usage' "
+            f"and service = '{service}' and account_id = '{account}' and date between '{days[0]}' and '{days[1]}'"
+        )
+        [line] = [line for line in first.stdout.splitlines() if account in line and " to ".join(days) in line]
+        assert f" {cost:,.2f} " in line
+    lines = first.stdout.splitlines()
+    [all_clouds] = [line for line in lines if "All clouds" in line]
+    [google] = [line for line in lines if "Google Cloud" in line and "2025-12-31" in line]
+    assert "at risk" in all_clouds
+    assert "kept" in google
+    [(spent,)] = copy.administer(
+        "select sum(cost) from cost_analytics.costs where currency = 'USD' and extract(year from date) = 2025"
+    )
+    assert f" {spent:,.2f} " in all_clouds
+    assert "3 line(s) told" in first.stdout
+
+
+@pytest.mark.slow
 def test_demo_again_loads_nothing_new(copy: Copy, first: subprocess.CompletedProcess[str]) -> None:
     before = copy.history()
     again = copy.make()
@@ -126,6 +152,7 @@ def test_demo_again_loads_nothing_new(copy: Copy, first: subprocess.CompletedPro
     assert "Nothing new: no delivery changed, and none was loaded" in again.stdout
     assert again.stdout.count("  unchanged") == 12
     assert "costs and truth agree to the last digit" in again.stdout
+    assert "Nothing told: there is no news" in again.stdout
     assert len(before) == 12
     assert copy.history() == before
 
@@ -202,6 +229,7 @@ def test_airflow_comes_up_over_the_demo_and_goes_down_again(
     demo = copy.make()
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "Nothing new" in demo.stdout
+    assert "Nothing told" in demo.stdout
     assert demo.stdout.count("  unchanged") == 12
     ids = {run["dag_run_id"] for run in answer(f"{url}/api/v2/dags/cloud_costs/dagRuns", token=token)["dag_runs"]}
     assert any(run_id.startswith("demo__") for run_id in ids)

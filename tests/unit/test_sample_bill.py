@@ -6,6 +6,7 @@ import json
 import tracemalloc
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from cloud_costs.demo.sample_bill import (
     Bill,
+    Event,
     Truth,
     parquet_files,
     plan_lines,
@@ -29,6 +31,7 @@ from cloud_costs.demo.sample_bill.__main__ import main
 from cloud_costs.demo.sample_bill.columns import column_names, column_type
 from cloud_costs.demo.sample_bill.discounts import DISCOUNTS
 from cloud_costs.demo.sample_bill.resources import COLLIDING_TAG
+from cloud_costs.demo.sample_bill.usage import event_cost
 
 JANUARY, FEBRUARY, MARCH = date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1)
 BILL = Bill(lines=1500)
@@ -545,6 +548,29 @@ def test_a_restated_month_is_the_same_month_but_for_the_restatement(
     assert 0 < len(old - new) < len(old) // 10
     assert 0 < len(new - old) < len(new) // 10
     assert {row["identity_line_item_id"] for row in rows}.isdisjoint(row["identity_line_item_id"] for row in restated)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_event_is_on_its_days_alone_and_changes_nothing_else(version: int) -> None:
+    account = BILL.accounts[3]
+    event = Event(
+        account, "AmazonEC2", "BoxUsage:g5.12xlarge", date(2025, 1, 30), date(2025, 2, 2), Decimal("0.5")
+    )  # fmt: skip
+    costs = {}
+    for month, days in ((JANUARY, 2), (FEBRUARY, 2), (MARCH, 0)):
+        plain = plan_lines(BILL, month, version)
+        with_event = plan_lines(replace(BILL, events=(event,)), month, version)
+        usage = [one for one in plain if one.values["line_item_line_item_type"] == "Usage"]
+        more = [one for one in with_event if one.values["line_item_line_item_type"] == "Usage"]
+        added = [one for one in more if one.values["identity_line_item_id"] not in {
+            line.values["identity_line_item_id"] for line in usage
+        }]  # fmt: skip
+        assert [line for line in more if line not in added] == usage
+        assert len(added) == 24 * days
+        assert {(line.account, line.service) for line in added} <= {(account, "Amazon Elastic Compute Cloud")}
+        assert len({line.values["line_item_resource_id"] for line in added}) == min(days, 1)
+        costs |= {(month, number): line.charges[0].effective for number, line in enumerate(added)}
+    assert sum(costs.values()) == event_cost(event) == 4 * 24 * Decimal("2.836")
 
 
 def test_fewer_files_leave_stale_ones_behind(tmp_path: Path) -> None:

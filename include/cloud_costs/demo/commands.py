@@ -24,11 +24,10 @@ import psycopg
 import typer
 from psycopg import sql
 from rich.console import Console
-from rich.table import Table
 
 from cloud_costs.config.sources import DEFAULT_SCHEMA
-from cloud_costs.demo import costs_database, embedded_postgres, local_airflow
-from cloud_costs.demo.bills import EXPORTS, MONTHS, sources_yaml
+from cloud_costs.demo import costs_database, embedded_postgres, local_airflow, show
+from cloud_costs.demo.bills import EXPORTS, MONTHS, write_configuration
 from cloud_costs.demo.embedded_postgres import Server
 from cloud_costs.demo.sample_bill import read_truth, write_truth
 from cloud_costs.demo.totals import costs_totals, differing, truth_totals
@@ -42,11 +41,13 @@ LOGS = DEMO / "logs"
 PASSWORDS = AIRFLOW / "passwords.json"
 RUNNING = DEMO / "airflow.json"
 AIRFLOW_DATABASE = "airflow"
+DAGS = ("cloud_costs", "cloud_costs_insights")
 SEARCH_PATH = f"-c search_path={DEFAULT_SCHEMA}"
 SECONDS_TO_RUN = 600
 # Beginnings of environment variables that would change the demo if the shell that starts it has set them.
 NOT_INHERITED = (
     "AIRFLOW",
+    "ALERT_",
     "CLOUD_COSTS_",
     "CUR_PATHS",
     "FORCE_COLOR",
@@ -69,7 +70,7 @@ Port = Annotated[int, typer.Option(envvar="AIRFLOW_PORT", min=1, max=65535, help
 
 @app.callback()
 def demo(context: typer.Context) -> None:
-    """Load the sample bill with the DAG, and compare the costs with the truth."""
+    """Load the sample bill with the DAG, compare the costs with the truth, and show events and budgets."""
     if context.invoked_subcommand:
         return
     began = time.monotonic()
@@ -77,16 +78,23 @@ def demo(context: typer.Context) -> None:
     _step("Sample bill: four billing exports of three clouds, three months each", _write_sample_bill)
     environment = _environment(server)
     _step("Airflow's own database", lambda: _migrate(environment, server))
-    before = _count_loads(server)
-    log = _step("The DAG cloud_costs", lambda: _run_dag(environment, server))
+    before, told = _count_loads(server), _count_told(server)
+    log = _step("The DAG cloud_costs", lambda: _run_dag("cloud_costs", environment, server))
+    loaded = _count_loads(server) - before
+    # Airflow runs it when a month was published.
+    if loaded or not told:
+        _step("The DAG cloud_costs_insights", lambda: _run_dag("cloud_costs_insights", environment, server))
     console.print("\n[bold]The plan of list_manifests[/bold]")
     for line in plan_lines(log):
         console.print(f"  {line}", markup=False)
-    loaded = _count_loads(server) - before
     console.print(f"{loaded} month(s) loaded" if loaded else "Nothing new: no delivery changed, and none was loaded")
     with _reader(server) as connection:
-        _print_services(connection)
+        show.services(connection, console)
         agree = _reconcile(connection)
+        agree = show.events(connection, console) and agree
+        show.budgets(connection, console)
+    told = _count_told(server) - told
+    console.print(f"{told} line(s) told" if told else "Nothing told: there is no news")
     console.print(f"\nTook {time.monotonic() - began:.0f} s. What to try next:")
     for command, what in (
         ("make psql", "ask costs yourself: select service, sum(cost) from costs group by 1;"),
@@ -113,7 +121,7 @@ def up(port: Port = 8080) -> None:
     else:
         running = _step(
             "Airflow: API server, scheduler, DAG processor, triggerer",
-            lambda: local_airflow.start(environment, port, RUNNING, LOGS / "airflow.log", lambda: _has_dag(server)),
+            lambda: local_airflow.start(environment, port, RUNNING, LOGS / "airflow.log", lambda: _has_dags(server)),
         )
     password = json.loads(PASSWORDS.read_text())["admin"]
     address = f"http://127.0.0.1:{running.port}"
@@ -170,7 +178,7 @@ def _write_sample_bill() -> None:
     for name, export in EXPORTS.items():
         if not _truth_path(name).exists():
             write_truth(_truth_path(name), export.write(MONTHS, BUCKET))
-    (DEMO / "sources.yaml").write_text(sources_yaml(BUCKET), encoding="utf-8")
+    write_configuration(DEMO, BUCKET)
 
 
 def _truth_path(name: str) -> Path:
@@ -232,31 +240,33 @@ def _migrate(environment: dict[str, str], server: Server) -> None:
             )
 
 
-def _run_dag(environment: dict[str, str], server: Server) -> str:
-    """Run the DAG once and return the log of `list_manifests`.
+def _run_dag(dag_id: str, environment: dict[str, str], server: Server) -> str:
+    """Run a DAG once and return its log, of which that of `list_manifests` is enough.
 
     It runs in a process of its own. When the UI is up, the scheduler there runs it, because two would take each other's
     tasks.
     """
-    log = LOGS / "demo-run.log"
+    log = LOGS / f"demo-{dag_id}.log"
     if not local_airflow.find(RUNNING):
-        _run_logged(["airflow", "dags", "test", "cloud_costs"], environment, log)
+        _run_logged(["airflow", "dags", "test", dag_id], environment, log)
         return log.read_text(encoding="utf-8", errors="replace")
     run_id = f"demo__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
-    _run_logged(["airflow", "dags", "trigger", "cloud_costs", "--run-id", run_id], environment, log)
-    state = _wait_for_run(server, run_id)
-    folder = LOGS / "dag_id=cloud_costs" / f"run_id={run_id}"
+    _run_logged(["airflow", "dags", "trigger", dag_id, "--run-id", run_id], environment, log)
+    state = _wait_for_run(server, dag_id, run_id)
+    folder = LOGS / f"dag_id={dag_id}" / f"run_id={run_id}"
     if state != "success":
         raise RuntimeError(f"the run {run_id} is {state}; its logs are in {folder}")
     attempts = sorted((folder / "task_id=list_manifests").glob("attempt=*.log"))
     return "".join(path.read_text(encoding="utf-8", errors="replace") for path in attempts[-1:])
 
 
-def _wait_for_run(server: Server, run_id: str) -> str:
+def _wait_for_run(server: Server, dag_id: str, run_id: str) -> str:
     deadline = time.monotonic() + SECONDS_TO_RUN
     while time.monotonic() < deadline and local_airflow.find(RUNNING):
         with psycopg.connect(server.uri(AIRFLOW_DATABASE)) as connection:
-            row = connection.execute("select state from dag_run where run_id = %s", [run_id]).fetchone()
+            row = connection.execute(
+                "select state from dag_run where dag_id = %s and run_id = %s", [dag_id, run_id]
+            ).fetchone()
         if row and row[0] in ("success", "failed"):
             return str(row[0])
         time.sleep(0.5)
@@ -303,19 +313,9 @@ def _count_loads(server: Server) -> int:
     return int(row[0]) if row else 0
 
 
-def _print_services(connection: psycopg.Connection) -> None:
-    rows = connection.execute(
-        """
-        select cloud_provider, service, currency, sum(cost), sum(effective_cost), sum(list_cost)
-        from costs group by cloud_provider, service, currency order by cloud_provider, sum(cost) desc
-        """
-    ).fetchall()
-    table = Table("cloud", "service", "currency", title="costs, by cloud and service", title_justify="left")
-    for name in ("cost", "effective cost", "list cost"):
-        table.add_column(name, justify="right")
-    for cloud, service, currency, *amounts in rows:
-        table.add_row(cloud, service, currency, *(f"{amount:,.2f}" for amount in amounts))
-    console.print(table)
+def _count_told(server: Server) -> int:
+    with _reader(server) as connection:
+        return show.count_told(connection)
 
 
 def _reconcile(connection: psycopg.Connection) -> bool:
@@ -338,7 +338,7 @@ def _reconcile(connection: psycopg.Connection) -> bool:
     return True
 
 
-def _has_dag(server: Server) -> bool:
+def _has_dags(server: Server) -> bool:
     with psycopg.connect(server.uri(AIRFLOW_DATABASE)) as connection:
-        row = connection.execute("select count(*) from serialized_dag where dag_id = 'cloud_costs'").fetchone()
-    return bool(row and row[0])
+        rows = connection.execute("select distinct dag_id from serialized_dag").fetchall()
+    return {dag_id for (dag_id,) in rows} >= set(DAGS)

@@ -15,7 +15,7 @@ from cloud_costs.charges.views import READABLE
 from cloud_costs.config.sources import DEFAULT_SCHEMA
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Database
-from cloud_costs.database.schema import HISTORY, let_read
+from cloud_costs.database.schema import HISTORY, INSIGHTS, TOTALS, let_read
 from cloud_costs.demo.embedded_postgres import EmbeddedPostgresError, Server
 
 NAME = "costs"
@@ -44,7 +44,7 @@ def prepare(server: Server) -> None:
     if _hand_over(server):
         database = Database(lambda: psycopg.connect(loader_uri(server)), DEFAULT_SCHEMA, NAME)
         with database.session() as connection:
-            let_read(connection, database, (*HISTORY, *READABLE))
+            let_read(connection, database, (*HISTORY, *TOTALS, *INSIGHTS, *READABLE))
 
 
 def loader_uri(server: Server) -> str:

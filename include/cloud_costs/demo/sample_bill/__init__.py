@@ -19,7 +19,7 @@ Sources of the rules: the line types and their FOCUS meaning follow AWS Cloud In
 documentation and real files.
 """
 
-from cloud_costs.demo.sample_bill.bill import Bill, account_name
+from cloud_costs.demo.sample_bill.bill import Bill, Event, account_name
 from cloud_costs.demo.sample_bill.delivery import write_export, write_month
 from cloud_costs.demo.sample_bill.plan import Charge, Line, plan_lines
 from cloud_costs.demo.sample_bill.truth import Truth, TruthRow, read_truth, write_truth
@@ -27,6 +27,7 @@ from cloud_costs.demo.sample_bill.truth import Truth, TruthRow, read_truth, writ
 __all__ = [
     "Bill",
     "Charge",
+    "Event",
     "Line",
     "Truth",
     "TruthRow",

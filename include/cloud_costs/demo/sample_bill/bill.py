@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Literal
 
 Format = Literal["aws_cur", "aws_cur2", "aws_focus"]
@@ -17,8 +18,26 @@ _RENAMED_ON = 15  # the day of each month on which an account's name differs for
 
 
 @dataclass(frozen=True)
+class Event:
+    """Use that a bill does not have on other days, such as a server that was left running.
+
+    It has one line an hour from the first day to the last one, of `amount` units of the meter with this product code
+    and usage type.
+    """
+
+    account: str
+    product_code: str
+    usage_type: str
+    first: date
+    last: date
+    amount: Decimal
+
+
+@dataclass(frozen=True)
 class Bill:
     """The settings of one billing export. `lines` is the number of usage lines of a month, without the fixed lines.
+
+    The lines of `events` come on top.
 
     All formats and file types of a bill have the same meaning. `net` puts it on the net basis: its files have net
     columns, and its truth is theirs. `compression` is that of CSV files, `timestamps` the physical type in
@@ -47,6 +66,7 @@ class Bill:
     timestamps: Timestamps = "ms"
     data_files: DataFiles = "uri"
     net: bool = False
+    events: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.accounts or self.lines < 0 or self.files < 1:

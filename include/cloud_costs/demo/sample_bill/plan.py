@@ -34,6 +34,7 @@ def plan_lines(bill: Bill, month: date, version: int = 1) -> Iterator[Line]:
         count = plan.share(day, _SPLIT_PERCENT)
         yield from split.day_lines(count, hours)
         yield from usage.day_lines(day, max(1, rest - count), hours)
+        yield from usage.event_lines(day, hours)
     for commitment in commitments:
         yield from commitment.month_lines()
     yield from monthly_lines(plan)

@@ -54,9 +54,9 @@ class Resource:
     values: Values
 
 
-def resource_of(bill: Bill, meter: Meter, rng: Random) -> Resource:
-    """Return a made-up resource of one of the bill's accounts."""
-    account = bill.accounts[int(rng.random() ** 2 * len(bill.accounts))]
+def resource_of(bill: Bill, meter: Meter, rng: Random, account: str = "") -> Resource:
+    """Return a made-up resource of the account, or of one of the bill's accounts."""
+    account = account or bill.accounts[int(rng.random() ** 2 * len(bill.accounts))]
     region = list(REGIONS)[int(rng.random() ** 2 * len(REGIONS))]
     number = rng.getrandbits(128)
     name = meter.resource

@@ -1,14 +1,18 @@
 """Usage by the hour, which most lines of a bill are, and split-cost rows, which look like usage and do not count.
 
-A version other than 1 restates every 41st amount, leaves out every 211th line and adds a few late ones.
+A version other than 1 restates every 41st amount, leaves out every 211th line and adds a few late ones. The lines of
+events are the same in every version.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
+from random import Random
 
+from cloud_costs.demo.sample_bill.bill import Event
 from cloud_costs.demo.sample_bill.catalog import MARKETPLACE, METERS, Meter, Values
 from cloud_costs.demo.sample_bill.lines import ZERO, Charge, Line, Month, Product, costs, money
-from cloud_costs.demo.sample_bill.resources import Resource, resources
+from cloud_costs.demo.sample_bill.resources import Resource, resource_of, resources
 
 _RESOURCES_PER_METER = 24
 _OPEN_LINES = 50  # on the last day one line in so many has no invoice yet
@@ -57,6 +61,7 @@ class Usage:
         self._rng = plan.rng("usage")
         self._deck = _deck(plan)
         self._slot = 0
+        self._events = [(event, _resource_of(plan, event)) for event in plan.bill.events]
 
     def day_lines(self, day: int, count: int, hours: list[Values]) -> Iterator[Line]:
         """Yield `count` lines of a day, and on the last day of a later version the late ones too."""
@@ -73,6 +78,14 @@ class Usage:
             if line is not None:
                 yield line
 
+    def event_lines(self, day: int, hours: list[Values]) -> Iterator[Line]:
+        """Yield the lines of a day of the bill's events."""
+        today = self._plan.month + timedelta(days=day)
+        for number, (event, resource) in enumerate(self._events):
+            if event.first <= today <= event.last:
+                for hour in hours:
+                    yield self._use(resource, event.amount, hour, f"e{number}")
+
     def _line(self, number: int, hour: Values, is_open: bool, late: bool = False) -> Line | None:
         """Return the next line, or nothing if this version leaves it out; both take the same draws."""
         plan, slot = self._plan, self._slot
@@ -84,11 +97,16 @@ class Usage:
                 return None
             if (slot + plan.version) % 41 == 0:
                 amount += amount * plan.version * Decimal("0.05")
+        return self._use(resource, amount, hour, f"u{number}", is_open)
+
+    def _use(self, resource: Resource, amount: Decimal, hour: Values, name: str, is_open: bool = False) -> Line:
+        """Return the line of an amount that a resource used in an hour."""
+        plan, meter = self._plan, resource.meter
         cost = money(amount * meter.rate)
         values = {
             **hour,
             **resource.values,
-            "identity_line_item_id": plan.line_id(f"u{number}"),
+            "identity_line_item_id": plan.line_id(name),
             "line_item_usage_amount": amount,
             "pricing_public_on_demand_cost": cost if meter.is_listed else ZERO,
         }
@@ -151,6 +169,22 @@ class Split:
                 "split_line_item_net_unused_cost": money(cost / 4),
             }
             yield Line(values, pod.service, pod.account, (), split=True)
+
+
+def meter_of(event: Event) -> Meter:
+    """Return the meter that an event runs up."""
+    names = (event.product_code, event.usage_type)
+    return next(meter for meter in METERS if (meter.product_code, meter.usage_type) == names)
+
+
+def event_cost(event: Event) -> Decimal:
+    """Return what an event costs in all, without discounts."""
+    return money(event.amount * meter_of(event).rate) * 24 * ((event.last - event.first).days + 1)
+
+
+def _resource_of(plan: Month, event: Event) -> Resource:
+    rng = Random(f"{plan.bill.seed}/{event}")  # noqa: S311 - reproducible, not secret
+    return resource_of(plan.bill, meter_of(event), rng, event.account)
 
 
 def _deck(plan: Month) -> list[Resource]:
