@@ -20,7 +20,6 @@ from benchmarks.insights.months import DAYS_OF_MONTH, LEVELS, Try, tries
 from benchmarks.insights.scoring import (
     Score,
     Told,
-    days_to_detect,
     is_lasting,
     is_spike,
     mean_and_two_sigma,
@@ -70,7 +69,7 @@ def bench(
         [
             markdown_table(results),
             _methods(scores, tuned_score),
-            _kinds(scores["Cloud Costs"], sources),
+            _kinds(scores["Cloud Costs"]),
             _levels(found),
             _late(masked, unmasked),
             _real(month),
@@ -146,21 +145,19 @@ def _methods(scores: dict[str, Score], tuned: Score) -> str:
     return _table(header, rows)
 
 
-def _kinds(one: Score, sources: Sequence[Source]) -> str:
-    """Return recall and days to detect by what was planted."""
-    delays = days_to_detect(sources, one.found)
+def _kinds(one: Score) -> str:
+    """Return recall and days to detect by what was planted: 0 is the first day of the event."""
 
     def name(planted: Planted) -> tuple[str, float, str]:
         return planted.kind, planted.factor, "under 20 a day" if planted.base < 20 else "20 a day or more"
 
     rows = []
-    for kind in sorted({name(planted) for source in sources for planted in source.planted}):
-        waited = [delay for delay, (planted, _) in zip(delays, one.found, strict=True) if name(planted) == kind]
-        total = sum(name(planted) == kind for source in sources for planted in source.planted)
+    for kind in sorted({name(planted) for planted in (*(planted for planted, _ in one.found), *one.missed)}):
+        waited = [max(0, told.noticed - planted.first) for planted, told in one.found if name(planted) == kind]
+        total = len(waited) + sum(name(planted) == kind for planted in one.missed)
         factor = f"{kind[1]:+.0%}" if kind[0] != "new" else ""
-        rows.append(
-            (f"{kind[0]} {factor}, {kind[2]}", total, f"{len(waited) / total:.2f}", f"{median(waited or [0]):g}")
-        )
+        label = ", ".join((f"{kind[0]} {factor}".strip(), kind[2]))
+        rows.append((label, total, f"{len(waited) / total:.2f}", f"{median(waited):g}" if waited else ""))
     return _table(("planted", "events", "recall", "days to detect, median"), rows)
 
 

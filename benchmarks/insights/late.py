@@ -16,7 +16,8 @@ SHARES = {
     "source2": (0.02, 0.3, 0.8, 0.97, 1.0),
     "source3": (0.0, 0.2, 0.6, 0.85, 0.95, 0.98, 1.0),
 }
-EVERY = 7
+# No multiple of a week, so that all weekdays come.
+EVERY = 23
 
 
 def false_events(sources: Sequence[Source], *, masked: bool) -> tuple[int, int]:

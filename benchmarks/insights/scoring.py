@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.insights.year import SECOND, YEAR, Floats, Planted, Source
-from cloud_costs.insights.anomalies import JUDGED
-from cloud_costs.insights.detection import ACCEPT, LEAD, Limits
+from cloud_costs.insights.detection import LEAD, Limits
 from cloud_costs.insights.findings import Finding, Grid, Scope, covers, find
 
 Bools = NDArray[np.bool_]
@@ -22,10 +21,14 @@ WITHIN, WITHIN_RAMP = 7, 40
 
 @dataclass(frozen=True)
 class Told:
-    """What a method tells: the days, counted as the source's, the direction and the scope."""
+    """What a method tells: the days, counted as the source's, the direction and the scope.
+
+    It could tell it when the day `noticed` was complete.
+    """
 
     scope: Scope
     first: int
+    noticed: int
     last: int
     sign: int
 
@@ -83,8 +86,8 @@ def day_of(day: int) -> date:
 
 
 def _told(one: Finding) -> Told:
-    first, last = ((each - YEAR).days + SECOND for each in (one.first_date, one.last_date))
-    return Told(one.scope, first, last, one.sign)
+    first, noticed, last = ((each - YEAR).days + SECOND for each in (one.first_date, one.noticed, one.last_date))
+    return Told(one.scope, first, noticed, last, one.sign)
 
 
 def simple(source: Source, is_out: Callable[[Floats, Floats], Bools]) -> list[Told]:
@@ -103,7 +106,7 @@ def simple(source: Source, is_out: Callable[[Floats, Floats], Bools]) -> list[To
             last_at[row] = day
         for row in [row for row, last in last_at.items() if last < day - 1 or day > days]:
             first = open_at.pop(row)
-            told.append(Told(source.keys[row], first, last_at.pop(row), 1))
+            told.append(Told(source.keys[row], first, first, last_at.pop(row), 1))
     return told
 
 
@@ -150,24 +153,3 @@ def _is_of(planted: Planted, told: Told, source: Source) -> bool:
         and planted.first - 1 <= told.first <= planted.first + within
         and any(covers(told.scope, source.keys[row]) for row in planted.rows)
     )
-
-
-def days_to_detect(sources: Sequence[Source], found: Sequence[tuple[Planted, Told]]) -> list[int]:
-    """Return for each event on which of its days it was told, from 0 on: the days after that were not known yet.
-
-    Each event is looked for again with the source as it was on its first day, its second, and so on.
-    """
-    delays = []
-    for planted, told in found:
-        source = next(one for one in sources if planted in one.planted)
-        begin = planted.first - JUDGED - LEAD
-        for delay in range(WITHIN_RAMP + ACCEPT):
-            seen = source.usage[:, max(0, begin) : planted.first + delay + 1]
-            grid = Grid(source.name, "USD", day_of(max(0, begin)), source.keys, seen, seen.shape[1])
-            if any(
-                one.sign == told.sign and covers(told.scope, one.scope) and one.last_date >= day_of(planted.first)
-                for one in find(grid, limits, begin=LEAD)
-            ):
-                break
-        delays.append(delay)
-    return delays

@@ -58,12 +58,14 @@ class Limits:
 class Event:
     """Days in a row on which one series was out of line. `first` and `last` count days from the start of the series.
 
+    `noticed` is the day that made it an event: the first one, or one of the next if a single day is not enough.
     `excess` is what each of these days was off, negative where it was too low. `accepted`: the level stayed, and is
     what is expected now.
     """
 
     row: int
     first: int
+    noticed: int
     last: int
     running: bool
     accepted: bool
@@ -104,6 +106,7 @@ class _State:
         self.stopped = np.zeros(count, dtype=bool)  # for good, as was accepted
         self.sign = np.zeros(count, dtype=np.int8)  # of the event that goes on
         self.begin = np.zeros(count, dtype=np.int64)
+        self.noticed = np.zeros(count, dtype=np.int64)
         self.last = np.zeros(count, dtype=np.int64)  # its last day out of line
         self.run = np.zeros(count, dtype=np.int64)  # days in a row that are out of line, of an event or not
         self.run_sign = np.zeros(count, dtype=np.int8)
@@ -216,7 +219,7 @@ def _judge(state: _State, day: int, scale: Floats, needed: Floats, months: list[
         starts[row] = not _is_habit(state, int(row), day, months)
     state.last[starts | goes_on] = day
     for row in np.flatnonzero(starts):
-        state.sign[row], state.begin[row] = sign[row], state.run_begin[row]
+        state.sign[row], state.begin[row], state.noticed[row] = sign[row], state.run_begin[row], day
         _leave_out(state, int(row), day)
     state.without[:, day] *= state.factor
     going = np.flatnonzero(goes_on)
@@ -274,7 +277,7 @@ def _leave_out(state: _State, row: int, day: int) -> None:
 def _end(state: _State, row: int, *, running: bool, accepted: bool = False) -> None:
     first, last = int(state.begin[row]), int(state.last[row])
     excess = state.off[row, first : last + 1].copy()
-    state.events.append(Event(row, first, last, running, accepted, excess))
+    state.events.append(Event(row, first, int(state.noticed[row]), last, running, accepted, excess))
     state.sign[row] = 0
 
 

@@ -57,6 +57,8 @@ class Finding:
     account_id: str | None
     service: str | None
     first_date: date
+    noticed: date
+    """The day that made it an event."""
     last_date: date
     running: bool
     accepted: bool
@@ -150,32 +152,34 @@ def _tell(grid: Grid, events: Sequence[Event]) -> Finding:
     narrow = sorted(sums, key=lambda scope: scope.count(None))
     scope = next(scope for scope in narrow if sums[scope] / total >= MOST or scope == (None, None))
     parts = [Part(*grid.keys[event.row], event.impact) for event in events]
-    return _finding(
-        grid,
-        scope,
-        min(event.first for event in events),
-        max(event.last for event in events),
-        any(event.running for event in events),
-        all(event.accepted for event in events),
-        _excess(grid, events),
-        parts,
+    whole = replace(
+        events[0],
+        first=min(event.first for event in events),
+        noticed=min(event.noticed for event in events),
+        last=max(event.last for event in events),
+        running=any(event.running for event in events),
+        accepted=all(event.accepted for event in events),
     )
+    return _finding(grid, scope, whole, _excess(grid, events), parts)
 
 
-def _finding(
-    grid: Grid,
-    scope: Scope,
-    first: int,
-    last: int,
-    running: bool,
-    accepted: bool,
-    excess: Mapping[date, float],
-    parts: Iterable[Part],
-) -> Finding:
+def _finding(grid: Grid, scope: Scope, event: Event, excess: Mapping[date, float], parts: Iterable[Part]) -> Finding:
     largest = sorted(parts, key=lambda part: -abs(part.impact))[:MAX_PARTS]
-    days = (grid.start + timedelta(days=first), grid.start + timedelta(days=last))
-    impact = sum(excess.values())
-    return Finding(grid.source, grid.currency, *scope, *days, running, accepted, impact, tuple(largest), excess)
+    first, noticed, last = (grid.start + timedelta(days=day) for day in (event.first, event.noticed, event.last))
+    return Finding(
+        source=grid.source,
+        currency=grid.currency,
+        account_id=scope[0],
+        service=scope[1],
+        first_date=first,
+        noticed=noticed,
+        last_date=last,
+        running=event.running,
+        accepted=event.accepted,
+        impact=sum(excess.values()),
+        parts=tuple(largest),
+        excess=excess,
+    )
 
 
 def _excess(grid: Grid, events: Iterable[Event]) -> dict[date, float]:
@@ -218,8 +222,7 @@ def _told_sum(grid: Grid, scope: Scope, event: Event, without: Floats, rows: Seq
     before = without[rows, max(0, event.first - BEFORE) : event.first]
     off = days.sum(axis=1) - before.mean(axis=1) * days.shape[1]
     parts = [Part(*grid.keys[rows[at]], float(off[at])) for at in map(int, np.flatnonzero(off * event.sign > 0))]
-    excess = _excess(grid, [event])
-    return _finding(grid, scope, event.first, event.last, event.running, event.accepted, excess, parts)
+    return _finding(grid, scope, event, _excess(grid, [event]), parts)
 
 
 def _add(sums: list[Finding], one: Finding, told: Sequence[Finding]) -> None:
