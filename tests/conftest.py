@@ -227,7 +227,7 @@ def s3() -> Iterator[S3Server]:
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the machine's own settings of clouds, PostgreSQL and this package from the environment."""
     theirs = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "PG")
-    ours = ("POSTGRES_", "CLOUD_COSTS_", "S3_BUCKET", "CUR_PATHS", "ALERT_")
+    ours = ("POSTGRES_", "CLOUD_COSTS_", "S3_BUCKET", "CUR_PATHS", "ALERT_", "REPORT_")
     for name in list(os.environ):
         if name.startswith(theirs + ours):
             monkeypatch.delenv(name)

@@ -233,3 +233,56 @@ def test_anomalies_and_budgets_are_told_once_and_hostile_names_are_data(
     # Run again, it tells nothing again.
     assert run_dag(dag_id="cloud_costs_insights").state == "success"
     assert (len(slack.texts), len(inbox.received)) == (1, 2)
+
+
+def test_report_is_sent_once_with_its_pictures_and_a_second_one_is_asked_for(
+    run_dag, database, slack, inbox, bucket, monkeypatch
+):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    monkeypatch.setenv("REPORT_WEEKLY_TO", "cfo@example.com")
+    bill = InsightsBill(bucket, database, names={"AmazonS3": "{{ 7*7 }}<!channel><b>&"})
+    for month in (date(2025, 3, 1), date(2025, 4, 1)):
+        bill.load(month, until=date(2025, 4, 13))
+    run = run_dag(dag_id="cloud_costs_reports", kind="weekly", period="2025-W15")
+    assert run.state == "success"
+    assert run.labels["report.make_report_0"] == "weekly 2025-W15"
+    assert {name: state for name, state in run.tasks.items() if name.startswith("report.")} == {
+        "report.make_report_0": "success",
+        "report.send_report_0": "success",
+    }
+    [(recipients, message)] = inbox.received
+    assert recipients == ["cfo@example.com"]
+    assert message["Subject"].startswith("Cloud costs, week to 12 Apr 2025: ")
+    types = [part.get_content_type() for part in message.walk()]
+    assert types == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+        "application/pdf",
+    ]
+    parts = {part.get_content_type(): part for part in message.walk()}
+    assert parts["image/png"]["Content-ID"] == "<picture-1@report>"
+    assert 'src="cid:picture-1@report"' in text_of(message)
+    assert "{{ 7*7 }}&lt;!channel&gt;&lt;b&gt;&amp;" in text_of(message)
+    assert parts["application/pdf"].get_filename() == "cloud-costs-weekly-2025-W15.pdf"
+    [text] = slack.texts
+    address = "https://airflow.example.com/cloud-costs/reports?kind=weekly&period=2025-W15"
+    assert text.endswith(f"<{address}|The whole report>")
+    assert "Week to Sat 12 Apr 2025: " in text
+    # Again, or into the archive alone, it is not sent. It is sent again where that is asked for.
+    assert run_dag(dag_id="cloud_costs_reports", kind="weekly", period="2025-W15").state == "success"
+    archived = run_dag(dag_id="cloud_costs_reports", kind="weekly", period="2025-W15", archive_only=True)
+    assert archived.state == "success"
+    assert (len(slack.texts), len(inbox.received)) == (1, 1)
+    assert run_dag(dag_id="cloud_costs_reports", kind="weekly", period="2025-W15", resend=True).state == "success"
+    assert (len(slack.texts), len(inbox.received)) == (2, 2)
+    assert inbox.received[0][1]["Message-ID"] != inbox.received[1][1]["Message-ID"]
+    # Without a kind, a run makes what is due, each once.
+    due = run_dag(dag_id="cloud_costs_reports")
+    assert due.state == "success"
+    assert sum(name.startswith("report.send_report_") for name in due.tasks) == 3
+    assert len(inbox.received) == 5
+    assert run_dag(dag_id="cloud_costs_reports", kind="weekly", period="2025-W60").state == "failed"

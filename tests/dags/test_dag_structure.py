@@ -261,7 +261,7 @@ def test_dag_file_hides_no_package_and_parses_fast_and_offline(tmp_path: Path) -
     found = json.loads(result.stdout.splitlines()[-1])
     assert found["on_path"]
     assert found["errors"] == {}
-    assert found["dags"] == ["cloud_costs", "cloud_costs_check", "cloud_costs_insights"]
+    assert found["dags"] == ["cloud_costs", "cloud_costs_check", "cloud_costs_insights", "cloud_costs_reports"]
     assert found["package"] == str(ROOT / "include" / "cloud_costs" / "__init__.py")
     assert found["tasks"] == str(ROOT / "include" / "cloud_costs" / "airflow" / "tasks.py")
     assert found["connected"] == []

@@ -1,8 +1,10 @@
 """What an alert says, and where it goes: nowhere, unless somebody set it up."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 
-from cloud_costs.airflow import alerts
+from cloud_costs.airflow import alerts, reports
 
 
 def test_nothing_is_sent_where_nothing_is_set() -> None:
@@ -50,3 +52,20 @@ def test_channel_that_fails_hinders_no_other(monkeypatch: pytest.MonkeyPatch, ca
     assert alerts.send(message) == ["no alert could be sent to first: no route"]
     assert sent == [message]
     assert "no alert could be sent to first: no route" in caplog.messages
+
+
+def test_schedules_of_reports_come_from_the_environment_and_may_be_off() -> None:
+    assert reports.schedules({}) == {"daily": "0 6 * * *", "weekly": "0 8 * * 1", "monthly": "0 7 1 * *"}
+    environ = {"REPORT_DAILY_SCHEDULE": "off", "REPORT_WEEKLY_SCHEDULE": "30 9 * * 5", "REPORT_MONTHLY_SCHEDULE": ""}
+    assert reports.schedules(environ) == {"weekly": "30 9 * * 5", "monthly": "0 7 1 * *"}
+
+
+def test_report_is_due_from_its_time_on() -> None:
+    monday = datetime(2025, 6, 2, tzinfo=UTC)
+    # Before 08:00 on Monday, the newest report of the week is that of a week ago; at 08:00 it is the new one.
+    assert reports.fired(monday.replace(hour=7, minute=59), {})["weekly"] == date(2025, 5, 26)
+    assert reports.fired(monday.replace(hour=8), {}) == {
+        "daily": date(2025, 6, 2),
+        "weekly": date(2025, 6, 2),
+        "monthly": date(2025, 6, 1),
+    }

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from cloud_costs.airflow.costs_page import Lazy
+from cloud_costs.insights.days import why_open
 from cloud_costs.page.amounts import change, share, total
 from cloud_costs.page.dimensions import find, narrowed, parse_filters, written
 from cloud_costs.page.downloads import Download, as_csv, as_parquet
@@ -16,7 +17,7 @@ from cloud_costs.page.months import is_stale
 from cloud_costs.page.overview import cuts_of
 from cloud_costs.page.periods import Range
 from cloud_costs.page.problems import Refusal
-from cloud_costs.page.published import Month, Published, why_open
+from cloud_costs.page.published import Month, Published
 
 JANUARY, FEBRUARY, MARCH = (date(2025, month, 1) for month in (1, 2, 3))
 
@@ -81,7 +82,7 @@ def test_each_source_is_compared_with_itself():
     ],
 )
 def test_month_is_an_estimate_until_providers_leave_it(now, words):
-    assert why_open(date(2025, 1, 31), now) == words
+    assert why_open(date(2025, 1, 31), now.date()) == words
     published = Published((), (month(JANUARY, date(2025, 1, 31), now),), {})
     assert published.estimated([JANUARY, FEBRUARY], now) == (
         (False, "Final: the months ended more than 60 days ago.")

@@ -11,10 +11,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cloud_costs.errors import ConfigError
 from cloud_costs.messages import safe
+
+if TYPE_CHECKING:
+    from cloud_costs.insights.reports.archive import Sent
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +31,21 @@ MAX_CHARACTERS = 800
 class Message:
     """A message: its subject, a line for each problem, and the address of a task's log.
 
-    An e-mail that may be sent twice has a `message_id`, by which mail systems know that they have it.
+    An e-mail that may be sent twice has a `message_id`, by which mail systems know that they have it. A message with a
+    `report` is that report as an e-mail, and its lines and the address of the report in Slack.
     """
 
     subject: str
     lines: Sequence[str]
     link: str
     message_id: str | None = None
+    report: "Sent | None" = None
 
     def as_slack(self) -> str:
         """Return the text for Slack, whose markup is made of `&`, `<` and `>`."""
         lines = [f"• {_slack(line)}" for line in self.lines]
-        return "\n".join([f"*{_slack(self.subject)}*", *lines, f"<{self.link}|Log in Airflow>"])
+        link = f"<{self.report.link}|The whole report>" if self.report and self.report.link else None
+        return "\n".join([f"*{_slack(self.subject)}*", *lines, link or f"<{self.link}|Log in Airflow>"])
 
     def as_html(self) -> str:
         """Return the body of an e-mail, with everything that comes from outside escaped."""
@@ -67,12 +73,14 @@ class Channel:
     notifier: Callable[[Message], Notifier]
 
 
-def compose(subject: str, lines: Sequence[str], link: str, message_id: str | None = None) -> Message:
+def compose(
+    subject: str, lines: Sequence[str], link: str, message_id: str | None = None, report: "Sent | None" = None
+) -> Message:
     """Return a message that is short enough to be shown whole: at most 24 lines of 800 characters."""
     short = [line if len(line) <= MAX_CHARACTERS else line[: MAX_CHARACTERS - 1] + "…" for line in lines[:MAX_LINES]]
     if len(lines) > MAX_LINES:
         short.append(f"and {len(lines) - MAX_LINES} more")
-    return Message(subject, short, link, message_id)
+    return Message(subject, short, link, message_id, report)
 
 
 def channels(environ: Mapping[str, str] | None = None) -> list[Channel]:
@@ -126,12 +134,16 @@ def _to_slack(conn_id: str, message: Message) -> Notifier:
 
 
 def _to_email(conn_id: str, addresses: str, message: Message) -> Notifier:
-    """Return Airflow's notifier for a connection of type SMTP, which names the sender. Commas separate addresses."""
+    """Return a notifier for a connection of type SMTP, which names the sender. Commas separate addresses."""
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     from cloud_costs.airflow import connections
 
     connections.require(conn_id, "SMTP")
+    if message.report:
+        from cloud_costs.airflow.mail import ReportMail
+
+        return ReportMail(conn_id, addresses, message.subject, message.report, message.message_id)
     headers = {"Message-ID": message.message_id} if message.message_id else None
     return SmtpNotifier(
         smtp_conn_id=conn_id,

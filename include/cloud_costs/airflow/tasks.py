@@ -5,7 +5,6 @@ Every task is a process that imports the DAG file first. To keep that fast, Airf
 """
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -219,23 +218,14 @@ def check_budgets() -> list[str]:
 
 def tell(link: str) -> list[str]:
     """Send what is news to the channels of alerts and of budgets, log it, and return its lines."""
+    from cloud_costs.airflow import notices
     from cloud_costs.insights import telling
 
     database = _insights_database()
-    slack, email = (os.environ.get(name) for name in ("ALERT_SLACK_CONN_ID", "ALERT_EMAIL_TO"))
-    everyone = [telling.Channel(slack=slack)] * bool(slack) + [telling.Channel(email=email)] * bool(email)
-    lines = telling.write_notices(database, load_budgets(), everyone)
+    lines = telling.write_notices(database, load_budgets(), notices.everyone())
     for line in lines:
         log.warning("%s", line)
-
-    def send(notice: telling.Notice) -> str | None:
-        found = {"ALERT_SLACK_CONN_ID": notice.channel.slack or "", "ALERT_EMAIL_TO": notice.channel.email or ""}
-        found["ALERT_SMTP_CONN_ID"] = os.environ.get("ALERT_SMTP_CONN_ID") or ""
-        message_id = f"<notice-{notice.notice_id}@{database.schema}.cloud-costs.invalid>"
-        message = alerts.compose(notice.subject, notice.lines, link, message_id)
-        return "; ".join(alerts.send(message, alerts.channels(found))) or None
-
-    telling.send_notices(database, send)
+    notices.send(database, link)
     return lines
 
 

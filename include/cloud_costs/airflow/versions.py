@@ -22,6 +22,9 @@ def _first(*places: str) -> Any:
 
 BaseHook = _first("airflow.sdk:BaseHook", "airflow.hooks.base:BaseHook")
 TriggerRule = _first("airflow.sdk:TriggerRule", "airflow.utils.trigger_rule:TriggerRule")
+MultipleCronTriggerTimetable = _first(
+    "airflow.sdk:MultipleCronTriggerTimetable", "airflow.timetables.trigger:MultipleCronTriggerTimetable"
+)
 conf = _first("airflow.sdk:conf", "airflow.configuration:conf")
 AirflowException, AirflowNotFoundException, AirflowSkipException = (
     _first(f"airflow.sdk.exceptions:{name}", f"airflow.exceptions:{name}")

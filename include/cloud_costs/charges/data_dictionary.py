@@ -49,6 +49,7 @@ RELATIONS = (
     "forecasts",
     "budgets",
     "budget_status",
+    "reports",
     "notices",
     "day_totals",
     *sql_files.reference_tables(),

@@ -71,6 +71,7 @@ FIXED_RELATIONS = (
     "raw_months",
     "raw_months_pkey",
     "raw_columns_pkey",
+    "reports",
     "restatements",
     "schema_versions",
     *sql_files.reference_tables(),

@@ -27,7 +27,7 @@ HISTORY = (
 # Totals of `costs`, which readers may read too.
 TOTALS = ("commitment_costs", "costs_by_day", "costs_by_day_account", "costs_by_day_service", "costs_by_month")
 # What insights say.
-INSIGHTS = ("anomalies", "anomaly_actions", "budget_status", "budgets", "day_totals", "forecasts")
+INSIGHTS = ("anomalies", "anomaly_actions", "budget_status", "budgets", "day_totals", "forecasts", "reports")
 # While DDL waits for one reader's lock, all later readers wait behind it (see `locks`).
 DDL_LOCK_TIMEOUT = "10s"
 

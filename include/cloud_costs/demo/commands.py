@@ -54,6 +54,7 @@ NOT_INHERITED = (
     "LOAD_POOL",
     "PG",
     "POSTGRES_",
+    "REPORT_",
     "S3_BUCKET",
     "SYNC_SCHEDULE",
 )

@@ -21,6 +21,9 @@ MOST, SEEN = 0.9, 5
 # The age at which a day is complete where a source has not taught another, and the oldest that is looked at. An age of
 # 1 is yesterday. AWS fills a day for up to two days after its end.
 COMPLETE_AGE, LONGEST = 3, 10
+# Days after the end of a month in which providers still change it. AWS documents two weeks until the invoice, and
+# credits, refunds and support fees after it.
+OPEN_DAYS = 60
 # Months before the newest one whose days are kept as of each load, and whose days are read.
 KEPT, READ = 3, 7
 
@@ -65,6 +68,16 @@ def complete_ages(connection: Connection, database: Database) -> dict[str, int]:
     for source, age, days, changed in rows:
         seen.setdefault(source, {})[age] = (days, changed)
     return {source: age for source, ages in seen.items() if (age := _complete_age(ages)) is not None}
+
+
+def why_open(end: date, today: date) -> str | None:
+    """Return why a month that ends on a day is an estimate; None where it is final."""
+    days = (today - end).days
+    if days <= 0:
+        return "is not over"
+    if days <= OPEN_DAYS:
+        return f"ended {days} day{'s' if days > 1 else ''} ago, and providers still change it"
+    return None
 
 
 def _complete_age(ages: Mapping[int, tuple[int, int]]) -> int | None:

@@ -46,6 +46,8 @@ class Notice:
     channel: Channel
     subject: str
     lines: Sequence[str]
+    report_id: int | None = None
+    """The report that it carries, if it does."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +82,20 @@ def send_notices(database: Database, send: Callable[[Notice], str | None]) -> in
     with database.session() as connection, turn(connection, database, "notices"):
         rows = connection.execute(
             sql.SQL(
-                "select notice_id, slack, email, subject, lines from {} where sent_at is null and tries < %s order by 1"
+                "select notice_id, slack, email, subject, lines, report_id from {} "
+                "where sent_at is null and tries < %s order by 1"
             ).format(database.table("notices")),
             [TRIES],
         ).fetchall()
-        for notice_id, slack, email, subject, lines in rows:
-            error = send(Notice(notice_id, Channel(slack, email), subject, lines))
+        for notice_id, slack, email, subject, lines, report_id in rows:
+            error = send(Notice(notice_id, Channel(slack, email), subject, lines, report_id))
             connection.execute(
-                sql.SQL(
-                    "update {} set tries = tries + 1, error = %s::text, "
-                    "sent_at = case when %s::text is null then clock_timestamp() end where notice_id = %s"
-                ).format(database.table("notices")),
-                [error, error, notice_id],
+                sql_files.compose(
+                    sql_files.read("insights/mark_notice.sql"),
+                    notices=database.table("notices"),
+                    reports=database.table("reports"),
+                ),
+                {"id": notice_id, "error": error},
             )
             sent += error is None
     return sent
@@ -131,15 +135,20 @@ def describe(row: Any) -> str:
     ]
     if row.kind == "restatement":
         words.insert(0, "restated:")
-    found = [
-        f"{name} {safe(row.explanation[key][0]['value'])} ({row.explanation[key][0]['impact']})"
-        for key, name in PARTS
-        if row.explanation.get(key) and row.explanation[key][0]["value"]
-    ]
+    found = largest_parts(row)
     services = row.explanation.get("services", [])
     if len(services) > 1:
         found.insert(0, f"{len(services)} services, most {safe(services[0]['service'])} in {services[0]['account_id']}")
     return " ".join(words) + (f"; most by {', '.join(found)}" if found else "")
+
+
+def largest_parts(row: Any) -> list[str]:
+    """Return the largest part of an event in each dimension that has one."""
+    return [
+        f"{name} {safe(row.explanation[key][0]['value'])} ({row.explanation[key][0]['impact']})"
+        for key, name in PARTS
+        if row.explanation.get(key) and row.explanation[key][0]["value"]
+    ]
 
 
 def scope_of(row: Any) -> str:

@@ -5,11 +5,12 @@ from typing import Any
 
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection
+from cloud_costs.insights.days import OPEN_DAYS, why_open
 from cloud_costs.months import month_label, next_month
 from cloud_costs.page import amounts, links
 from cloud_costs.page.costs import Costs
 from cloud_costs.page.load_models import Month, MonthCost, Months
-from cloud_costs.page.published import OPEN_DAYS, Published, now, why_open
+from cloud_costs.page.published import Published, now
 
 
 def months(costs: Costs, connection: Connection, published: Published) -> Months:
@@ -57,7 +58,7 @@ def _month(
 ) -> Month:
     source, month, load_id, version, published_at, lines, note, passed, warned, failed, error, run, index = row
     present = now()
-    reason = why_open(next_month(month) - timedelta(days=1), present)
+    reason = why_open(next_month(month) - timedelta(days=1), present.date())
     is_newest = newest.get(source) == month
     return Month(
         source=source,

@@ -15,14 +15,12 @@ from psycopg import sql
 
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Connection, Database
+from cloud_costs.insights.days import OPEN_DAYS, why_open
 from cloud_costs.months import month_label, next_month
 from cloud_costs.page import amounts
 from cloud_costs.page.answers import Answers
 from cloud_costs.page.problems import WRONG, Refusal, nothing_published
 
-# Days after the end of a month in which providers still change it. AWS documents two weeks until the invoice, and
-# credits, refunds and support fees after it.
-OPEN_DAYS = 60
 # Days of use that a delivery may lack at its end. A source with no use so near to it has no daily costs.
 LATE_DAYS = 3
 # Every write to a row gives it another xmin: a publication, a load that fails, and a month that is derived again.
@@ -119,22 +117,14 @@ class Published:
     def estimated(self, billing_periods: Iterable[date], now: datetime) -> tuple[bool, str]:
         """Tell whether the costs of billing months are an estimate, and why."""
         wanted = set(billing_periods)
-        reasons = {one.billing_period: why_open(one.end, now) for one in self.months if one.billing_period in wanted}
+        reasons = {
+            one.billing_period: why_open(one.end, now.date()) for one in self.months if one.billing_period in wanted
+        }
         still_open = sorted(month for month, reason in reasons.items() if reason)
         if not still_open:
             return False, f"Final: the months ended more than {OPEN_DAYS} days ago."
         named = ", ".join(map(month_label, still_open))
         return True, f"Estimated: {named} {reasons[still_open[-1]]}."
-
-
-def why_open(end: date, now: datetime) -> str | None:
-    """Return why a month that ends on this day is an estimate; None where it is final."""
-    days = (now.date() - end).days
-    if days <= 0:
-        return "is not over"
-    if days <= OPEN_DAYS:
-        return f"ended {days} day{'s' if days > 1 else ''} ago, and providers still change it"
-    return None
 
 
 class Catalogue:
