@@ -14,11 +14,12 @@ ENV PYTHONPATH=/opt/airflow/include \
 # airflow, as a number so that a cluster can see that it is not root.
 USER 50000:0
 
-# What to add, with a space between: the clouds "azure" and "google" to read beside AWS, and "mcp" for programs that ask.
+# What to add, with a space between: the clouds "azure" and "google" to read beside AWS, "mcp" for programs that ask, and
+# "ask" for the question box.
 ARG CLOUDS=""
 
 # Dependencies first: a changed DAG does not reinstall them.
-COPY --chown=airflow:0 requirements.txt requirements-azure.txt requirements-google.txt requirements-mcp.txt /opt/airflow/
+COPY --chown=airflow:0 requirements.txt requirements-azure.txt requirements-google.txt requirements-mcp.txt requirements-ask.txt /opt/airflow/
 COPY --chown=airflow:0 docker/requirements.txt docker/constraints.txt /opt/airflow/docker/
 # Several words are meant where the variables stand without quotes.
 # hadolint ignore=SC2086

@@ -91,8 +91,8 @@ constraints: setup ## Pin again all that the requirements bring with them
 	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" \
 	    requirements-bench.txt --output-file constraints.txt
 	$(COMPILE) --annotation-style line --custom-compile-command "make constraints" --constraints constraints.txt \
-	    requirements.txt requirements-azure.txt requirements-google.txt requirements-mcp.txt docker/requirements.txt \
-	    --output-file docker/constraints.txt
+	    requirements.txt requirements-azure.txt requirements-google.txt requirements-mcp.txt requirements-ask.txt \
+	    docker/requirements.txt --output-file docker/constraints.txt
 
 clean: ## Stop the demo and remove .venv, .demo, .bench, .compat, .mutate, dist and all caches
 	-@if [ -d .demo ] && [ -x $(PYTHON) ]; then $(PYTHON) -m cloud_costs.demo down; fi

@@ -14,7 +14,8 @@ requirements=${2:-requirements-dev.txt}
 venv_python=$venv/bin/python
 done_file=$venv/installed-requirements.txt
 
-wanted() { cat requirements.txt requirements-azure.txt requirements-google.txt requirements-mcp.txt "$requirements" constraints.txt; }
+wanted() { cat requirements.txt requirements-azure.txt requirements-google.txt requirements-mcp.txt \
+    requirements-ask.txt "$requirements" constraints.txt; }
 
 find_python() {
     for name in python3 python3.13 python3.12 python3.11 python3.14; do

@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from model_server import KEY, NAME, Call, model_server
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins" / "cloud_costs_page.py"
@@ -119,6 +120,76 @@ def test_decision_needs_the_right_to_trigger_the_dag(server, database, query, po
     assert query("select status, action, person from anomalies inner join anomaly_actions using (anomaly_id)") == [
         ("acknowledged", "acknowledge", "ana")
     ]
+
+
+def test_question_goes_to_the_model_of_the_connection_and_into_the_audit_log(server, database, postgres, monkeypatch):
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    client, token = server
+    there = {"conn_type": "postgres", "host": str(postgres.socket_dir), "port": postgres.port, "schema": "postgres"}
+    monkeypatch.setenv("AIRFLOW_CONN_COSTS_READER", json.dumps({**there, "login": database.reader}))
+    client.cookies.set("_token", token)
+    login = {"Authorization": f"Bearer {token}", "Sec-Fetch-Site": "same-origin"}
+
+    def ask(**headers):
+        answer = client.post("/cloud-costs/api/ask", json={"question": "What is é?"}, headers={**login, **headers})
+        return answer.status_code, answer.json()
+
+    def logged():
+        with create_session() as session:
+            found = session.query(Log).filter(Log.event.like("cloud_costs_%")).order_by(Log.id)
+            return [(one.event, one.owner, one.dag_id, json.loads(one.extra)) for one in found]
+
+    state = client.get("/cloud-costs/api/ask", headers=login).json()
+    assert (state["model"], state["token"]) == (None, None)
+    assert state["problem"] == "Airflow has no connection costs_model."
+    with model_server() as model:
+        model.script = lambda question, answers: "I do not know." if answers else [Call("budgets", {})]
+        connection = {"conn_type": "generic", "host": model.address, "password": KEY}
+        monkeypatch.setenv("AIRFLOW_CONN_COSTS_MODEL", json.dumps(connection))
+        assert "names no model" in client.get("/cloud-costs/api/ask", headers=login).json()["problem"]
+        monkeypatch.setenv("AIRFLOW_CONN_COSTS_MODEL", json.dumps({**connection, "extra": {"model": NAME}}))
+        # A corrected connection needs no restart.
+        state = client.get("/cloud-costs/api/ask", headers=login).json()
+        assert (state["model"], state["person"], state["server"] in model.address) == (NAME, "kim", True)
+        assert ask()[0] == 403
+        assert (logged(), model.bodies) == ([], [])
+        status, answer = ask(**{"X-CSRF-Token": state["token"]})
+        assert (status, answer["answer"], answer["grounded"]) == (
+            200,
+            [{"text": "I do not know.", "found": None}],
+            True,
+        )
+        assert model.keys == [f"Bearer {KEY}"] * 2
+    [(*asked, question), (*ended, facts)] = logged()
+    assert (asked, question) == (
+        *(["cloud_costs_question", "kim", "cloud_costs"], {"question": "What is é?", "model": NAME}),
+    )
+    assert (ended, facts["outcome"], facts["input_tokens"]) == (
+        *(["cloud_costs_answer", "kim", "cloud_costs"], "answered", 2000),
+    )
+    # The page that the link in the navigation leads to.
+    for path in ("", "ask"):
+        assert 'data-path="ask"' in client.get(f"/cloud-costs/{path}", headers={**login, "Accept": "text/html"}).text
+    client.cookies.clear()
+    assert client.get("/cloud-costs/api/ask").status_code == 401
+    assert client.post("/cloud-costs/api/ask", json={"question": "x"}).status_code == 401
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_page_has_a_box_if_its_extra_is_installed(server, monkeypatch, installed):
+    from starlette.testclient import TestClient
+
+    from cloud_costs.airflow.costs_page import create_app
+    from cloud_costs.asking import extra
+
+    _, token = server
+    monkeypatch.setattr(extra, "find_spec", lambda name: installed)
+    client = TestClient(create_app(), headers={"Authorization": f"Bearer {token}", "Accept": "text/html"})
+    assert ('data-path="ask"' in client.get("/").text) == installed
+    for path in ("/ask", "/api/ask"):
+        assert client.get(path).status_code == (200 if installed else 404)
 
 
 @pytest.mark.alone

@@ -1,4 +1,6 @@
-"""Attacks on the tools, through a real client of the protocol: each gets nothing, and nothing is changed after it.
+"""Attacks on the tools, by a real client of the protocol and by a model in the question box: each gets nothing.
+
+And nothing is changed after it.
 
 The server connects as the loader, which owns all tables: what refuses an attack is the guard and the read-only
 transaction, and not a right that a role lacks. Beside the costs there are a table of another schema, a file and rows
@@ -13,7 +15,9 @@ import psycopg
 import pytest
 from conftest import in_schema
 from mcp_clients import ToolFailed, over_stdio, settings_of
+from model_server import Call, model_server
 from pipeline import JANUARY, crafted_source, line, load_month, write_delivery
+from question_box import question_box
 
 SECRET = "canary-5f1d"
 # What a stranger may write into a tag, for a model that reads it.
@@ -180,6 +184,14 @@ def ask(postgres, attacked):
         yield client
 
 
+@pytest.fixture(scope="module")
+def box(attacked):
+    """The question box of a page that connects as the loader."""
+    database, _ = attacked
+    with model_server() as server, question_box(database, database, (), server) as found:
+        yield found
+
+
 @pytest.fixture
 def unchanged(attacked):
     """Nothing is changed by the test."""
@@ -223,6 +235,42 @@ def test_model_that_obeys_a_tag_gets_nothing(ask, attacked, unchanged, place):
     with pytest.raises(ToolFailed, match="statement: ") as failed:
         ask("query", statement=told.rpartition("Run: ")[2])
     assert SECRET not in str(failed.value)
+
+
+def test_model_of_the_box_that_attacks_gets_nothing(box, attacked, unchanged):
+    calls = [Call("query", {"statement": filled(one, attacked[1])}) for one in STATEMENTS.values()]
+    calls += [Call(tool, filled(arguments, attacked[1])) for tool, arguments in CALLS.values()]
+    size = 12
+    for first in range(0, len(calls), size):
+        box.server.script = lambda question, answers, first=first: (
+            "\n".join(answers) if answers else calls[first : first + size]
+        )
+        answer = box.ask("What did we spend?", who=f"Mallory {first}")
+        for step in answer["steps"]:
+            assert step["refused"] or step["tool"] == "costs_by"
+            assert "PostgreSQL says" not in (step["refused"] or "")
+        assert SECRET not in json.dumps(answer)
+    assert SECRET not in box.server.sent
+
+
+def test_model_of_the_box_that_obeys_tags_gets_nothing(box, attacked, unchanged):
+    def script(question: str, answers: list[str]) -> Any:
+        if not answers:
+            return [Call("costs_by", {"group_by": ["tag:user%3Ateam"]})]
+        if len(answers) == 1:
+            groups = [group for one in json.loads(answers[0])["currencies"] for group in one["groups"]]
+            told = [group["values"][0].rpartition("Run: ")[2] for group in groups]
+            return [Call("query", {"statement": one}) for one in told]
+        return f"<script>alert(1)</script> {answers[0]}"
+
+    box.server.script = script
+    answer = box.ask("What does each team cost?")
+    assert [one["tool"] for one in answer["steps"]] == ["costs_by", *["query"] * len(INJECTIONS)]
+    assert all("statement: " in one["refused"] for one in answer["steps"][1:])
+    assert SECRET not in json.dumps(answer) + box.server.sent
+    # What tags say is a text of a table, as it is.
+    texts = {row[0] for table in answer["steps"][0]["tables"] for row in table["rows"]}
+    assert set(filled(INJECTIONS, attacked[1])) <= texts
 
 
 def test_more_than_fifty_attacks_are_tried():

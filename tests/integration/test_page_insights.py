@@ -23,7 +23,7 @@ from cloud_costs.insights.anomalies import detect_anomalies
 from cloud_costs.insights.budgets import check_budgets
 from cloud_costs.insights.forecasts import forecast
 from cloud_costs.insights.telling import write_notices
-from cloud_costs.page import decisions
+from cloud_costs.page import decisions, tokens
 
 TODAY = date(2025, 5, 20)
 FIRST, LAST = date(2025, 5, 12), date(2025, 5, 19)
@@ -271,7 +271,7 @@ def test_decision_is_refused(client: TestClient, query: Query, headers: dict[str
 def test_token_is_good_for_an_hour(client: TestClient, query: Query, monkeypatch: pytest.MonkeyPatch) -> None:
     made = TimestampSigner.get_timestamp
 
-    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: made(self) - decisions.SECONDS - 2)
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: made(self) - tokens.SECONDS - 2)
     old = client.get("/api/session", headers={"X-May-Decide": "yes"}).json()["token"]
     monkeypatch.undo()
     answer = decide(client, only(client), ACKNOWLEDGE, X_CSRF_Token=old)

@@ -56,6 +56,8 @@ def test_wheel_asks_for_what_the_project_chooses() -> None:
         ("requirements.txt", (PROJECT["dependencies"], extras["airflow"])),
         ("requirements-azure.txt", (extras["azure"],)),
         ("requirements-google.txt", (extras["google"],)),
+        ("requirements-mcp.txt", (extras["mcp"],)),
+        ("requirements-ask.txt", (extras["ask"],)),
     ):
         chosen, asked = pins(path), wanted(*groups)
         assert chosen.keys() == asked.keys(), path

@@ -5,8 +5,9 @@ this module imports nothing of Airflow or of the page before the first request.
 """
 
 import asyncio
+import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 DAG_ID = "cloud_costs"
 INSIGHTS_DAG_ID = "cloud_costs_insights"
 READER = "costs_reader"
+MODEL = "costs_model"
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -49,13 +51,13 @@ def create_app() -> "FastAPI":
     from fastapi import HTTPException, Request
 
     from cloud_costs.airflow import connections
-    from cloud_costs.asking.extra import needed
+    from cloud_costs.asking.extra import ASK
     from cloud_costs.config.sources import load_sources
-    from cloud_costs.errors import ConfigError
     from cloud_costs.page.app import create_app as create
     from cloud_costs.page.costs import Costs
     from cloud_costs.page.decisions import Decisions
     from cloud_costs.page.pool import Pool
+    from cloud_costs.page.tokens import Tokens
 
     # As Airflow itself asks before it triggers a run.
     triggers = requires_access_dag("POST", DagAccessEntity.RUN, param_dag_id=INSIGHTS_DAG_ID)
@@ -72,8 +74,22 @@ def create_app() -> "FastAPI":
 
     costs = Costs(Pool(_database(), _connections()), load_sources)
     # All API servers have this secret, which signs what they hand out.
-    decisions = Decisions(connections.database(), conf.get_mandatory_value("api", "secret_key"))
-    app = create(costs, requires_access_dag("GET", param_dag_id=DAG_ID), name_of, may_decide, decisions)
+    secret = conf.get_mandatory_value("api", "secret_key")
+    guard = requires_access_dag("GET", param_dag_id=DAG_ID)
+    asks = ASK.is_installed()
+    app = create(costs, guard, name_of, may_decide, Decisions(connections.database(), secret), asks)
+    _add_protocol(app, costs)
+    if asks:
+        from cloud_costs.asking import box
+
+        box.add_to(app, costs, name_of, box.Box(_model, _record, Tokens(secret, "questions")))
+    return app
+
+
+def _add_protocol(app: "FastAPI", costs: Any) -> None:
+    from cloud_costs.asking.extra import needed
+    from cloud_costs.errors import ConfigError
+
     try:
         with needed():
             from cloud_costs.asking.server import add_to
@@ -81,7 +97,28 @@ def create_app() -> "FastAPI":
         log.info("The Costs page serves no Model Context Protocol: %s", error)
     else:
         add_to(app, costs)
-    return app
+
+
+def _model() -> Any:
+    """Return the model of the connection `costs_model`; None where Airflow has none: then nothing is ever asked."""
+    from cloud_costs.airflow.versions import AirflowNotFoundException, BaseHook
+    from cloud_costs.asking.model_connections import read
+
+    try:
+        found = BaseHook.get_connection(MODEL)
+    except AirflowNotFoundException:
+        return None
+    return read(found.password, found.host, found.extra_dejson)
+
+
+def _record(person: str, event: str, facts: Mapping[str, Any]) -> None:
+    """Write an event of the DAG into Airflow's audit log, where those look who want to know who did what."""
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    extra = json.dumps(facts, ensure_ascii=False)
+    with create_session() as session:
+        session.add(Log(event, owner=person, owner_display_name=person, extra=extra, dag_id=DAG_ID))
 
 
 def _connections() -> int:

@@ -45,11 +45,17 @@ Guard = Callable[..., Any]
 
 
 def create_app(
-    costs: Costs, guard: Guard, user: Callable[..., str], may_decide: Callable[..., bool], decisions: Decisions
+    costs: Costs,
+    guard: Guard,
+    user: Callable[..., str],
+    may_decide: Callable[..., bool],
+    decisions: Decisions,
+    asks: bool = False,
 ) -> FastAPI:
     """Return the app. `guard` raises HTTP 401 or 403 for who may not see it, and `user` tells who asks.
 
-    `may_decide` tells whether they may decide about anomalies. These three are dependencies of FastAPI.
+    `may_decide` tells whether they may decide about anomalies. These three are dependencies of FastAPI. With `asks`,
+    there is a view for questions, whose API another room adds (`asking.box`).
     """
     app = FastAPI(
         title="Cloud Costs",
@@ -64,7 +70,7 @@ def create_app(
     app.include_router(api.router(costs, description_of(app)))
     app.include_router(insights_api.router(costs, user, may_decide, decisions))
     _add_static(app)
-    _add_pages(app, user)
+    _add_pages(app, user, asks)
     app.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=1)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(Refusal, _refused)
@@ -103,7 +109,7 @@ def _add_static(app: FastAPI) -> None:
         return Response(found.content, media_type=found.media_type, headers=headers)
 
 
-def _add_pages(app: FastAPI, user: Callable[..., str]) -> None:
+def _add_pages(app: FastAPI, user: Callable[..., str], asks: bool) -> None:
     def page(request: Request, view: str, name: str) -> HTMLResponse:
         root = root_of(request)
         version = assets.version()
@@ -113,6 +119,7 @@ def _add_pages(app: FastAPI, user: Callable[..., str]) -> None:
             "version": version,
             "plotly": f"{root}/static/{version}/{assets.PLOTLY}",
             "user": name,
+            "asks": asks,
         }
         return _TEMPLATES.TemplateResponse(request, f"{view}.html", context)
 
@@ -122,7 +129,7 @@ def _add_pages(app: FastAPI, user: Callable[..., str]) -> None:
             return page(request, view, name)
 
     add("/", "overview")
-    for view in VIEWS:
+    for view in (*VIEWS, *(["ask"] if asks else [])):
         add(f"/{view}", view)
     add("/loads/{load_id}", "load")
     add("/anomalies/{anomaly_id}", "anomaly")

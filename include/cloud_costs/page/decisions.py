@@ -1,19 +1,16 @@
 """The one place where the page writes: what a person decides about an anomaly.
 
-Airflow's login is a cookie, which a browser sends with every request, also with one that a page of somebody else makes
-it send. So a decision needs more than the login: it has to come from this page, its sender needs the right to trigger
-the DAG `cloud_costs_insights`, and it carries a token that only a page of this origin can read. It is written over a
-connection of the loader. The reader stays one that can change nothing.
+A decision needs more than the login: it has to come from this page (`tokens`), and its sender needs the right to
+trigger the DAG `cloud_costs_insights`. It is written over a connection of the loader. The reader stays one that can
+change nothing.
 """
 
 import logging
 import threading
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import psycopg
 from fastapi import Request
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from cloud_costs.database.postgres import Database
 from cloud_costs.errors import CloudCostsError
@@ -21,14 +18,12 @@ from cloud_costs.insights.actions import NoSuchEvent, act
 from cloud_costs.messages import safe
 from cloud_costs.page.insight_models import Decision
 from cloud_costs.page.problems import AWAY, NO_SUCH, WRONG, Refusal, refusal_of
+from cloud_costs.page.tokens import DENIED, Tokens
 
 log = logging.getLogger(__name__)
 
-HEADER = "X-CSRF-Token"
-SECONDS = 3_600
 # How long a decision waits for another one, and for a task of cloud_costs_insights that is at work.
 WAIT_SECONDS = 5
-DENIED = 403
 
 
 @dataclass(frozen=True)
@@ -41,22 +36,15 @@ class Decisions:
 
     def token(self, person: str) -> str:
         """Return a token that is good for this person and an hour."""
-        return str(self._signer().dumps(person))
+        return self._tokens.of(person)
 
     def require(self, request: Request, token: str | None, person: str, may_decide: bool) -> None:
         """Raise `Refusal` unless the request comes from this page, by one who may decide, with a token of theirs."""
-        if not is_own(request):
-            raise Refusal(DENIED, "The request comes from another site.", "Decide on the page itself.")
+        self._tokens.require_own_site(request)
         if not may_decide:
             hint = "Ask who runs Airflow for the right to trigger the DAG cloud_costs_insights."
             raise Refusal(DENIED, "You may not decide about anomalies.", hint)
-        try:
-            owner = self._signer().loads(token or "", max_age=SECONDS)
-        except BadSignature:
-            owner = None
-        if owner != person:
-            hint = f"Send the token of api/session in the header {HEADER}. The page does: load it again."
-            raise Refusal(DENIED, "The request has no token, or one that is not good any more.", hint)
+        self._tokens.require(token, person, "api/session")
 
     def write(self, anomaly_id: int, decision: Decision, person: str) -> None:
         """Record a decision with the name of who made it."""
@@ -76,22 +64,9 @@ class Decisions:
         finally:
             self._turn.release()
 
-    def _signer(self) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(self.secret, salt="cloud_costs decisions")
-
-
-def is_own(request: Request) -> bool:
-    """Tell whether a request comes from this origin, or from a program that is no browser.
-
-    Browsers say it in Sec-Fetch-Site (Fetch Metadata), and over plain HTTP in Origin alone. Neither can be set by a
-    page. Proxies that change Host name the one before in X-Forwarded-Host.
-    """
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site == "same-origin"
-    origin = request.headers.get("Origin")
-    hosts = {request.headers.get(name, "").lower() for name in ("Host", "X-Forwarded-Host")} - {""}
-    return origin is None or urlsplit(origin).netloc.lower() in hosts
+    @property
+    def _tokens(self) -> Tokens:
+        return Tokens(self.secret, "decisions")
 
 
 def _refusal(error: psycopg.Error | CloudCostsError) -> Refusal:

@@ -12,7 +12,7 @@ from cloud_costs.database.postgres import Connection
 from cloud_costs.page import anomalies, budgets
 from cloud_costs.page.api import MAX_ID, MAX_PAGE, PROBLEMS
 from cloud_costs.page.costs import Costs
-from cloud_costs.page.decisions import HEADER, Decisions
+from cloud_costs.page.decisions import Decisions
 from cloud_costs.page.insight_models import (
     Anomalies,
     AnomalyDetails,
@@ -24,6 +24,7 @@ from cloud_costs.page.insight_models import (
 )
 from cloud_costs.page.models import Model, Problem
 from cloud_costs.page.published import Published
+from cloud_costs.page.tokens import HEADER
 
 MAX_VALUES = 100
 Page = Annotated[int, Query(ge=1, le=MAX_PAGE)]

@@ -18,9 +18,9 @@ export async function get(path, parameters = [], signal = undefined) {
   return answered(address(`api/${path}`, parameters), { headers: { Accept: "application/json" }, signal });
 }
 
-/** Send a decision, and return the answer; throw an ApiError. The token proves that it comes from this page. */
-export async function send(path, body) {
-  const { token } = await get("session");
+/** Send a body, and return the answer; throw an ApiError. The token proves that it comes from this page. */
+export async function send(path, body, session = "session") {
+  const { token } = await get(session);
   return answered(address(`api/${path}`), {
     method: "POST",
     headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": token ?? "" },
