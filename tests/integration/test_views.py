@@ -61,20 +61,21 @@ def test_older_shape_of_costs_is_made_anew(database, crafted, query):
 
 
 def test_column_put_first_is_made_anew_and_one_put_last_is_replaced(database, crafted, query, monkeypatch):
-    charges = views.focus.charges_with_lines
+    charges, names = views.focus.charges_with_lines, views.focus.columns_with_lines()
     before = dict(oids(query))
 
-    def wrapped(columns):
+    def wrapped(columns, names):
         text = views.sql.SQL(f"select {columns} from (")
         end = views.sql.SQL(") as charges")
         monkeypatch.setattr(views.focus, "charges_with_lines", lambda *lines: text + charges(*lines) + end)
+        monkeypatch.setattr(views.focus, "columns_with_lines", lambda: names)
 
-    wrapped("*, 1 as x_last")
+    wrapped("*, 1 as x_last", [*names, "x_last"])
     assert refresh_views(database) == ["crafted_focus", "focus_costs", *VIEWS]
     last = dict(oids(query))
     assert last["crafted_focus"] == before["crafted_focus"]
     assert query("select x_last, x_source from focus_costs") == [(1, "crafted")]
-    wrapped("1 as x_first, *")
+    wrapped("1 as x_first, *", ["x_first", *names])
     assert refresh_views(database) == ["crafted_focus", "focus_costs", *VIEWS]
     assert dict(oids(query))["crafted_focus"] != last["crafted_focus"]
     assert query("select x_first, x_source from focus_costs") == [(1, "crafted")]

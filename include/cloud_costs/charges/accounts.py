@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from cloud_costs.config.accounts import Account
 from cloud_costs.database import sql_files
-from cloud_costs.database.postgres import Connection, Database, columns_of, comments_of
+from cloud_costs.database.postgres import Connection, Database, columns_of, comments_of, exists
 from cloud_costs.messages import safe
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def compare(database: Database) -> None:
     """
     with database.session() as connection, connection.transaction():
         _lock(connection, database)
-        if columns_of(connection, database.table("costs")):
+        if exists(connection, database.table("costs")):
             places = {name: database.table(name) for name in ("account_list", "costs")}
             connection.execute(sql_files.compose(sql_files.read("views/account_months.sql"), **places))
         unknown, unused = (
@@ -123,16 +123,15 @@ def name_of(database: Database, name: sql.Composable, account_id: sql.Composable
     return sql.SQL(NAME).format(name=name, accounts=database.table("account_list"), account_id=account_id)
 
 
-def with_names(connection: Connection, database: Database, charges: sql.Composed) -> sql.Composed:
-    """Return the select of FOCUS charges, with names from the list where the export has none."""
-    columns = []
-    # `limit 0` returns no row, but the names of the columns.
-    for column in connection.execute(charges + sql.SQL("\nlimit 0")).description or ():
-        value: sql.Composable = sql.Identifier("charges", column.name)
-        if column.name in NAMES:
-            value = name_of(database, value, sql.Identifier("charges", NAMES[column.name]))
-        columns.append(sql.SQL("{} as {}").format(value, sql.Identifier(column.name)))
-    return sql.SQL("select {} from ({}) as charges").format(sql.SQL(", ").join(columns), charges)
+def with_names(database: Database, charges: sql.Composed, columns: Sequence[str]) -> sql.Composed:
+    """Return the select of FOCUS charges with these columns, with names from the list where the export has none."""
+    selected = []
+    for column in columns:
+        value: sql.Composable = sql.Identifier("charges", column)
+        if column in NAMES:
+            value = name_of(database, value, sql.Identifier("charges", NAMES[column]))
+        selected.append(sql.SQL("{} as {}").format(value, sql.Identifier(column)))
+    return sql.SQL("select {} from ({}) as charges").format(sql.SQL(", ").join(selected), charges)
 
 
 def _lock(connection: Connection, database: Database) -> None:

