@@ -95,6 +95,7 @@ class Schemas:
     server: Server
     _free: list[Made] = field(default_factory=list)
     _all: ExitStack = field(default_factory=ExitStack)
+    _kept: psycopg.Connection | None = None
 
     @contextmanager
     def borrowed(self) -> Iterator[Database]:
@@ -102,18 +103,28 @@ class Schemas:
         made = self._free.pop() if self._free else self._make()
         yield replace(made.database)
         # What cannot be cleaned is dropped at the end of the session.
-        with suppress(psycopg.Error), psycopg.connect(self.server.uri()) as connection:
+        with suppress(psycopg.Error), self._administering() as connection:
             _clean(connection, made)
             if _fingerprint(connection, made.database) == made.fingerprint:
                 self._free.append(made)
 
     def close(self) -> None:
         """Drop all schemas and roles that were made."""
+        if self._kept:
+            self._kept.close()
         self._all.close()
+
+    @contextmanager
+    def _administering(self) -> Iterator[psycopg.Connection]:
+        """Give a transaction of the superuser. Its connection stays open, and so remembers catalog and plans."""
+        if not self._kept or self._kept.closed:
+            self._kept = psycopg.connect(self.server.uri(), autocommit=True, prepare_threshold=1)
+        with self._kept.transaction():
+            yield self._kept
 
     def _make(self) -> Made:
         database = self._all.enter_context(own_schemas(self.server))
-        with psycopg.connect(self.server.uri()) as connection:
+        with self._administering() as connection:
             relations = frozenset((schema, name) for schema, name, _ in _relations(connection, database))
             return Made(database, relations, _fingerprint(connection, database))
 

@@ -209,8 +209,10 @@ def requests_of(client: boto3.client) -> Iterator[list[str]]:
     """Yield the names of the S3 operations that the client calls meanwhile."""
     seen: list[str] = []
     client.meta.events.register("before-call.s3.*", lambda model, **_: seen.append(model.name), unique_id="count")
-    yield seen
-    client.meta.events.unregister("before-call.s3.*", unique_id="count")
+    try:
+        yield seen
+    finally:
+        client.meta.events.unregister("before-call.s3.*", unique_id="count")
 
 
 def test_manifests_are_read_once_where_new_and_never_where_unchanged(database, s3, tmp_path, query):
