@@ -39,6 +39,7 @@ VIEWS = {
     "anomalies": "tbody tr",
     "anomalies/1000001": ".decide button",
     "budgets": ".meter",
+    "reports?kind=weekly&period=2025-W26": "iframe.report",
 }
 # One event in place of those that the DAG found, and one budget, with the costs of June and names that are no text.
 INSIGHTS = """
@@ -72,7 +73,7 @@ INSIGHTS = """
         sum(cost) + 3, 0, 'exceeded', '{"actual 80": {"reached": "2025-06-02T10:00:00Z", "told": null, "back": null}}'
     from costs where source = 'ca' and date between '2025-06-01' and '2025-06-30'
 """
-INSIGHTS_DAG = "/api/v2/dags/cloud_costs_insights"
+INSIGHTS_DAG, REPORTS_DAG = (f"/api/v2/dags/cloud_costs_{name}" for name in ("insights", "reports"))
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +111,7 @@ def costs(live: Live, scheduled: str) -> Iterator[Costs]:
         assert live.wait(run) == "success", live.errors()
     name_hostile(live)
     add_insights(live)
+    ask_for_report(live)
     with chromium() as browser:
         context = new_context(browser)
         asked: set[str] = set()
@@ -161,6 +163,17 @@ def add_insights(live: Live) -> None:
     uri, options = live.postgres.uri(), f"-c search_path={live.schema}"
     with psycopg.connect(uri, options=options, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute(INSIGHTS, {"name": HOSTILE})
+
+
+def ask_for_report(live: Live) -> None:
+    """Ask Airflow's REST API for the report of a week, as docs/reports.md says, and wait until it is made."""
+    asked = {"logical_date": None, "conf": {"kind": "weekly", "period": "2025-W26"}}
+    run = live.call(f"{REPORTS_DAG}/dagRuns", asked)["dag_run_id"]
+    deadline = time.monotonic() + SECONDS
+    while (state := live.call(f"{REPORTS_DAG}/dagRuns/{run}")["state"]) not in ("success", "failed"):
+        assert time.monotonic() < deadline, state
+        time.sleep(0.5)
+    assert state == "success", live.errors()
 
 
 def value(place: Locator) -> Decimal:
@@ -339,6 +352,37 @@ def test_open_anomaly_is_seen_looked_into_and_decided_about(costs: Costs) -> Non
     page.goto(costs.address())
     settled(page)
     expect(page.get_by_role("region", name="Open anomalies")).to_have_count(0)
+
+
+def test_report_of_a_week_is_read_and_taken_along(costs: Costs, tmp_path: Path) -> None:
+    page = costs.page
+    # As the link of a mail has it.
+    page.goto(costs.address("reports", kind="weekly", period="2025-W26"))
+    settled(page)
+    expect(page.get_by_role("heading", level=2).first).to_contain_text("Cloud costs, week to 29 Jun 2025: ")
+    report = page.frame_locator("iframe.report")
+    expect(report.get_by_role("heading", level=1)).to_have_text("Cloud costs: the week to Sun 29 Jun 2025")
+    expect(report.get_by_text(HOSTILE).first).to_be_visible()
+    expect(report.locator("img").first).to_be_visible()
+    [(week, pdf)] = costs.live.query(
+        "select (select sum(effective_cost) from costs where date between '2025-06-23' and '2025-06-29'), pdf "
+        "from reports where period = '2025-W26'"
+    )
+    totals = [row.split("\t") for row in report.locator("tr").all_inner_texts() if row.startswith("Total")]
+    assert {row[4] for row in totals} == {f"{week:,.2f}"}
+    with page.expect_download() as started:
+        page.get_by_role("link", name="PDF").click()
+    assert started.value.suggested_filename == "cloud-costs-weekly-2025-W26.pdf"
+    started.value.save_as(tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes() == pdf
+    # From the navigation, and in Airflow's own frame.
+    page.goto(f"{costs.live.url}/")
+    page.get_by_role("link", name="Cloud Costs", exact=True).click()
+    frame = page.frame_locator("iframe").first
+    frame.get_by_role("link", name="Reports", exact=True).click()
+    frame.get_by_label("Kind").select_option(label="Weekly")
+    frame.get_by_role("link", name=re.compile("week to 29 Jun 2025")).click()
+    expect(frame.frame_locator("iframe.report").get_by_role("heading", level=1)).to_be_visible()
 
 
 def test_downloads_have_every_group_and_every_digit(costs: Costs, tmp_path: Path) -> None:

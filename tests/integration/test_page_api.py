@@ -515,6 +515,7 @@ def test_context_names_everything_to_ask_for(client):
 def test_everything_is_behind_the_guard(client):
     routes = {(route.path, method) for route in client.app.routes for method in route.methods}
     paths = {"/", "/explore", "/api/explore.csv", "/api/openapi.json", "/static/{version}/{name:path}", "/budgets"}
+    paths |= {"/reports", "/api/reports/{report_id}.html", "/api/reports/{report_id}.pdf"}
     assert routes >= {(path, "GET") for path in paths} | {("/api/anomalies/{anomaly_id}", "POST")}
     for path, method in routes:
         path = re.sub(r"\{\w+_id\}", "1", path).replace("{version}", "x").replace("{name:path}", "plotly.min.js")
@@ -560,6 +561,10 @@ def test_description_has_every_answer(client):
         "anomalies/{anomaly_id}",
         "budgets",
         "session",
+        "reports",
+        "reports/{report_id}",
+        "reports/{report_id}.html",
+        "reports/{report_id}.pdf",
     ):
         answers = description["paths"][f"/api/{name}"]["get"]["responses"]
         assert {"200", "401", "403", "422", "503"} <= set(answers)

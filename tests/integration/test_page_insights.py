@@ -13,6 +13,7 @@ import pytest
 from conftest import Query, in_schema
 from insights_bill import EC2, MONTHS, WEB, Bill
 from itsdangerous import TimestampSigner
+from markupsafe import escape
 from page_app import client_of, explore, get
 from roles import reading
 from starlette.testclient import TestClient
@@ -22,7 +23,8 @@ from cloud_costs.config.budgets import Budget
 from cloud_costs.insights.anomalies import detect_anomalies
 from cloud_costs.insights.budgets import check_budgets
 from cloud_costs.insights.forecasts import forecast
-from cloud_costs.insights.telling import write_notices
+from cloud_costs.insights.reports import archive, periods
+from cloud_costs.insights.telling import Channel, write_notices
 from cloud_costs.page import decisions, tokens
 
 TODAY = date(2025, 5, 20)
@@ -474,6 +476,64 @@ def test_overview_has_the_newest_forecast_of_all_sources(client: TestClient, cha
     assert get(client, "overview")["forecast"] is None
 
 
+# --- reports
+
+
+def test_archive_has_each_report_as_it_was_sent(client: TestClient, bill: Bill, query: Query) -> None:
+    week, day = periods.weekly(date(2025, 5, 19)), periods.daily(LAST)
+    settings = archive.Settings("user:team", page="https://airflow.example.com/cloud-costs")
+    for period, to, request in ((week, [Channel(email="cfo@example.com")], ""), (day, [], ""), (week, [], "manual__1")):
+        archive.make_report(bill.database, period, settings, to, request)
+    query("update reports set sent_at = made_at where recipients <> '{}'")
+    found = get(client, "reports")
+    assert (found["total"], found["next"]) == (3, None)
+    assert [(one["kind"], one["period"], one["request"], one["recipients"]) for one in found["reports"]] == [
+        ("weekly", "2025-W21", "manual__1", []),
+        ("daily", "2025-05-19", "", []),
+        ("weekly", "2025-W21", "", ["cfo@example.com"]),
+    ]
+    assert [one["sent_at"] is None for one in found["reports"]] == [True, True, False]
+    assert [one["kind"] for one in get(client, "reports", kind="daily")["reports"]] == ["daily"]
+    assert get(client, "reports", kind="weekly", period="2025-W21")["total"] == 2
+    assert get(client, "reports", period="2025-W20") == {"page": 1, "next": None, "total": 0, "reports": []}
+    number = found["reports"][-1]["report_id"]
+    [(html, text, pdf, lines)] = query("select html, text, pdf, lines from reports where report_id = %s", number)
+    one = get(client, f"reports/{number}")
+    assert (one["text"], one["lines"]) == (text, lines)
+    [known] = one["as_of"]
+    assert (known["source"], known["billing_period"], known["complete"]) == ("crafted", "2025-05", str(LAST))
+    shown = client.get(f"/api/reports/{number}.html")
+    assert shown.text == html
+    # What a bill says is text, and whatever is in it, the browser runs and loads nothing.
+    assert "<script" not in html
+    assert escape(SCRIPT) in html
+    assert shown.headers["content-security-policy"] == (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
+    )
+    assert shown.headers["cache-control"] == "no-store"
+    file = client.get(f"/api/reports/{number}.pdf")
+    assert (file.content, file.headers["content-type"]) == (pdf, "application/pdf")
+    assert file.headers["content-disposition"] == 'attachment; filename="cloud-costs-weekly-2025-W21.pdf"'
+    for path in ("reports/999", "reports/999.html", "reports/999.pdf"):
+        assert client.get(f"/api/{path}").json()["detail"] == "There is no report 999.", path
+    for parameters in ({"kind": "yearly"}, {"period": "2025"}, {"page": 0}):
+        assert client.get("/api/reports", params=parameters).status_code == 422, parameters
+
+
+def test_archive_is_paged(client: TestClient, query: Query) -> None:
+    query(
+        "insert into reports (kind, period, as_of, subject, lines, text, html, pdf, recipients) "
+        "select 'daily', (date '2020-01-01' + number)::text, '[]', 's', '{}', '', '', '', '{}' "
+        "from generate_series(0, 59) as number"
+    )
+    first, second = (get(client, "reports", kind="daily", page=page) for page in (1, 2))
+    assert (first["next"], second["next"], first["total"]) == (2, None, second["total"])
+    found = [one["report_id"] for one in first["reports"] + second["reports"]]
+    assert len(found) == len(set(found)) == first["total"] >= 60
+    assert found == sorted(found, reverse=True)
+    query("delete from reports")
+
+
 # --- nothing there, and a restatement
 
 
@@ -481,6 +541,7 @@ def test_without_insights_there_is_nothing_to_show(database: Any, postgres: Any)
     empty = client_of(postgres, database)
     assert get(empty, "anomalies") == {"page": 1, "next": None, "total": 0, "open": 0, "sources": [], "anomalies": []}
     assert get(empty, "budgets") == {"page": 1, "next": None, "total": 0, "budgets": []}
+    assert get(empty, "reports") == {"page": 1, "next": None, "total": 0, "reports": []}
 
 
 def test_restatement_that_explains_it_is_shown(client: TestClient, bill: Bill, query: Query) -> None:

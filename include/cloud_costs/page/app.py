@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _TEMPLATES = Jinja2Templates(directory=Path(__file__).parent / "templates")
 # The pages by their path; the overview is at the root.
-VIEWS = ("explore", "anomalies", "budgets", "commitments", "changes", "months", "charges", "lines")
+VIEWS = ("explore", "anomalies", "budgets", "reports", "commitments", "changes", "months", "charges", "lines")
 SECURITY = {
     # Plotly.js sets styles of elements; it needs no other permission.
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "

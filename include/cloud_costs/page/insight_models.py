@@ -1,4 +1,4 @@
-"""What the JSON API answers about anomalies, budgets and forecasts, and what it takes (see `models`)."""
+"""What the JSON API answers about anomalies, budgets, forecasts and reports, and what it takes (see `models`)."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -10,6 +10,7 @@ from cloud_costs.page.models import Amount, Model, Share
 
 Action = Literal["acknowledge", "mute", "expect"]
 Severity = Literal["low", "medium", "high"]
+ReportKind = Literal["daily", "weekly", "monthly"]
 Status = Literal["open", "acknowledged", "muted", "expected", "explained"]
 
 
@@ -160,3 +161,43 @@ class Budgets(Model):
     next: int | None
     total: int
     budgets: list[Budget]
+
+
+class Report(Model):
+    """A report that was made."""
+
+    report_id: int
+    kind: ReportKind
+    period: str = Field(description="2025-03-31, 2025-W13 (ISO week) or 2025-03.")
+    request: str = Field(description="Empty for the report that is sent once; the DAG run that asked for another one.")
+    subject: str
+    recipients: list[str] = Field(description="Addresses and connections of Slack; empty for the archive alone.")
+    made_at: datetime
+    sent_at: datetime | None = Field(description="When a channel took it last; NULL where none did yet.")
+
+
+class KnownDelivery(Model):
+    """A delivery that a report knows."""
+
+    source: str
+    billing_period: str
+    version: str | None
+    loaded_at: datetime
+    complete: date | None = Field(description="The last complete day; NULL where it never had usage.")
+
+
+class ReportDetails(Report):
+    """A report with what it says. `api/reports/{report_id}.html` and `.pdf` are its files."""
+
+    lines: list[str] = Field(description="In short, as Slack gets it.")
+    text: str
+    as_of: list[KnownDelivery] = Field(description="The newest delivery of each source that it knows.")
+
+
+class Reports(Model):
+    """A page of reports, the newest first."""
+
+    page: int
+    next: int | None
+    total: int
+    reports: list[Report]

@@ -1,4 +1,4 @@
-"""The JSON API of anomalies and budgets, and the one request that writes: a decision about an anomaly.
+"""The JSON API of anomalies, budgets and reports, and the one request that writes: a decision about an anomaly.
 
 Its answers are not kept: they change with the insights, and not with what is published.
 """
@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse
 
 from cloud_costs.database.postgres import Connection
-from cloud_costs.page import anomalies, budgets
+from cloud_costs.page import anomalies, budgets, reports
 from cloud_costs.page.api import MAX_ID, MAX_PAGE, PROBLEMS
 from cloud_costs.page.costs import Costs
 from cloud_costs.page.decisions import Decisions
@@ -18,6 +19,9 @@ from cloud_costs.page.insight_models import (
     AnomalyDetails,
     Budgets,
     Decision,
+    ReportDetails,
+    ReportKind,
+    Reports,
     Session,
     Severity,
     Status,
@@ -27,7 +31,15 @@ from cloud_costs.page.published import Published
 from cloud_costs.page.tokens import HEADER
 
 MAX_VALUES = 100
+PDF = "application/pdf"
+PERIOD = r"^\d{4}-(\d{2}|\d{2}-\d{2}|W\d{2})$"
 Page = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+ReportId = Annotated[int, Path(ge=1, le=MAX_ID)]
+# A report holds pictures and styles of its own. It runs nothing, loads nothing and leads nowhere, whatever is in it.
+SEALED = {
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox; "
+    "frame-ancestors 'self'"
+}
 AnomalyId = Annotated[int, Path(ge=1, le=MAX_ID)]
 SourceNames = Annotated[list[Annotated[str, Query(pattern=r"^[^\x00]*$")]], Query(max_length=MAX_VALUES)]
 DENIED: dict[int | str, dict[str, Any]] = {
@@ -82,7 +94,38 @@ def router(costs: Costs, user: Callable[..., str], may_decide: Callable[..., boo
         """Budgets by name, 50 a page: what was spent, what is expected, and which thresholds that reached."""
         return _answer(costs, lambda *found: budgets.budgets(costs, page, *found))
 
+    _add_reports(api, costs)
     return api
+
+
+def _add_reports(api: APIRouter, costs: Costs) -> None:
+    @api.get("/reports", response_model=Reports)
+    def get_reports(
+        kind: ReportKind | None = None,
+        period: Annotated[str | None, Query(pattern=PERIOD, description="2025-03-31, 2025-W13 or 2025-03")] = None,
+        page: Page = 1,
+    ) -> Response:
+        """Reports, 50 a page, the newest first."""
+        return _answer(costs, lambda connection, _: reports.reports(costs, kind, period, page, connection))
+
+    # Before the one without an ending, which would take these for numbers that are wrong.
+    @api.get("/reports/{report_id}.html", response_class=HTMLResponse)
+    def get_report_html(report_id: ReportId) -> Response:
+        """A report as HTML, with its pictures in it."""
+        _, content = costs.answer(lambda connection, _: reports.file(costs, report_id, "html", connection))
+        return HTMLResponse(content, headers=SEALED)
+
+    @api.get("/reports/{report_id}.pdf", response_class=Response, responses={200: {"content": {PDF: {}}}})
+    def get_report_pdf(report_id: ReportId) -> Response:
+        """A report as PDF."""
+        name, content = costs.answer(lambda connection, _: reports.file(costs, report_id, "pdf", connection))
+        headers = {"Content-Disposition": f'attachment; filename="{name}.pdf"'}
+        return Response(bytes(content), media_type=PDF, headers=headers)
+
+    @api.get("/reports/{report_id}", response_model=ReportDetails)
+    def get_report(report_id: ReportId) -> Response:
+        """A report: what it says, and which deliveries it knows."""
+        return _answer(costs, lambda *found: reports.report(costs, report_id, *found))
 
 
 def _answer(costs: Costs, work: Callable[[Connection, Published], Model]) -> Response:
