@@ -82,7 +82,7 @@ def make_report(report: dict[str, str], params: Any = None, dag_run: Any = None)
 @task(map_index_template=LABEL)
 def send_report(report: dict[str, str], ti: Any = None) -> int:
     """Send the messages that are not sent yet, those of this report and others."""
-    return reports.send_reports(log_url(ti))
+    return reports.send_reports(report, log_url(ti))
 
 
 @task_group(group_id="report")

@@ -2,8 +2,8 @@
 
 Each try has an environment with one Airflow and one Python, an Airflow home and a PostgreSQL of its own. It does what
 docs/install.md says: it installs the wheel, and puts `DAG_FILE` into the dags folder and `sources.yaml` into Airflow's
-home. Then it runs the DAG, compares `costs` with the truth of the sample bill to the last digit, and asks the Costs
-page with a login and without.
+home. Then it runs the DAG, compares `costs` with the truth of the sample bill to the last digit, makes a report, and
+asks the Costs page with a login and without.
 
 The newest Airflow gets the versions of constraints.txt. An older one gets the packages that there were a few days after
 its release, as its own constraints have them. `make test-wheel` is the first try alone.
@@ -34,6 +34,8 @@ from cloud_costs.config.sources import DEFAULT_SCHEMA  # noqa: E402  after the p
 from cloud_costs.demo import costs_database, embedded_postgres  # noqa: E402  likewise
 from cloud_costs.demo.bills import EXPORTS, MONTHS, sources_yaml  # noqa: E402  likewise
 from cloud_costs.demo.totals import Totals, costs_totals, differing, truth_totals  # noqa: E402  likewise
+from cloud_costs.insights.reports import periods  # noqa: E402  likewise
+from cloud_costs.months import next_month  # noqa: E402  likewise
 
 WORK = ROOT / ".compat"
 PAGE = ROOT / "docs" / "compatibility.md"
@@ -52,6 +54,7 @@ DAG_FILE = '''"""The DAGs of Cloud Costs, for Airflow."""
 
 from cloud_costs.airflow.dags import *  # noqa: F403  Airflow finds DAGs by their names
 '''
+WEEK = periods.newest("weekly", next_month(MONTHS[-1])).label
 DAGS = sorted(path.stem for path in (ROOT / "dags").glob("*.py"))
 PLUGIN = "cloud_costs_page"
 ASK = """
@@ -218,6 +221,9 @@ def attempt(one: Try, wheel: Path, truth: Totals) -> Outcome:
             run([airflow, "db", "migrate"], folder / "migrate.log", environment)
             run([airflow, "dags", "test", "cloud_costs"], folder / "run.log", environment)
             check_costs(server, truth)
+            asked = json.dumps({"kind": "weekly", "period": WEEK, "archive_only": True})
+            run([airflow, "dags", "test", "cloud_costs_reports", "--conf", asked], folder / "reports.log", environment)
+            check_report(server)
             check_answers(run([str(python), "-c", ASK], folder / "ask.log", environment), one, folder, python)
             check_plugins(run([str(python), "-c", PLUGINS], folder / "plugins.log", with_plugins_folder(environment)))
         except Failed as error:
@@ -233,6 +239,17 @@ def check_costs(server: embedded_postgres.Server, truth: Totals) -> None:
         found = costs_totals(connection)
     if wrong := differing(found, truth):
         raise Failed(f"costs and truth differ in {len(wrong)} of {len(truth)} totals, such as {wrong[0]}")
+
+
+def check_report(server: embedded_postgres.Server) -> None:
+    """Raise `Failed` where the report is not there with its picture, or has no costs."""
+    with psycopg.connect(costs_database.reader_uri(server), options=f"-c search_path={DEFAULT_SCHEMA}") as connection:
+        found = connection.execute("select period, lines[1], html, pdf from reports").fetchall()
+    if [row[0] for row in found] != [WEEK]:
+        raise Failed(f"not one report of {WEEK}, but {len(found)}")
+    [(_, line, html, pdf)] = found
+    if " USD" not in line or "data:image/png;base64," not in html or not pdf.startswith(b"%PDF-"):
+        raise Failed(f"the report is not whole: {line}")
 
 
 def check_answers(printed: str, one: Try, folder: Path, python: Path) -> None:

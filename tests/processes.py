@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,6 +21,9 @@ from cloud_costs.config.sources import Source
 from cloud_costs.database.postgres import Database
 from cloud_costs.exporting import files
 from cloud_costs.exporting.months import export_month
+from cloud_costs.insights.reports import archive
+from cloud_costs.insights.reports.periods import Period
+from cloud_costs.insights.telling import Channel, Notice, send_notices
 from cloud_costs.publishing.audit import audit
 from cloud_costs.publishing.history import Load
 from cloud_costs.publishing.load import load_raw
@@ -145,5 +149,28 @@ def stop_at_a_write(pipe: Pipe, uri: str, schema: str, folder: str, at: int) -> 
 
     database = Database(lambda: psycopg.connect(uri), schema, "costs_db")
     export_month(database, Stopping(), "cup", JANUARY, Export(to=folder))
+    pipe.send("done")
+    threading.Event().wait()
+
+
+def make_and_send(database: Database, period: Period, inbox: Path, moments: Moments) -> None:
+    """Make a report and send it to two channels, as the tasks do. A channel keeps what it takes in a file."""
+
+    def send(notice: Notice) -> str | None:
+        moments()
+        with (inbox / "messages").open("a") as file:
+            file.write(f"{notice.notice_id}\n")
+        moments()
+        return None
+
+    channels = [Channel(slack="costs_slack"), Channel(email="cfo@example.com")]
+    archive.make_report(database, period, archive.Settings(), channels)
+    send_notices(database, send)
+
+
+def stop_in_a_report(pipe: Pipe, uri: str, schema: str, period: Period, inbox: Path, at: int) -> None:
+    """Make and send a report, and stop at its moment `at`, to be killed there."""
+    moments = Moments(at, lambda: (pipe.send("there"), threading.Event().wait()))
+    make_and_send(moments.database(uri, schema), period, inbox, moments)
     pipe.send("done")
     threading.Event().wait()

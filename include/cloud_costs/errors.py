@@ -75,5 +75,9 @@ class ExportFailed(PermanentError):
     """The files of an export do not hold what PostgreSQL holds; the month stays as it was exported before."""
 
 
+class NotSent(TransientError):
+    """A channel did not take a report."""
+
+
 class PublishBlocked(TransientError):
     """A reader held a lock for longer than publishing may wait."""

@@ -21,7 +21,11 @@ from insights_bill import Bill as InsightsBill
 from pipeline import JANUARY
 from side_by_side import free_port
 
+from cloud_costs.airflow import reports
 from cloud_costs.demo.sample_bill import Bill
+from cloud_costs.errors import NotSent
+from cloud_costs.insights.reports import archive, periods
+from cloud_costs.insights.telling import TRIES, Channel
 from cloud_costs.months import next_month
 
 FEBRUARY = next_month(JANUARY)
@@ -286,3 +290,15 @@ def test_report_is_sent_once_with_its_pictures_and_a_second_one_is_asked_for(
     assert sum(name.startswith("report.send_report_") for name in due.tasks) == 3
     assert len(inbox.received) == 5
     assert run_dag(dag_id="cloud_costs_reports", kind="weekly", period="2025-W60").state == "failed"
+    # A channel that is down fails the task, and hinders no other one.
+    slack.status = 500
+    channels = [Channel(slack="costs_slack"), Channel(email="cfo@example.com")]
+    report = {"kind": "daily", "period": "2025-04-02"}
+    archive.make_report(database, periods.daily(date(2025, 4, 2)), archive.Settings(), channels)
+    for _ in range(TRIES + 1):
+        with pytest.raises(NotSent, match="daily 2025-04-02: no alert could be sent to Slack"):
+            reports.send_reports(report, "https://airflow.example.com")
+    assert len(inbox.received) == 6
+    slack.status = 200
+    assert reports.send_reports(report, "https://airflow.example.com") == 1
+    assert len(inbox.received) == 6

@@ -55,9 +55,10 @@ def bill(schemas: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bil
         bill.plant(WEB, "AmazonEC2", date(2025, 5, 12), LAST, 80)
         for month in MONTHS:
             bill.load(month, until=LAST + timedelta(days=1))
-        # Restated once: a day of April costs more.
-        bill.plant(DATA, "AmazonS3", date(2025, 4, 8), date(2025, 4, 8), 7)
-        bill.load(APRIL)
+        # Restated twice: two days of April cost more.
+        for day, more in ((8, 7), (9, 5)):
+            bill.plant(DATA, "AmazonS3", date(2025, 4, day), date(2025, 4, day), more)
+            bill.load(APRIL)
         bring_up_to_date(database)
         yield bill
 
@@ -164,9 +165,9 @@ def test_day_is_the_newest_complete_one_and_that_of_costs(bill: Bill, query: Que
 def test_quality_of_a_month_has_its_loads_restatements_and_estimates(bill: Bill, query: Query) -> None:
     this_month = periods.monthly(datetime.now(UTC).date().replace(day=1))
     report = content_of(bill.database, this_month)
-    assert report.subject.endswith(": 6 loads published, 0 failed, 1 month restated")
+    assert report.subject.endswith(": 7 loads published, 0 failed, 1 month restated")
     [row] = section(report, "Restatements").table.rows
-    assert row == ("crafted, 2025-04 (USD)", "1", "+7.00", "+7.00")
+    assert row == ("crafted, 2025-04 (USD)", "2", "+12.00", "+12.00")
     [(checks,)] = query("select count(*) from audit_results")
     assert section(report, "Checks").lines[0].startswith(f"{checks} checks ran")
     # Nothing of this month was delivered, and it is no surprise that no owner is missing.
@@ -181,7 +182,7 @@ def test_quality_of_a_month_has_its_loads_restatements_and_estimates(bill: Bill,
     assert row[0:2] + row[4:5] == ("crafted (USD)", money(cost), money(untagged))
     estimated = {row[0]: row[1:3] for row in section(report, "Estimated against final").table.rows}
     [(april,)] = query("select sum(cost) from costs where billing_period = '2025-04-01'")
-    assert estimated["crafted, 2025-04 (USD)"] == (money(april - 7), money(april))
+    assert estimated["crafted, 2025-04 (USD)"] == (money(april - 12), money(april))
     assert section(report, "Deliveries").lines == ["Nothing was loaded in this month."]
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from cloud_costs.airflow import alerts, reports
+from cloud_costs.errors import ConfigError
 
 
 def test_nothing_is_sent_where_nothing_is_set() -> None:
@@ -58,6 +59,11 @@ def test_schedules_of_reports_come_from_the_environment_and_may_be_off() -> None
     assert reports.schedules({}) == {"daily": "0 6 * * *", "weekly": "0 8 * * 1", "monthly": "0 7 1 * *"}
     environ = {"REPORT_DAILY_SCHEDULE": "off", "REPORT_WEEKLY_SCHEDULE": "30 9 * * 5", "REPORT_MONTHLY_SCHEDULE": ""}
     assert reports.schedules(environ) == {"weekly": "30 9 * * 5", "monthly": "0 7 1 * *"}
+
+
+def test_period_needs_a_kind() -> None:
+    with pytest.raises(ConfigError, match="period: it needs a kind: daily, weekly or monthly"):
+        reports.list_reports({"period": "2025-03"}, datetime(2025, 6, 2, tzinfo=UTC))
 
 
 def test_report_is_due_from_its_time_on() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from cloud_costs.config.sources import Source, load_sources
 from cloud_costs.database.postgres import Database
 from cloud_costs.database.schema import apply_schema
-from cloud_costs.errors import ConfigError
+from cloud_costs.errors import ConfigError, NotSent
 from cloud_costs.messages import safe
 
 log = logging.getLogger(__name__)
@@ -86,12 +86,19 @@ def make_report(report: Mapping[str, str], params: Mapping[str, Any], dag_run_id
     return lines
 
 
-def send_reports(link: str) -> int:
-    """Send the messages that are not sent yet, and return how many were. `link` is the address of the log."""
-    from cloud_costs.airflow import notices
+def send_reports(report: Mapping[str, str], link: str) -> int:
+    """Send the messages that are not sent yet, and return how many were. `link` is the address of the log.
 
-    sent = notices.send(_database(), link)
+    Raises `NotSent` where one of this report's messages was not taken.
+    """
+    from cloud_costs.airflow import notices
+    from cloud_costs.insights.reports import archive
+
+    database = _database()
+    sent = notices.send(database, link)
     log.info("%s message(s) sent", sent)
+    if problems := archive.not_sent(database, report["kind"], report["period"]):
+        raise NotSent(f"{report['kind']} {report['period']}: {'; '.join(problems)}")
     return sent
 
 

@@ -9,7 +9,7 @@ e-mail then has the same Message-ID, by which mail systems know it.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,8 +25,8 @@ from cloud_costs.messages import safe
 
 log = logging.getLogger(__name__)
 
-# Tries of a message that its channel does not take, one in each run.
-TRIES = 5
+# Tries of a message that its channel does not take, one in each run; a report is tried for some days.
+TRIES, REPORT_DAYS = 5, 3
 PARTS = (("usage types", "usage type"), ("resources", "resource"), ("regions", "region"))
 
 
@@ -83,9 +83,9 @@ def send_notices(database: Database, send: Callable[[Notice], str | None]) -> in
         rows = connection.execute(
             sql.SQL(
                 "select notice_id, slack, email, subject, lines, report_id from {} "
-                "where sent_at is null and tries < %s order by 1"
+                "where sent_at is null and (tries < %s or (report_id is not null and made_at > now() - %s)) order by 1"
             ).format(database.table("notices")),
-            [TRIES],
+            [TRIES, timedelta(days=REPORT_DAYS)],
         ).fetchall()
         for notice_id, slack, email, subject, lines, report_id in rows:
             error = send(Notice(notice_id, Channel(slack, email), subject, lines, report_id))
@@ -135,17 +135,17 @@ def describe(row: Any) -> str:
     ]
     if row.kind == "restatement":
         words.insert(0, "restated:")
-    found = largest_parts(row)
+    found = [f"{name} {value} ({impact})" for name, value, impact in largest_parts(row)]
     services = row.explanation.get("services", [])
     if len(services) > 1:
         found.insert(0, f"{len(services)} services, most {safe(services[0]['service'])} in {services[0]['account_id']}")
     return " ".join(words) + (f"; most by {', '.join(found)}" if found else "")
 
 
-def largest_parts(row: Any) -> list[str]:
-    """Return the largest part of an event in each dimension that has one."""
+def largest_parts(row: Any) -> list[tuple[str, str, str]]:
+    """Return the largest part of an event in each dimension that has one: what it is, its name and its impact."""
     return [
-        f"{name} {safe(row.explanation[key][0]['value'])} ({row.explanation[key][0]['impact']})"
+        (name, safe(row.explanation[key][0]["value"]), row.explanation[key][0]["impact"])
         for key, name in PARTS
         if row.explanation.get(key) and row.explanation[key][0]["value"]
     ]

@@ -95,6 +95,17 @@ def missing(database: Database, periods: Sequence[Period]) -> list[Period]:
         return [period for period in periods if not _is_there(connection, database, period, "")]
 
 
+def not_sent(database: Database, kind: str, period: str) -> list[str]:
+    """Return why messages with the reports of a period were not sent, a line for each."""
+    query = sql.SQL(
+        "select coalesce(notices.error, 'it was tried too often') from {} as notices "
+        "inner join {} as reports on notices.report_id = reports.report_id "
+        "where reports.kind = %s and reports.period = %s and notices.sent_at is null order by notices.notice_id"
+    ).format(database.table("notices"), database.table("reports"))
+    with database.session() as connection:
+        return [line for (line,) in connection.execute(query, [kind, period])]
+
+
 def read(database: Database, report_id: int, page: str | None) -> Sent:
     """Return a report as a mail carries it."""
     with database.session() as connection:

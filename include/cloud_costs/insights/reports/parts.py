@@ -136,6 +136,8 @@ def month_ends(facts: Facts) -> tuple[list[str], Section | None]:
         )
         if row.metric == "effective":
             ends = f"{month} is expected to end at {money(row.expected)} {row.currency} ({interval})"
+            if row.low == row.high:
+                ends = f"{month} cost {money(row.expected)} {row.currency}"
             against = before.get(row.currency)
             told = f", after {money(against)} in {month_before(facts.day)[0]:%B}" if against else ""
             sentences.append(f"{ends}{told}.")
@@ -155,7 +157,7 @@ def event_todo(facts: Facts, rows: Sequence[Any], most: int = 3) -> list[Todo]:
 def _find_out(facts: Facts, row: Any) -> str:
     restated = " after a restatement" if row.kind == "restatement" else ""
     cost = f"{money(abs(row.impact))} {row.currency} {'more' if row.impact >= 0 else 'less'} than expected{restated}"
-    found = largest_parts(row)
+    found = [f"{name} {value}" for name, value, _ in largest_parts(row)]
     most_of_it = f" Most of it: {', '.join(found)}." if found else ""
     return (
         f"Find out why {scope(facts, row)} cost {cost}, {days_of(row)}.{most_of_it} "
