@@ -68,10 +68,11 @@ def events(connection: psycopg.Connection, console: Console) -> bool:
         for event in sorted(planted.keys() ^ found, key=str):
             console.print(f"  {'planted' if event in planted else 'found'}: {' '.join(map(str, event))}", markup=False)
         return False
+    (older,) = connection.execute("select count(*) from anomalies where not news").fetchone() or (0,)
     costs = " and ".join(money(planted[key]) for key in sorted(planted, key=lambda key: key[3]))
     console.print(
-        f"[green]the {len(planted)} events that are planted in the bill were found, and no other[/green]: they cost "
-        f"{costs} USD by the price list"
+        f"[green]the {len(planted)} events that are planted in the bill are news, and no other is[/green]: they cost "
+        f"{costs} USD by the price list. {older} of days before are not told; the page shows them"
     )
     return True
 
