@@ -1,5 +1,7 @@
 """Which numbers of a model's words are looked for, and which are found."""
 
+import time
+
 import pytest
 
 from cloud_costs.asking.claims import Known, checked
@@ -74,8 +76,18 @@ def test_number_of_no_result_is_marked(text, expected):
         "1. EC2\n2. S3\n3. db.m5.large in us-east-1, and t3.micro with 500GB",
         "Account 123456789012 has db.r500.",
         "Version 1.2.3 of it.",
+        "9" * 5_000 + " USD",
         "",
     ],
 )
 def test_what_is_no_amount_is_not_looked_for(text):
     assert marks(text) == []
+
+
+def test_many_numbers_are_looked_for_in_no_time():
+    known = Known()
+    known.add([f"{number}.25" for number in range(50_000)])
+    text = "2025-01-31 7.30 USD, " * 1_000
+    began = time.process_time()
+    assert [one.found for one in checked(text, known) if one.found is not None] == [False] * 1_000
+    assert time.process_time() - began < 2

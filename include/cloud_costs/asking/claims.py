@@ -6,9 +6,11 @@ that stand without a currency are no amounts, and are not looked for.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from cloud_costs.asking.box_models import Piece
@@ -41,6 +43,8 @@ AFTER = re.compile(rf"[{SPACES}]?(%|[€£$¥]|[A-Z]{{3}}\b)")
 NAME, UNIT = re.compile(r"[^\W\d]\w*[-._/]?$"), re.compile(r"[^\W\d]|_")
 DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
 SMALL, YEARS = 100, range(1990, 2101)
+# Digits; no sum of costs has as many.
+LONGEST = 100
 
 
 @dataclass
@@ -77,11 +81,11 @@ class Known:
         if not is_number or "." not in text:
             self.words.update(re.findall(r"\w+", text))
 
-    def in_currency(self, currency: str | None) -> Iterator[Decimal]:
-        """Return the amounts that may be in a currency; without one, all of them."""
-        for one, values in self.amounts.items():
-            if currency is None or one is None or one == currency:
-                yield from values
+    def sorted(self, currency: str | None, bare: bool, percent: bool) -> list[Decimal]:
+        """Return what a number may be, in order: amounts in its currency, counts if it is bare, shares in percent."""
+        found = [one for name, values in self.amounts.items() if currency in (None, name) or not name for one in values]
+        shares = [*self.shares, *(one * 100 for one in found)] if percent else []
+        return sorted([*found, *shares, *(self.counts if bare else ())])
 
 
 @dataclass(frozen=True)
@@ -103,9 +107,11 @@ class Number:
 def checked(text: str, known: Known) -> list[Piece]:
     """Return a text in pieces: each number that was looked for is one of its own."""
     pieces: list[Piece] = []
+    # A model may write thousands of numbers, and tools answer as many.
+    sorted_of = cache(known.sorted)
     end = 0
     for number in _numbers(text, known):
-        found = _found(number, known)
+        found = _found(number, known, sorted_of)
         if found is not None:
             pieces += _words(text[end : number.start])
             pieces.append(Piece(text=number.text, found=found))
@@ -118,12 +124,10 @@ def _words(text: str) -> list[Piece]:
 
 
 def _numbers(text: str, known: Known) -> Iterator[Number]:
-    days = [one.span() for one in DAY.finditer(text)]
+    text = DAY.sub(lambda day: "\n" * len(day[0]), text)
     codes = {*CODES, *SIGNS, "%", *(one for one in known.amounts if one)}
     for match in NUMBER.finditer(text):
         start, end = match.span()
-        if any(first <= start < last for first, last in days):
-            continue
         beside = (BEFORE.search(text, max(start - 6, 0), start), AFTER.match(text, end))
         marks = [one[1] for one in beside if one and one[1] in codes]
         if not marks and (NAME.search(text, max(start - 50, 0), start) or UNIT.match(text, end)):
@@ -143,6 +147,8 @@ def _readings(digits: str) -> list[tuple[Decimal, int]]:
     """
     bare = re.sub(rf"[{SPACES}'\u2019]", "", digits)
     found: dict[Decimal, int] = {}
+    if len(bare) > LONGEST:
+        return []
     for point, group in ((".", ","), (",", ".")):
         if re.fullmatch(rf"(\d+|\d{{1,3}}(\{group}\d{{3}})+)(\{point}\d+)?", bare):
             whole, _, places = bare.partition(point)
@@ -150,7 +156,7 @@ def _readings(digits: str) -> list[tuple[Decimal, int]]:
     return [(value, places) for value, places in found.items()]
 
 
-def _found(number: Number, known: Known) -> bool | None:
+def _found(number: Number, known: Known, sorted_of: Callable[..., list[Decimal]]) -> bool | None:
     """Tell whether a tool answered the number; None if it is none to look for."""
     if not number.readings:
         return None
@@ -158,15 +164,11 @@ def _found(number: Number, known: Known) -> bool | None:
         value = number.readings[0][0]
         if value < SMALL or value in YEARS or number.text in known.words:
             return None
-    amounts = list(known.in_currency(number.currency))
-    if not number.marks:
-        amounts += known.counts
-    if "%" in number.marks:
-        amounts += [*known.shares, *(one * 100 for one in amounts)]
-    return _rounds(number, amounts)
+    amounts = sorted_of(number.currency, not number.marks, "%" in number.marks)
+    return any(_rounds(amounts, value, step / 2) for value, step in number.readings)
 
 
-def _rounds(number: Number, amounts: Iterable[Decimal]) -> bool:
-    """Tell whether an amount is at most half a step away from the number."""
-    readings = [(value, step / 2) for value, step in number.readings]
-    return any(abs(EXACT.subtract(amount, value)) <= half for amount in amounts for value, half in readings)
+def _rounds(amounts: Sequence[Decimal], value: Decimal, half: Decimal) -> bool:
+    """Tell whether one of the amounts is at most half a step away from the value."""
+    place = bisect_left(amounts, EXACT.subtract(value, half))
+    return place < len(amounts) and amounts[place] <= EXACT.add(value, half)

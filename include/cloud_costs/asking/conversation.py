@@ -133,7 +133,7 @@ async def ask(conversation: Conversation, connection: ModelConnection, question:
         hint = "Ask for less in one question, or try again."
         raise Refusal(AWAY, f"The model did not answer within {SECONDS:g} seconds.", hint) from None
     conversation.known.words.update(question.split())
-    answer = checked(result.output[:MAX_ANSWER].strip(), conversation.known)
+    answer = await asyncio.to_thread(checked, result.output[:MAX_ANSWER].strip(), conversation.known)
     looked_for = [one.found for one in answer if one.found is not None]
     return Answered(
         question=question,
