@@ -16,7 +16,7 @@ from rich.console import Console
 
 from benchmarks import database, machine
 from benchmarks.insights import late, plots, real, speed
-from benchmarks.insights.months import DAYS_OF_MONTH, LEVELS, Try, tries
+from benchmarks.insights.months import DAYS_OF_MONTH, LEVELS, Try, period_tries, tries
 from benchmarks.insights.scoring import (
     Score,
     Told,
@@ -56,6 +56,7 @@ def bench(
     scores = {name: score(sources, tell) for name, tell in METHODS.items()}
     tuned_score = score([source for one in tuned for source in one], ours)
     found = [one for group in held for one in tries(group)]
+    longer = _together(period_tries(group) for group in held)
     masked, unmasked = (late.false_events(sources, masked=masked) for masked in (True, False))
     WORK.mkdir(exist_ok=True)
     server = database.start(WORK / "insights")
@@ -64,13 +65,14 @@ def bench(
         month, fast = real.measure(server), speed.measure(server, accounts)
     finally:
         embedded_postgres.stop(server.data_dir)
-    results = [*_events(scores["Cloud Costs"]), *_months(found), *_speed(fast)]
+    results = [*_events(scores["Cloud Costs"]), *_months(found), *_periods(longer), *_speed(fast)]
     text = "\n\n".join(
         [
             markdown_table(results),
             _methods(scores, tuned_score),
             _kinds(scores["Cloud Costs"]),
             _levels(found),
+            _parts(longer),
             _late(masked, unmasked),
             _real(month),
             _measured_on(facts, fast),
@@ -110,6 +112,26 @@ def _months(found: Sequence[Try]) -> list[Result]:
         note = f"{inside:.0f} % of months ended in it"
         results.append(
             Result(f"forecast on day {day}: coverage, off 80 % by", abs(inside - 80), "points", at_most=10, note=note)
+        )
+    return results
+
+
+def _together(groups: Iterable[dict[str, list[Try]]]) -> dict[str, list[Try]]:
+    found: dict[str, list[Try]] = {}
+    for group in groups:
+        for kind, made in group.items():
+            found.setdefault(kind, []).extend(made)
+    return found
+
+
+def _periods(longer: dict[str, list[Try]]) -> list[Result]:
+    """Return how many quarters and years ended in their intervals, as of the middle of each month."""
+    results = []
+    for kind, made in longer.items():
+        inside = 100 * mean(one.is_inside for one in made)
+        note = f"{inside:.0f} % of {len(made):,} tries ended in it"
+        results.append(
+            Result(f"forecast of a {kind}: coverage, off 80 % by", abs(inside - 80), "points", at_most=10, note=note)
         )
     return results
 
@@ -174,6 +196,31 @@ def _levels(found: Sequence[Try]) -> str:
             )
             rows.append((f"{level}, day {day}", len(group), f"{values[0]:.1%}", f"{values[1]:.1%}", f"{values[2]:.0%}"))
     return _table(("level", "months", "error", "straight line", "in the interval"), rows)
+
+
+def _parts(longer: dict[str, list[Try]]) -> str:
+    """Return errors and coverage of quarters by their month, and of years by their quarter."""
+    rows = []
+    for kind, part, months in (("quarter", "month", 1), ("year", "quarter", 3)):
+        count = 3 if kind == "quarter" else 4
+        for number in range(count):
+            group = [one for one in longer[kind] if (one.month.month - 1) // months % count == number]
+            values = (
+                mean(one.error for one in group),
+                mean(one.line_error for one in group),
+                mean((one.high - one.low) / one.actual for one in group),
+                mean(one.is_inside for one in group),
+            )
+            label = f"{kind}, in its {part} {number + 1}"
+            rows.append(
+                (
+                    label,
+                    len(group),
+                    *(f"{value:.1%}" for value in values[:2]),
+                    *(f"{value:.0%}" for value in values[2:]),
+                )
+            )
+    return _table(("period", "tries", "error", "straight line", "width of the interval", "in the interval"), rows)
 
 
 def _late(masked: tuple[int, int], unmasked: tuple[int, int]) -> str:

@@ -1,4 +1,4 @@
-"""Hold forecasts of the second year's months against what the months cost, beside the straight line."""
+"""Hold forecasts of the second year and its months against what they cost, beside the straight line."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,19 @@ import numpy as np
 
 from benchmarks.insights.year import START, Floats, Source
 from cloud_costs.insights.forecasting import Daily, forecast
-from cloud_costs.months import next_month
+from cloud_costs.months import months_before, next_month
 
 DAYS_OF_MONTH = (5, 10, 15, 20)
+# The day of a month as of which quarters and years are forecast.
+MIDDLE = 15
+MONTHS = tuple(date(2024, number, 1) for number in range(1, 13))
 LEVELS = ("total", "source", "account", "service")
 # Series of less than this a day are left out: nobody forecasts cents.
 LEAST = 20.0
+
+
+# The levels, and their daily usage, fees and taxes.
+Series = tuple[list[str], Floats, Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -47,30 +54,46 @@ class Try:
 
 def tries(sources: Sequence[Source]) -> list[Try]:
     """Return every try: each month of the second year, as of each of the days, for each series of each level."""
-    levels, usage, fees, taxes = _series(sources)
-    found = []
-    for month in (date(2024, number, 1) for number in range(1, 13)):
-        first, end = (month - START).days, (next_month(month) - START).days
-        actual = usage[:, first:end].sum(axis=1) + fees[:, first:end].sum(axis=1) + taxes[:, first:end].sum(axis=1)
+    series = _series(sources)
+    found: list[Try] = []
+    for month in MONTHS:
         for day in DAYS_OF_MONTH:
-            known = first + day
-            so_far = taxes.copy()
-            # Taxes are dated on the first, and grow with what they are on.
-            done = usage[:, first:known].sum(axis=1) / np.maximum(usage[:, first:end].sum(axis=1), 1e-9)
-            so_far[:, first] *= done
-            so_far[:, first + 1 :] = 0
-            made = forecast(Daily(START, known, usage, fees, so_far), month, next_month(month))
-            to_date = usage[:, first:known].sum(axis=1) + fees[:, first:known].sum(axis=1) + so_far[:, first]
-            line = to_date / day * (end - first)
-            found += [
-                Try(level, month, day, *map(float, values))
-                for level, *values in zip(levels, made.expected, made.low, made.high, line, actual, strict=True)
-                if values[-1] >= LEAST * (end - first)
-            ]
+            found += _tries(series, month, day, month, next_month(month))
     return found
 
 
-def _series(sources: Sequence[Source]) -> tuple[list[str], Floats, Floats, Floats]:
+def period_tries(sources: Sequence[Source]) -> dict[str, list[Try]]:
+    """Return the tries of the quarters and of the year, as of the middle of each month, as budgets need them."""
+    series = _series(sources)
+    found: dict[str, list[Try]] = {"quarter": [], "year": []}
+    for month in MONTHS:
+        for kind, months in (("quarter", 3), ("year", 12)):
+            begin = date(month.year, (month.month - 1) // months * months + 1, 1)
+            found[kind] += _tries(series, month, MIDDLE, begin, months_before(begin, -months))
+    return found
+
+
+def _tries(series: Series, month: date, day: int, begin: date, end: date) -> Iterator[Try]:
+    """Yield the forecasts of the time from `begin` to `end`, as of a day of a month in it."""
+    levels, usage, fees, taxes = series
+    first, stop, of_month = ((one - START).days for one in (begin, end, month))
+    actual = sum(values[:, first:stop].sum(axis=1) for values in (usage, fees, taxes))
+    known = of_month + day
+    # Taxes are dated on the first, and grow with what they are on.
+    until = (next_month(month) - START).days
+    done = usage[:, of_month:known].sum(axis=1) / np.maximum(usage[:, of_month:until].sum(axis=1), 1e-9)
+    so_far = taxes.copy()
+    so_far[:, of_month] *= done
+    so_far[:, of_month + 1 :] = 0
+    made = forecast(Daily(START, known, usage, fees, so_far), begin, end)
+    to_date = usage[:, first:known].sum(axis=1) + fees[:, first:known].sum(axis=1) + so_far[:, first:known].sum(axis=1)
+    line = to_date / (known - first) * (stop - first)
+    for level, *values in zip(levels, made.expected, made.low, made.high, line, actual, strict=True):
+        if values[-1] >= LEAST * (stop - first):
+            yield Try(level, month, day, *map(float, values))
+
+
+def _series(sources: Sequence[Source]) -> Series:
     """Return the levels and the daily costs of the total, and of each source with its accounts and services."""
     levels, rows = ["total"], list(_sums(sources))
     for source in sources:

@@ -80,3 +80,38 @@ def test_short_history_has_a_forecast(days: int) -> None:
     made = forecast(short, MAY, JUNE)
     assert made.expected[0] == pytest.approx(310 if days else 0)
     assert made.low[0] <= made.expected[0] <= made.high[0]
+
+
+@pytest.mark.parametrize("age", [1, 10, 45, 90])
+def test_days_before_the_first_cost_are_not_days_without(age: int) -> None:
+    """A source that began lately is expected to go on. Its interval is as if nothing had been asked of before."""
+    usage = np.full(DAYS, 100.0)
+    usage[: KNOWN - age] = 0
+    late = daily(usage)
+    first = KNOWN - age
+    alone = Daily(DATES[first], age, *(values[:, first:] for values in (late.usage, late.fees, late.taxes)))
+    for end in (JUNE, date(2025, 7, 1)):
+        made, expected = (forecast(one, MAY, end) for one in (late, alone))
+        assert (made.expected, made.low, made.high) == (expected.expected, expected.low, expected.high)
+    made = forecast(late, MAY, JUNE)
+    assert made.expected[0] == pytest.approx(usage[-31:].sum())
+    assert made.high[0] < 1.3 * made.expected[0]
+
+
+def test_new_account_of_an_old_source_is_not_restless() -> None:
+    usage = np.stack([by_weekday(), by_weekday()])
+    usage[1, : KNOWN - 70] = 0
+    zero = np.zeros_like(usage)
+    made = forecast(Daily(START, KNOWN, usage, zero, zero), MAY, JUNE)
+    assert (made.high - made.low)[1] == pytest.approx((made.high - made.low)[0])
+
+
+def test_a_time_never_costs_less_than_what_is_known() -> None:
+    """Two weeks of history say little of a year, but no usage is negative."""
+    usage = np.full((1, 365), 10.0)
+    zero = np.zeros_like(usage)
+    made = forecast(Daily(date(2025, 1, 1), 14, usage, zero, zero), date(2025, 1, 1), date(2026, 1, 1))
+    assert made.low[0] == pytest.approx(3650 - 3510 * 0.1 * 2.5 * (351 / 31) ** 0.5)
+    restless = np.where(np.arange(365) % 14 < 7, 1.0, 100.0).reshape(1, -1)
+    made = forecast(Daily(date(2025, 1, 1), 84, restless, zero, zero), date(2025, 1, 1), date(2026, 1, 1))
+    assert made.low[0] == pytest.approx(restless[0, :84].sum())

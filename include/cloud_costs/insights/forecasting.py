@@ -28,7 +28,8 @@ MONTHS, LEAST = 12, 2 * WEEK
 SHARE = 0.8
 # With fewer errors, the interval is as wide as `WIDE` variations: nothing is known of them.
 FEW, WIDE = 20, 2.5
-LEAST_VARIATION = 0.01
+# The least variation, and that of a series with less than six weeks.
+LEAST_VARIATION, UNKNOWN_VARIATION = 0.01, 0.1
 # Days that the errors are about at most. A longer time is less certain, by the root of its length.
 MONTH = 31
 
@@ -62,14 +63,25 @@ def forecast(daily: Daily, first: date, end: date, teacher: Daily | None = None)
     A time of which every day is complete is what it was, and its interval is empty. `teacher` has the series whose
     errors make the interval, and the same days. Without one, these are the series themselves.
     """
-    begin, stop = (first - daily.start).days, (end - daily.start).days
+    teacher, daily = _from_first_cost(teacher or daily), _from_first_cost(daily)
+    begin, stop = _index(daily, first), _index(daily, end)
     expected, rest = _expect(daily, begin, stop, daily.known)
     if daily.known >= stop:
         return Forecast(expected, expected, expected)
-    errors = _errors(teacher or daily, daily.known)
+    errors = _errors(teacher, daily.known + _index(teacher, daily.start))
     longer = max(1.0, (stop - max(daily.known, begin)) / MONTH) ** 0.5
     spread = longer * _variation(daily.usage, daily.known) * np.abs(rest)
-    return Forecast(expected, expected + errors[0] * spread, expected + errors[1] * spread)
+    # The usage to come is not less than nothing.
+    low = np.maximum(errors[0] * spread, -np.abs(rest))
+    return Forecast(expected, expected + low, expected + errors[1] * spread)
+
+
+def _from_first_cost(daily: Daily) -> Daily:
+    """Leave out the days before the first one with costs: nothing is known of them, and they are no days without."""
+    parts = (daily.usage, daily.fees, daily.taxes)
+    days = np.flatnonzero(np.any([(values[:, : daily.known] != 0).any(axis=0) for values in parts], axis=0))
+    first = int(days[0]) if len(days) else 0
+    return Daily(daily.start + timedelta(days=first), daily.known - first, *(values[:, first:] for values in parts))
 
 
 def _expect(daily: Daily, begin: int, stop: int, known: int) -> tuple[Floats, Floats]:
@@ -157,14 +169,20 @@ def _tax_rate(daily: Daily, known: int) -> Floats:
 
 
 def _variation(usage: Floats, known: int) -> Floats:
-    """Return how much the weeks before a day differ from the mean of the four weeks before each, as a share."""
+    """Return how much the weeks before a day differ from the mean of the four weeks before each, as a share.
+
+    The weeks before the first one with costs do not count, nor do the four that are compared with them.
+    """
     weeks = min(known, 16 * WEEK) // WEEK
     if weeks < 6:
-        return np.full(len(usage), 0.1)
+        return np.full(len(usage), UNKNOWN_VARIATION)
     sums = usage[:, known - weeks * WEEK : known].reshape(len(usage), weeks, WEEK).sum(axis=2)
     means = np.stack([sums[:, at - 4 : at].mean(axis=1) for at in range(4, weeks)], axis=1)
     off = np.abs(np.divide(sums[:, 4:], means, out=np.ones_like(means), where=means > 0) - 1)
-    variation: Floats = LEAST_VARIATION + off.mean(axis=1)
+    has_begun = np.cumsum(sums != 0, axis=1)[:, : weeks - 4] > 0
+    count = has_begun.sum(axis=1)
+    mean = np.divide((off * has_begun).sum(axis=1), count, out=np.full(len(usage), UNKNOWN_VARIATION), where=count > 1)
+    variation: Floats = LEAST_VARIATION + mean
     return variation
 
 
