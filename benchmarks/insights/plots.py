@@ -57,7 +57,9 @@ def _months(tries: Sequence[Try], path: Path) -> Path:
         ):
             percents = [100 * sum(group) / len(group) for group in errors]
             axes.plot(DAYS_OF_MONTH, percents, "o-", color=colour, label=label)
-        axes.set(title=level, xlabel="day of the month", xticks=DAYS_OF_MONTH, ylim=(0, None))
+        axes.set(title=level, xlabel="day of the month", xticks=DAYS_OF_MONTH)
+    # Shared by all panels, so it is set when all are drawn.
+    panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("error of the month, %")
     panels[-1].legend(frameon=False)
     return save(figure, path)
