@@ -30,7 +30,7 @@ Plant = Callable[[str, str, date], Decimal]
 class Bill:
     """Writes months, and loads them. `extra` is what a service of an account costs more on a day.
 
-    `names` gives services other names.
+    `names` gives services other names, and `name` is that of the source.
     """
 
     folder: Path
@@ -38,10 +38,11 @@ class Bill:
     extra: dict[tuple[str, str, date], Decimal] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     versions: dict[date, int] = field(default_factory=dict)
+    name: str = "crafted"
 
     @property
     def source(self) -> Source:
-        return crafted_source(self.folder, tags=("user:team",))
+        return crafted_source(self.folder, name=self.name, tags=("user:team",))
 
     def load(self, month: date, until: date | None = None) -> None:
         """Deliver the month, with its days before `until`, and load it."""
