@@ -305,6 +305,23 @@ def test_one_day_of_history_an_empty_month_a_new_source_and_one_that_stopped(
         "sources.yaml."
     ]
     assert any("Nothing newer came" in line for line in report.as_of)
+    # Two currencies on one day: each has its own sentence and tables, and nothing is the sum of both.
+    january = {"line_item_currency_code": "EUR"}
+    write_delivery(new, [line(date(2025, 1, 1), **january)], month=date(2025, 1, 1))
+    load_month(database, crafted_source(new, name="new"), date(2025, 1, 1))
+    costs = dict(
+        in_schema(database)("select currency, sum(effective_cost) from costs where date = '2025-01-01' group by 1")
+    )
+    assert set(costs) == {"USD", "EUR"}
+    report = content_of(database, periods.daily(date(2025, 1, 1)))
+    usd, eur = money(costs["USD"]), money(costs["EUR"])
+    assert report.subject == f"Cloud costs, Wed 1 Jan 2025: {usd} USD, {eur} EUR"
+    assert [line.split(";")[0] for line in report.lead[:2]] == [
+        f"Wed 1 Jan 2025: {usd} USD",
+        f"Wed 1 Jan 2025: {eur} EUR",
+    ]
+    assert {one.title[-3:] for one in report.sections if one.chart or one.title.startswith("What moved")} == set(costs)
+    assert money(costs["USD"] + costs["EUR"]) not in str(report)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ STEPS = ("plan", "load", "normalize", "audit", "publish", "sync", "diagnosis")
         # A step imports one of these when it runs; what DuckDB is asked, it is asked in load_raw alone.
         *((f"publishing.{step}", {"airflow", "boto3", "duckdb", "fsspec", "pandas"}) for step in STEPS),
         ("charges.views", {"airflow", "boto3", "duckdb", "fsspec", "numpy", "pandas", "pyarrow"}),
+        # Only the task that makes a report draws and writes one.
+        ("airflow.reports", {"airflow", "fpdf", "jinja2", "matplotlib", "numpy", "pandas"}),
+        ("insights.reports.archive", {"airflow", "fpdf", "jinja2", "matplotlib"}),
         ("cli", {"airflow", "boto3", "duckdb", "fsspec", "pandas"}),
         ("loading.query", {"airflow", "boto3", "duckdb", "fsspec", "pandas"}),
     ],
