@@ -1,15 +1,21 @@
-"""Separate processes that load a month, so that a test can kill one at any statement.
+"""Separate processes: those that load a month, so that a test can kill one at any statement, and the command line.
 
 They are forked from a server process that has imported everything they need, and share no state with the tests.
 """
 
 import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -33,7 +39,7 @@ from cloud_costs.storage.files import Storage
 from cloud_costs.storage.local import LocalStorage
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["processes"])
+CONTEXT.set_forkserver_preload(["processes", "cloud_costs.cli", "duckdb"])
 STEPS = ("load_raw", "normalize", "audit", "publish", "refresh_views")
 
 
@@ -44,6 +50,32 @@ def start(work: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Pipe
     process.start()
     theirs.close()
     return process, ours
+
+
+def command_line(
+    arguments: Sequence[str], environ: Mapping[str, str], seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m cloud_costs` as a shell does, but for the half second in which it imports its modules."""
+    with TemporaryDirectory() as folder:
+        paths = [Path(folder, name) for name in ("stdout", "stderr")]
+        process = CONTEXT.Process(target=_command_line, args=(paths, arguments, environ))
+        process.start()
+        process.join(seconds)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(arguments, seconds)
+        return subprocess.CompletedProcess(arguments, process.exitcode, *(path.read_text() for path in paths))
+
+
+def _command_line(paths: Sequence[Path], arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environ)
+    for descriptor, path in enumerate([Path(os.devnull), *paths]):
+        with path.open("r" if descriptor == 0 else "w") as file:
+            os.dup2(file.fileno(), descriptor)
+    sys.argv = ["cloud_costs", *arguments]
+    warnings.simplefilter("error")
+    runpy.run_module("cloud_costs", run_name="__main__", alter_sys=True)
 
 
 class Moments:

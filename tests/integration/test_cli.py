@@ -1,4 +1,7 @@
-"""The command line, as a person or a script runs it: a process of its own, exit codes, plain lines and bars."""
+"""The command line, as a person or a script runs it: a process of its own, exit codes, plain lines and bars.
+
+Most of these processes are forked with the modules of the command line in them. `started` runs the very command.
+"""
 
 import os
 import pty
@@ -13,6 +16,7 @@ import psycopg
 import pytest
 from deliveries import write_month
 from pipeline import JANUARY, cost_totals, truth_totals
+from processes import command_line
 from roles import drop_roles, make_roles
 
 from cloud_costs.demo.sample_bill import Bill
@@ -40,6 +44,9 @@ class CommandLine:
         }
 
     def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return command_line(arguments, self.environ | settings, seconds=60)
+
+    def started(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "cloud_costs", *arguments],
             env=self.environ | settings,
@@ -116,7 +123,9 @@ def cli(postgres, database, sources):
 
 def test_sync_loads_what_is_new_and_then_nothing(cli, cup, query):
     truth = cup.deliver()
-    first = cli.lines("sync")
+    done = cli.started("sync")
+    assert done.returncode == 0, done.stderr
+    first = done.stdout.splitlines()
     assert first[-1] == "1 month(s) published, 0 failed"
     assert first[1].split() == ["cup", "2025-01", truth.assembly_id, "-", "load", "(new)"]
     assert cost_totals(query, "cup", JANUARY) == truth_totals(truth)
@@ -276,6 +285,14 @@ def test_wrong_argument_is_told_on_one_line(cli, arguments, told):
 )
 def test_wrong_setting_is_told_on_one_line(cli, settings, told):
     assert told in cli.error("sync", **settings)
+
+
+def test_command_that_is_started_says_the_same(cli, cup):
+    cup.deliver()
+    for arguments in (["sync", "--from-month", "2025-13"], ["sink"], ["--help"], ["list-manifests"]):
+        started, forked = cli.started(*arguments), cli.run(*arguments)
+        for name in ("returncode", "stdout", "stderr"):
+            assert getattr(started, name) == getattr(forked, name), name
 
 
 @pytest.fixture
