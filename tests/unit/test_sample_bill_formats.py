@@ -1,6 +1,7 @@
 """Every rendering of the sample bill means the same: its truth, recomputed here from the written files alone."""
 
 import csv
+import functools
 import gzip
 import json
 import re
@@ -80,6 +81,7 @@ def from_csv(name: str, text: str) -> Any:
     return Decimal(text) if amount and "product_" not in name and "tags" not in name else text
 
 
+@functools.cache
 def athena(name: str) -> str:
     """Return the name that AWS gives a legacy CSV column in Parquet; `user:name` keeps its own here."""
     if "/" not in name or name == "resourceTags/user:name":
