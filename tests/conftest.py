@@ -5,8 +5,10 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -25,7 +27,7 @@ from roles import reading
 from schemas import Schemas
 
 from cloud_costs.config.sources import Source
-from cloud_costs.database.postgres import Database
+from cloud_costs.database.postgres import Database, database_errors
 from cloud_costs.demo import embedded_postgres
 from cloud_costs.demo.sample_bill import Bill, Truth
 from cloud_costs.storage.s3 import S3Storage
@@ -116,30 +118,55 @@ def in_schema(database: Database) -> Query:
     """Return a function that runs a statement in the schema over a connection of its own, and returns its rows."""
 
     def run(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with database.session() as connection:
-            connection.execute(f'set search_path to "{database.schema}"')
-            cursor = connection.execute(statement, parameters or None)
-            return cursor.fetchall() if cursor.description else []
+        with connected(database) as query:
+            return query(statement, *parameters)
 
     return run
 
 
+@contextmanager
+def connected(database: Database) -> Iterator[Query]:
+    """Give a function that runs a statement in the schema and returns its rows.
+
+    Its connection stays open until the end of the test, because opening one takes longer than most statements. A thread
+    has a connection of its own, so that none waits for another.
+    """
+    opened: dict[int, psycopg.Connection[Any]] = {}
+    with ExitStack() as stack:
+
+        def run(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+            connection = opened.get(threading.get_ident())
+            if connection is None or connection.closed:
+                connection = opened[threading.get_ident()] = stack.enter_context(database.session())
+                # A plan that is kept would not survive that a view gets another column.
+                connection.prepare_threshold = None
+                connection.execute(f'set search_path to "{database.schema}"')
+            with database_errors(database.name):
+                cursor = connection.execute(statement, parameters or None)
+                return cursor.fetchall() if cursor.description else []
+
+        yield run
+
+
 @pytest.fixture
-def query(database: Database) -> Query:
+def query(database: Database) -> Iterator[Query]:
     """Run a statement as the loader."""
-    return in_schema(database)
+    with connected(database) as run:
+        yield run
 
 
 @pytest.fixture
-def read(postgres: embedded_postgres.Server, database: Database) -> Query:
+def read(postgres: embedded_postgres.Server, database: Database) -> Iterator[Query]:
     """Run a statement as the reader, who may see `costs`, `focus_costs` and the history."""
-    return in_schema(reading(postgres, database))
+    with connected(reading(postgres, database)) as run:
+        yield run
 
 
 @pytest.fixture
-def administer(postgres: embedded_postgres.Server, database: Database) -> Query:
+def administer(postgres: embedded_postgres.Server, database: Database) -> Iterator[Query]:
     """Run a statement as the superuser."""
-    return in_schema(replace(database, connect=lambda: psycopg.connect(postgres.uri())))
+    with connected(replace(database, connect=lambda: psycopg.connect(postgres.uri()))) as run:
+        yield run
 
 
 @pytest.fixture

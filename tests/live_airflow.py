@@ -228,7 +228,9 @@ def _environment(name: str, schema: str, postgres: Any, bucket: Bucket, folder: 
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.uri(name).replace("://", "+psycopg2://", 1),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+        # No test changes a DAG.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
     }
 
 

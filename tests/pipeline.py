@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sharing import sharing
 
 from cloud_costs.charges import by_day
 from cloud_costs.charges.views import refresh_views
@@ -53,11 +54,12 @@ def load_month(
     database: Database, source: Source, month: date, storage: Storage | None = None, *, raw_only: bool = False
 ) -> Load:
     """Take one month through all steps and refresh the views."""
-    load = load_raw(database, storage or LocalStorage(), source, month, raw_only=raw_only)
-    load = normalize(database, source, load)
-    audit(database, source, load)
-    publish(database, source, load)
-    refresh_views(database)
+    with sharing(database) as shared:
+        load = load_raw(shared, storage or LocalStorage(), source, month, raw_only=raw_only)
+        load = normalize(shared, source, load)
+        audit(shared, source, load)
+        publish(shared, source, load)
+        refresh_views(shared)
     return load
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import psycopg
 from psycopg import sql
 from roles import own_schemas
+from sharing import close_connections, keep_connections
 
 from cloud_costs.database import sql_files
 from cloud_costs.database.postgres import Database
@@ -107,11 +108,15 @@ class Schemas:
             _clean(connection, made)
             if _fingerprint(connection, made.database) == made.fingerprint:
                 self._free.append(made)
+                return
+        close_connections(made.database)
 
     def close(self) -> None:
         """Drop all schemas and roles that were made."""
         if self._kept:
             self._kept.close()
+        for made in self._free:
+            close_connections(made.database)
         self._all.close()
 
     @contextmanager
@@ -124,6 +129,7 @@ class Schemas:
 
     def _make(self) -> Made:
         database = self._all.enter_context(own_schemas(self.server))
+        keep_connections(database)
         with self._administering() as connection:
             relations = frozenset((schema, name) for schema, name, _ in _relations(connection, database))
             return Made(database, relations, _fingerprint(connection, database))
