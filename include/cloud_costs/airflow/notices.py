@@ -7,7 +7,8 @@ from cloud_costs.airflow import alerts
 from cloud_costs.database.postgres import Database
 from cloud_costs.insights import telling
 
-REPORTS = "cloud-costs"
+# Where Airflow has the Costs page.
+PAGE = "cloud-costs"
 
 
 def everyone(addresses: str | None = None, environ: Mapping[str, str] | None = None) -> list[telling.Channel]:
@@ -22,7 +23,7 @@ def page_address() -> str | None:
     from cloud_costs.airflow.versions import conf
 
     base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    return f"{base}/{REPORTS}" if base.startswith("http") else None
+    return f"{base}/{PAGE}" if base.startswith("http") else None
 
 
 def send(database: Database, link: str) -> int:
