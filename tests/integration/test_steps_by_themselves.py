@@ -1,7 +1,6 @@
 """A step that is cleared by itself works from what is there, or says at once which task to clear."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -122,7 +121,7 @@ def test_killed_load_is_marked_and_its_tables_dropped(database, cup, query, post
     """SIGKILL in the middle of COPY; a load that runs meanwhile keeps its tables."""
     truth = cup.deliver()
     script = f"""
-import threading, psycopg
+import os, threading, psycopg
 from cloud_costs.loading import parquet_files
 from cloud_costs.config.sources import Source
 from cloud_costs.publishing.load import load_raw
@@ -131,7 +130,8 @@ from cloud_costs.storage.local import LocalStorage
 from datetime import date
 parquet_files.BATCH_ROWS = 10
 def progress(rows):
-    print("copying", flush=True)
+    # In one write, because two streams report at once.
+    os.write(1, b"copying\\n")
     threading.Event().wait()
 database = Database(lambda: psycopg.connect({loader_uri(postgres, database.schema)!r}), {database.schema!r}, "costs_db")
 source = Source(name="cup", format="aws_cur", uri={cup.source.uri!r})
@@ -140,16 +140,18 @@ load_raw(database, LocalStorage(), source, date(2025, 1, 1), progress=progress)
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": "include"}
     )
-    assert process.stdout
-    assert process.stdout.readline() == "copying\n"
-    with database.session() as connection:
-        assert history.drop_dead_staging(connection, database) == []
-    assert staged_tables(database) == ["raw_cup_202501_1"]
-    assert query("select status from load_history") == [("loading",)]
-    with pytest.raises(LoadBusy):
-        load_raw(database, LocalStorage(), cup.source, JANUARY)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == "copying\n"
+        with database.session() as connection:
+            assert history.drop_dead_staging(connection, database) == []
+        assert staged_tables(database) == ["raw_cup_202501_1"]
+        assert query("select status from load_history") == [("loading",)]
+        with pytest.raises(LoadBusy):
+            load_raw(database, LocalStorage(), cup.source, JANUARY)
+    finally:
+        process.kill()
+        process.wait()
     deadline = time.monotonic() + 10
     while query("select count(*) from pg_locks where locktype = 'advisory' and not pid = pg_backend_pid()") > [(0,)]:
         assert time.monotonic() < deadline
