@@ -7,12 +7,12 @@ SHELL := /bin/sh
 export PYTHONPATH := $(CURDIR)/include
 
 PYTHON := .venv/bin/python
-# Four processes, because tests of a whole Airflow mostly wait; each takes a test file at a time. Tests start hundreds of
-# processes, and without bytecode each of them would compile the package again.
+# Six processes, because tests of faults and of a whole Airflow mostly wait; each takes a test file at a time. Tests start
+# hundreds of processes, and without bytecode each of them would compile the package again.
 # In test-quick are no unit tests that try hundreds of examples or start a dozen processes.
 QUICK := $(filter-out $(patsubst %,tests/unit/test_%.py,fuzz_manifests imports json_files),$(wildcard tests/unit/test_*.py)) \
     $(patsubst %,tests/integration/test_%.py,daily_lines plan reload views)
-PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 4 --dist loadfile
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 6 --dist loadfile
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
 
 .DEFAULT_GOAL := help
@@ -36,7 +36,7 @@ down: setup ## Stop the Airflow UI and the demo's database
 psql: setup ## Open a shell on the demo's database
 	@$(PYTHON) -m cloud_costs.demo psql
 
-test: setup ## Run all tests, in 18 minutes on two cores; make test ARGS="-k manifest -x" runs some
+test: setup ## Run all tests, in 12 minutes on two cores; make test ARGS="-k manifest -x" runs some
 	@$(PYTEST) $(ARGS)
 
 test-quick: setup ## Run the unit tests and fast integration tests, in 40 seconds on two cores
