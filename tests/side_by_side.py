@@ -1,6 +1,6 @@
 """Run tests in several processes: which tests stay together, and which tests run alone on the machine.
 
-`make test` starts four processes. Each of them has its own PostgreSQL and S3 server, so the tests of one do not see
+`make test` starts six processes. Each of them has its own PostgreSQL and S3 server, so the tests of one do not see
 the data of the other. Expensive fixtures are made once for the tests that share them. So all tests of a file stay in
 one process, and so do all tests that share an Airflow.
 """
