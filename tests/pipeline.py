@@ -1,6 +1,7 @@
 """Helpers of the integration tests: one month through every step, as the DAG takes it."""
 
 import json
+import time
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -61,6 +62,14 @@ def load_month(
         publish(shared, source, load)
         refresh_views(shared)
     return load
+
+
+def wait_for_locks(query: Any) -> None:
+    """Wait until no other session has an advisory lock: PostgreSQL notices after a moment that a session has ended."""
+    deadline = time.monotonic() + 10
+    while query("select count(*) from pg_locks where locktype = 'advisory' and not pid = pg_backend_pid()") > [(0,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def truth_totals(truth: Truth) -> dict[tuple[str, ...], tuple[Decimal, ...]]:

@@ -43,7 +43,9 @@ def insights() -> None:
 
 @anomalies.command("list")
 def show(
-    everything: Annotated[bool, typer.Option("--all", help="Show those too that are decided or taken back.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show those too that are decided, taken back or of the past.")
+    ] = False,
 ) -> None:
     """Show the anomalies that are open or acknowledged, the newest first."""
     with errors():

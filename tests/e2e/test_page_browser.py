@@ -316,8 +316,27 @@ def test_changes_say_why_a_number_is_not_what_it_was(costs: Costs) -> None:
 
 def test_open_anomaly_is_seen_looked_into_and_decided_about(costs: Costs) -> None:
     page = costs.page
+    # An event of the past is in the list alone.
+    [(old,)] = costs.live.query(
+        """
+        insert into anomalies (
+            source, currency, service, first_date, last_date, expected, actual, impact, severity, kind, status, running,
+            explanation, news
+        )
+        select
+            source, currency, 'Old', first_date - 300, last_date - 300, expected, actual, impact, 'high', kind, 'open',
+            false, '{}', false
+        from anomalies
+        returning anomaly_id
+        """
+    )
+    page.goto(costs.address("anomalies"))
+    settled(page)
+    expect(page.locator(".said")).to_contain_text("1 open and 1 of the past.")
+    expect(page.get_by_role("row", name="Old")).to_contain_text("of the past")
     page.goto(costs.address())
     settled(page)
+    costs.live.query("delete from anomalies where anomaly_id = %s returning 1", old)
     seen = page.get_by_role("region", name="Open anomalies")
     expect(seen).to_contain_text("1 open anomaly")
     seen.get_by_role("link", name=HOSTILE).click()

@@ -282,6 +282,9 @@ def test_command_line_lists_and_decides(
     status, lines = run("anomalies", "list")
     assert (status, lines[-1]) == (0, "2 anomaly(ies)")
     assert lines[0].startswith(f"open: #1 medium: crafted, account {WEB}, {EC2}: ")
+    query("update anomalies set news = false where anomaly_id = 2")
+    assert run("anomalies", "list")[1][-1] == "1 anomaly(ies)"
+    assert run("anomalies", "list", "--all")[1][-1] == "2 anomaly(ies)"
     assert run("anomalies", "expect", "2", "--by", "ana", "--note", "a test") == (0, ["#2 is expected"])
     assert run("anomalies", "mute", "1", "--until", "2025-05-11", "--by", "ana")[0] == 0
     assert run("anomalies", "mute", "1", "--until", "soon")[0] == 2

@@ -161,6 +161,7 @@ def test_open_events_come_first_and_pages_have_each_once(client: TestClient, man
     order = ["open", "acknowledged", "muted", "expected", "explained"]
     assert [one["status"] for one in shown] == sorted((one["status"] for one in shown), key=order.index)
     assert [one["status"] for one in shown].count("open") == first["open"] == 11
+    assert [one["news"] for one in shown if one["status"] == "open"].count(False) == first["past"] == 10
     assert len({one["anomaly_id"] for one in shown}) == 51
     days = [one["last_date"] for one in shown if one["status"] == "open"]
     assert days == sorted(days, reverse=True)
@@ -174,9 +175,11 @@ def test_filters_find_what_they_say(client: TestClient, many: Query) -> None:
         {"status": ["muted", "explained"], "severity": "high"},
         {"source": "other", "severity": ["low", "medium"]},
         {"source": "nowhere"},
+        {"status": "open", "news": True},
+        {"news": False},
     ):
         conditions = " and ".join(f"{name} = any(%s)" for name in asked)
-        values = [[value] if isinstance(value, str) else value for value in asked.values()]
+        values = [value if isinstance(value, list) else [value] for value in asked.values()]
         [(count,)] = many(
             f"select count(*) from anomalies where status <> 'merged' and {conditions}",
             *values,
@@ -539,7 +542,8 @@ def test_archive_is_paged(client: TestClient, query: Query) -> None:
 
 def test_without_insights_there_is_nothing_to_show(database: Any, postgres: Any) -> None:
     empty = client_of(postgres, database)
-    assert get(empty, "anomalies") == {"page": 1, "next": None, "total": 0, "open": 0, "sources": [], "anomalies": []}
+    nothing = {"page": 1, "next": None, "total": 0}
+    assert get(empty, "anomalies") == {**nothing, "open": 0, "past": 0, "sources": [], "anomalies": []}
     assert get(empty, "budgets") == {"page": 1, "next": None, "total": 0, "budgets": []}
     assert get(empty, "reports") == {"page": 1, "next": None, "total": 0, "reports": []}
 

@@ -15,6 +15,7 @@ from pipeline import (
     load_month,
     staged_tables,
     truth_totals,
+    wait_for_locks,
     write_delivery,
 )
 from roles import loader_uri
@@ -152,10 +153,7 @@ load_raw(database, LocalStorage(), source, date(2025, 1, 1), progress=progress)
     finally:
         process.kill()
         process.wait()
-    deadline = time.monotonic() + 10
-    while query("select count(*) from pg_locks where locktype = 'advisory' and not pid = pg_backend_pid()") > [(0,)]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_locks(query)
     list_manifests(database, [cup.source], lambda _: LocalStorage(), MonthRange())
     assert staged_tables(database) == []
     assert query("select status, error from load_history") == [

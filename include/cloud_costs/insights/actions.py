@@ -57,11 +57,12 @@ def act(
 
 
 def list_events(database: Database, *, everything: bool = False) -> Sequence[Any]:
-    """Return the events that are open or acknowledged, or all of them; the newest first, as named tuples."""
+    """Return the events that are open news or acknowledged, or all of them; the newest first, as named tuples."""
     with database.session() as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
         return cursor.execute(
             sql.SQL(
-                "select * from {} where status <> 'merged' and (%s or status in ('open', 'acknowledged')) "
+                "select * from {} "
+                "where status <> 'merged' and (%s or status = 'acknowledged' or status = 'open' and news) "
                 "order by last_date desc, abs(impact) desc, anomaly_id"
             ).format(database.table("anomalies")),
             [everything],

@@ -44,11 +44,12 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which events are asked for; no values let all pass."""
+    """Which events are asked for; no values let all pass, and so does None."""
 
     sources: Sequence[str] = ()
     statuses: Sequence[str] = ()
     severities: Sequence[str] = ()
+    news: bool | None = None
     page: int = 1
 
 
@@ -59,13 +60,19 @@ def anomalies(costs: Costs, wanted: Wanted, connection: Connection, published: P
     condition = _condition(wanted, bound)
     counted = connection.execute(
         sql_files.compose(
-            "select count(*), count(*) filter (where status = 'open') from {anomalies} where {condition}",
+            """
+            select
+                count(*),
+                count(*) filter (where status = 'open'),
+                count(*) filter (where status = 'open' and not news)
+            from {anomalies} where {condition}
+            """,
             anomalies=table,
             condition=condition,
         ),
         bound,
     ).fetchone()
-    total, still_open = counted or (0, 0)
+    total, still_open, past = counted or (0, 0, 0)
     sources = connection.execute(
         sql_files.compose(
             "select distinct source from {anomalies} where status <> 'merged' order by 1", anomalies=table
@@ -87,6 +94,7 @@ def anomalies(costs: Costs, wanted: Wanted, connection: Connection, published: P
         next=wanted.page + 1 if skipped + len(rows) < total else None,
         total=total,
         open=still_open,
+        past=past,
         sources=[name for (name,) in sources],
         anomalies=[Anomaly(**_common(row, names)) for row in rows],
     )
@@ -99,6 +107,8 @@ def _condition(wanted: Wanted, bound: Bound) -> sql.Composable:
         for column, values in chosen.items()
         if values
     ]
+    if wanted.news is not None:
+        conditions.append(sql.SQL("news = {}").format(bound(wanted.news)))
     return sql.SQL(" and ").join([sql.SQL("status <> 'merged'"), *conditions])
 
 

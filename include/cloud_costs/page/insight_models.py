@@ -26,6 +26,7 @@ class Anomaly(Model):
     first_date: date
     last_date: date
     running: bool = Field(description="It is not known to be over.")
+    news: bool = Field(description="It was recent when it was found, or is a restatement. Messages tell no others.")
     actual: Amount = Field(description="Effective cost of category Usage of these days, exact.")
     expected: Amount = Field(description="What these days should have cost, an estimate.")
     impact: Amount = Field(description="actual - expected")
@@ -47,6 +48,7 @@ class Anomalies(Model):
     next: int | None = Field(description="The next page, where there is one.")
     total: int = Field(description="How many events the filters find.")
     open: int = Field(description="How many of them are open.")
+    past: int = Field(description="How many of the open ones are no news: they were over long before they were found.")
     sources: list[str] = Field(description="Every source that has an event.")
     anomalies: list[Anomaly]
 

@@ -59,10 +59,11 @@ def router(costs: Costs, user: Callable[..., str], may_decide: Callable[..., boo
         source: SourceNames = [],  # noqa: B006  FastAPI copies it for each request
         status: Annotated[list[Status], Query(max_length=MAX_VALUES)] = [],  # noqa: B006  likewise
         severity: Annotated[list[Severity], Query(max_length=MAX_VALUES)] = [],  # noqa: B006  likewise
+        news: bool | None = None,
         page: Page = 1,
     ) -> Response:
         """Anomalies, 50 a page: the open ones first, then the newest."""
-        wanted = anomalies.Wanted(source, status, severity, page)
+        wanted = anomalies.Wanted(source, status, severity, news, page)
         return _answer(costs, lambda *found: anomalies.anomalies(costs, wanted, *found))
 
     @api.get("/anomalies/{anomaly_id}", response_model=AnomalyDetails)

@@ -16,6 +16,7 @@ select
     kind,
     status,
     running,
+    news,
     muted_until,
     found_at,
     told_at,

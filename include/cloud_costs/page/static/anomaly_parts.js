@@ -34,6 +34,9 @@ export function severity(one) {
 }
 
 export function status(one) {
+  if (one.status === "open" && !one.news) {
+    return badge("plain", "of the past", "It was over long before it was found, so no message told it");
+  }
   const name = STATUSES.find(([value]) => value === one.status)?.[1] ?? "Part of a wider one";
   const until = one.status === "muted" && one.muted_until ? ` until ${format.day(one.muted_until)}` : "";
   return badge(one.status === "open" ? "warning" : "plain", `${name.toLowerCase()}${until}`);

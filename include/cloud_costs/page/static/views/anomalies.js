@@ -41,6 +41,7 @@ async function draw() {
 }
 
 function head(answer) {
+  const fresh = answer.open - answer.past;
   return el(
     "div",
     { class: "head" },
@@ -48,7 +49,8 @@ function head(answer) {
     el(
       "p",
       { class: "said" },
-      answer.open > 0 ? badge("warning", `${format.count(answer.open)} open`) : badge("good", "None is open"),
+      fresh > 0 ? badge("warning", `${format.count(fresh)} open`) : badge("good", "None is open"),
+      answer.past > 0 && ` and ${format.count(answer.past)} of the past.`,
       " Days on which usage cost more or less than expected, by effective cost.",
     ),
   );

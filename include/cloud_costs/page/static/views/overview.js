@@ -30,7 +30,7 @@ async function draw(found) {
     async (signal) => {
       const [answer, open] = await Promise.all([
         get("overview", [["currency", currency]], signal),
-        get("anomalies", [["status", "open"]], signal),
+        get("anomalies", [["status", "open"], ["news", true]], signal),
       ]);
       page.title(format.month(answer.month));
       return sections(answer, open, found);
