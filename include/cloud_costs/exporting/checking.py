@@ -14,6 +14,7 @@ from cloud_costs.database.postgres import Connection
 from cloud_costs.errors import ExportFailed
 from cloud_costs.exporting.files import DECIMAL, Written
 from cloud_costs.exporting.relations import SCALE, Exported, facts, places
+from cloud_costs.loading.second_engine import literal
 from cloud_costs.months import month_label
 
 MEMORY = "128MB"
@@ -73,15 +74,15 @@ def check_files(found: Exported, month: date, written: Written, stored: Facts, f
 def _read(found: Exported, written: Written, folder: Path) -> Totals:
     import duckdb
 
-    paths = [str(folder / file.name) for file in written.files]
-    reader = "read_csv($paths, all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"')"
-    if paths[0].endswith(".parquet"):
-        reader = "read_parquet($paths)"
+    # Not a parameter: for the first one, DuckDB imports pandas.
+    paths = f"[{', '.join(literal(str(folder / file.name)) for file in written.files)}]"
+    reader = f"read_csv({paths}, all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"')"
+    if written.files[0].name.endswith(".parquet"):
+        reader = f"read_parquet({paths})"
     types = {column.name: column.type for column in written.columns}
     sums = ", ".join(f'sum("{name}")' if types[name] == DECIMAL else "null" for name in found.sums)
     with duckdb.connect(config={"memory_limit": MEMORY, "threads": 2, "temp_directory": str(folder)}) as connection:
         rows = connection.execute(
             f'select "{found.currency}", count(*), {sums} from {reader} group by all',  # noqa: S608  our own names
-            {"paths": paths},
         ).fetchall()
     return {currency or "": (count, sums) for currency, count, *sums in rows}

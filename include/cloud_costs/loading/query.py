@@ -159,8 +159,7 @@ def _lines(files: DeliveryFiles, shapes: Sequence[FileShape], form: Format) -> s
         exported = types[parts[0].file.uri]
         if not exported:
             continue
-        paths = "[" + ", ".join(f"'{part.path}'" for part in parts) + "]"
-        source = reader(parts[0], exported).replace("$1", paths)
+        source = reader(parts, exported)
         # DuckDB renames columns that differ only in case. The order stays that of the file.
         found = files.connection.execute(f"select * from {source} limit 0").description or []  # noqa: S608  names are quoted
         columns = [

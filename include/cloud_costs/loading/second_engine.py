@@ -95,7 +95,7 @@ def _facts(
 ) -> Iterator[Fact]:
     """Yield the facts of files with the same columns, from one pass: each pass unpacks a CSV file again."""
     originals = types[parts[0].file.uri]
-    source = _Source(files, reader(parts[0], originals), [part.path for part in parts])
+    source = _Source(files, reader(parts, originals))
     # By place: DuckDB renames columns whose names differ in case alone.
     read = {
         kept[original].name: _Read(quoted(name), str(kind), kept[original].type, fields_of(kind))
@@ -132,7 +132,6 @@ def _facts_of_list(source: "_Source", column: LineColumn, entries: str, uris: Ma
     inner = _Source(
         source.files,
         f"(select filename, unnest({entries}) as entry from {source.reader})",  # noqa: S608  names are quoted
-        source.paths,
     )
     key = column.raw_names[-1].partition("->")[2]
     sums = {column.name: _sum_of(f"entry.{quoted(key)}", _Read("entry", "DOUBLE", "double precision"))}
@@ -158,11 +157,10 @@ def _counts(uri: str, name: str, rows: int, lines: Mapping[Any, int]) -> Iterato
 
 @dataclass(frozen=True)
 class _Source:
-    """Some files of a delivery as DuckDB reads them: the table function, whose `$1` are the paths."""
+    """Some files of a delivery as DuckDB reads them: the table function."""
 
     files: DeliveryFiles
     reader: str
-    paths: list[str]
 
     def ask(self, sums: Mapping[str, "_Sum"], keys: Mapping[str, str]) -> Iterator[tuple[str, int, Iterator[Any]]]:
         """Yield for each file its path, its rows, the aggregates of each sum, and the counts of each key's values."""
@@ -182,12 +180,12 @@ class _Source:
         yield from self._run(statement)
 
     def _run(self, statement: str) -> list[tuple[Any, ...]]:
-        return self.files.connection.execute(statement, [self.paths]).fetchall()
+        return self.files.connection.execute(statement).fetchall()
 
     def columns(self) -> list[tuple[str, Any]]:
         """Return the names and types of the columns."""
         statement = f"select * from {self.reader} limit 0"  # noqa: S608  names are quoted
-        described = self.files.connection.execute(statement, [self.paths]).description
+        described = self.files.connection.execute(statement).description
         return [(column[0], column[1]) for column in described or ()]
 
 
@@ -219,22 +217,23 @@ def fields_of(kind: Any) -> tuple[str, ...]:
         return ()
 
 
-def reader(part: Part, types: Mapping[str, str]) -> str:
-    """Return the table function that reads the paths `$1`, which are files of one kind with these columns.
+def reader(parts: Sequence[Part], types: Mapping[str, str]) -> str:
+    """Return the table function that reads files of one kind with these columns.
 
     `types` are PostgreSQL's, by the exporter's name.
     """
-    if part.kind == "parquet":
-        return "read_parquet($1, filename = true)"
+    kind = parts[0].kind
+    # Not a parameter: for the first one, DuckDB imports pandas, which takes a tenth of a second.
+    paths = f"[{', '.join(literal(part.path) for part in parts)}]"
+    if kind == "parquet":
+        return f"read_parquet({paths}, filename = true)"
     # Every option is given: DuckDB does not guess from a sample what COPY is told.
-    if part.kind == "json":
-        keys = ", ".join(
-            f"{_literal(name)}: '{'JSON' if kind == 'jsonb' else 'VARCHAR'}'" for name, kind in types.items()
-        )
-        return f"read_json($1, filename = true, format = 'newline_delimited', columns = {{{keys}}})"
+    if kind == "json":
+        keys = ", ".join(f"{literal(name)}: '{'JSON' if of == 'jsonb' else 'VARCHAR'}'" for name, of in types.items())
+        return f"read_json({paths}, filename = true, format = 'newline_delimited', columns = {{{keys}}})"
     names = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(types)))
     return (
-        f"read_csv($1, filename = true, columns = {{{names}}}, auto_detect = false, header = true, delim = ',', "
+        f"read_csv({paths}, filename = true, columns = {{{names}}}, auto_detect = false, header = true, delim = ',', "
         """quote = '"', escape = '"', nullstr = '', parallel = false)"""
     )
 
@@ -466,10 +465,10 @@ def timestamp(value: str) -> str:
 def _of_map(read: _Read, key: str) -> list[str]:
     """Return the value of a key of a map, which CSV and JSON have as JSON text; nothing where no value can have it."""
     if read.type in TEXTS:
-        return [f"json_extract_string({read.value}, {_literal('/' + key)})"]
+        return [f"json_extract_string({read.value}, {literal('/' + key)})"]
     if read.fields:
         return [f"{read.name}.{quoted(key)}::varchar"] if key in read.fields else []
-    return [f"{read.name}[{_literal(key)}]"]
+    return [f"{read.name}[{literal(key)}]"]
 
 
 def _text(value: Any) -> str:
@@ -486,5 +485,6 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return a text as a literal of DuckDB."""
     return "'" + text.replace("'", "''") + "'"
