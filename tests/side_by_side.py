@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# The tests of a folder share one Airflow; those with Celery copy its migrated database. Others share the demo's costs.
+# The tests of a folder share one Airflow. Others share the demo's costs.
 TOGETHER = {
     "demo": tuple(
         f"tests/integration/test_{name}.py" for name in ("docs_examples", "export_round_trip", "grafana", "questions")
     ),
     "tests/dags": ("tests/dags/",),
-    "tests/e2e": ("tests/e2e/", "tests/faults/test_celery.py"),
+    "tests/e2e": ("tests/e2e/",),
 }
 # All tests that are marked `alone` come last, when the long tests of a whole Airflow are over: each waits for the tests
 # of the other processes, and while it waits no other test begins.
