@@ -239,6 +239,7 @@ def test_airflow_comes_up_over_the_demo_and_goes_down_again(
     demo = copy.make()
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "Nothing new" in demo.stdout
+    assert "costs and truth agree to the last digit" in demo.stdout
     assert "Nothing told" in demo.stdout
     assert demo.stdout.count("  unchanged") == 12
     ids = {run["dag_run_id"] for run in answer(f"{url}/api/v2/dags/cloud_costs/dagRuns", token=token)["dag_runs"]}
